@@ -1,0 +1,193 @@
+//! Starts the parts, joins them, and stops them in order.
+//!
+//! In come the settings of every room; out comes a process that serves until it is told to stop. The relay has threads
+//! of its own; everything that speaks HTTP shares one tokio runtime, so that neither side can stall the other.
+
+mod signals;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
+
+use crate::config::Settings;
+use crate::gateway::{Admin, Gateway, PartReadiness, Readiness};
+use crate::relay::{self, Relay};
+use crate::telemetry::{self, Metrics};
+use crate::{sys, turn};
+
+/// Serves until a signal comes; an error says why it could not start or had to stop.
+pub fn serve(settings: Settings) -> anyhow::Result<()> {
+    telemetry::start_logging(&settings.telemetry)?;
+    for warning in &settings.warnings {
+        warn!("{warning}");
+    }
+    let open_files = sys::raise_open_files_limit().context("cannot raise the limit of open files")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(HTTP_THREADS)
+        .enable_all()
+        .build()
+        .context("cannot start the threads that serve HTTP")?;
+    runtime.block_on(async {
+        let stop = signals::stop_requested().context("cannot listen for signals")?;
+        let app = App::start(&settings).await?;
+        info!(
+            turn = ?app.turn_addrs(),
+            gateway = %app.gateway_addr,
+            admin = %app.admin_addr,
+            open_files,
+            version = env!("CARGO_PKG_VERSION"),
+            "turnpike serves"
+        );
+        tokio::select! {
+            signal = stop => info!(signal, "turnpike stops"),
+            () = app.relay_failed.notified() => {
+                error!("a relay worker failed: turnpike stops, so that it can be started anew");
+                app.stop().await;
+                anyhow::bail!("a relay worker failed; the log above says where");
+            }
+        }
+        app.stop().await;
+        Ok(())
+    })
+}
+
+/// Every part, running.
+#[derive(Debug)]
+pub struct App {
+    relay: Relay,
+    gateway: JoinHandle<()>,
+    gateway_addr: SocketAddr,
+    admin: JoinHandle<()>,
+    admin_addr: SocketAddr,
+    metrics: Metrics,
+    is_draining: Arc<AtomicBool>,
+    stop_gateway: watch::Sender<bool>,
+    stop_admin: watch::Sender<bool>,
+    relay_failed: Arc<Notify>,
+}
+
+impl App {
+    /// Binds everything, then serves; what was bound before an error is freed again.
+    pub async fn start(settings: &Settings) -> anyhow::Result<Self> {
+        let metrics = Metrics::new();
+        let gateway = Gateway::bind(&settings.gateway, &metrics).await?;
+        let gateway_addr = gateway.local_addr()?;
+        let is_draining = Arc::new(AtomicBool::new(false));
+        let relay_health = Arc::new(std::sync::OnceLock::new());
+        let readiness = readiness(Arc::clone(&is_draining), Arc::clone(&relay_health));
+        let admin = Admin::bind(&settings.admin, &metrics, readiness).await?;
+        let admin_addr = admin.local_addr()?;
+
+        let turn = forbid_own_listeners(&settings.turn, &[gateway_addr, admin_addr])?;
+        let relay_failed = Arc::new(Notify::new());
+        let relay = Relay::start(&settings.relay, &turn, &metrics, {
+            let relay_failed = Arc::clone(&relay_failed);
+            move || relay_failed.notify_one()
+        })?;
+        let _ = relay_health.set(relay.health());
+
+        let (stop_gateway, gateway_stopped) = watch::channel(false);
+        let (stop_admin, admin_stopped) = watch::channel(false);
+        Ok(Self {
+            relay,
+            gateway: tokio::spawn(gateway.serve(told(gateway_stopped))),
+            gateway_addr,
+            admin: tokio::spawn(admin.serve(told(admin_stopped))),
+            admin_addr,
+            metrics,
+            is_draining,
+            stop_gateway,
+            stop_admin,
+            relay_failed,
+        })
+    }
+
+    /// Where TURN clients are served.
+    pub fn turn_addrs(&self) -> &[SocketAddr] {
+        self.relay.local_addrs()
+    }
+
+    /// Where signaling clients are served.
+    pub fn gateway_addr(&self) -> SocketAddr {
+        self.gateway_addr
+    }
+
+    /// Where operators are served.
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.admin_addr
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Stops in order: no longer ready, then no more offers, then no more media, then nobody watches any more.
+    pub async fn stop(self) {
+        self.is_draining.store(true, Ordering::Release);
+        let _ = self.stop_gateway.send(true);
+        report_panic("gateway", self.gateway.await);
+        let relay = self.relay;
+        report_panic("relay", tokio::task::spawn_blocking(move || relay.stop()).await);
+        let _ = self.stop_admin.send(true);
+        report_panic("admin", self.admin.await);
+    }
+}
+
+/// Tells the admin listener which part can serve.
+fn readiness(is_draining: Arc<AtomicBool>, relay: Arc<std::sync::OnceLock<relay::Health>>) -> Readiness {
+    Arc::new(move || {
+        let draining = is_draining
+            .load(Ordering::Acquire)
+            .then(|| "the process is stopping".to_owned());
+        let relay_reason = match relay.get() {
+            None => Some("the workers are starting".to_owned()),
+            Some(health) if !health.is_whole() => Some("a worker has failed".to_owned()),
+            Some(_) => draining.clone(),
+        };
+        vec![
+            PartReadiness {
+                part: "gateway",
+                ready: draining.is_none(),
+                reason: draining,
+            },
+            PartReadiness {
+                part: "relay",
+                ready: relay_reason.is_none(),
+                reason: relay_reason,
+            },
+        ]
+    })
+}
+
+/// The protocol's settings, with every listener of ours ruled out as a peer.
+fn forbid_own_listeners(
+    settings: &turn::Settings,
+    listeners: &[SocketAddr],
+) -> anyhow::Result<turn::Settings> {
+    let mut settings = settings.clone();
+    for &listener in listeners {
+        relay::forbid_as_peer(&mut settings, listener)
+            .context("cannot list the addresses of this machine")?;
+    }
+    Ok(settings)
+}
+
+/// Completes when the channel says so, or its sender is gone.
+async fn told(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|&stop| stop).await;
+}
+
+fn report_panic(part: &str, ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        error!(part, %error, "part did not end well");
+    }
+}
+
+/// Signaling is a few requests per session: two threads keep one slow request from delaying the others.
+const HTTP_THREADS: usize = 2;

@@ -1,0 +1,202 @@
+//! `turnpike check`: says what a configuration means, or what is wrong with it. Never prints a secret.
+
+use std::fmt::{self, Write as _};
+use std::time::SystemTime;
+
+use anyhow::anyhow;
+
+use super::ConfigFile;
+use crate::config::schema::{Gateway, LogFormat, Schema, Turn};
+use crate::config::{Settings, Written};
+use crate::tls;
+
+pub(super) fn run(file: &ConfigFile) -> anyhow::Result<()> {
+    let written = file.read()?;
+    let settings = written.resolve()?;
+    if let Some(files) = &settings.gateway.tls {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the command line has a clock: is the certificate valid now?"
+        )]
+        let now = SystemTime::now();
+        tls::load(files, &[], now).map_err(|error| anyhow!("gateway.tls: {error}"))?;
+    }
+    #[expect(clippy::print_stdout, reason = "what the command is for")]
+    {
+        print!("{}", explain(&written, &settings)?);
+        println!("{} is fine", file.config.display());
+    }
+    Ok(())
+}
+
+/// What the configuration means, in the order of the file; warnings last.
+fn explain(written: &Written, settings: &Settings) -> Result<String, fmt::Error> {
+    let Schema {
+        turn,
+        gateway,
+        admin,
+        log,
+    } = written.schema();
+    let mut out = String::new();
+    out.push_str("turn\n");
+    explain_turn(&mut out, turn)?;
+    out.push_str("gateway\n");
+    explain_gateway(&mut out, gateway)?;
+    out.push_str("admin\n");
+    line(&mut out, "listens on", admin.listen)?;
+    let format = match log.format {
+        LogFormat::Text => "text",
+        LogFormat::Json => "JSON",
+    };
+    out.push_str("log\n");
+    line(
+        &mut out,
+        "writes",
+        format_args!("{format} from level {}", log.level),
+    )?;
+    let variables: Vec<&str> = written.variables().collect();
+    if !variables.is_empty() {
+        out.push_str("environment\n");
+        line(&mut out, "sets", variables.join(", "))?;
+    }
+    for warning in &settings.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    Ok(out)
+}
+
+fn explain_turn(out: &mut String, turn: &Turn) -> fmt::Result {
+    line(out, "listens on", format_args!("{} (UDP)", list(&turn.listen)))?;
+    line(out, "realm", &turn.realm)?;
+    let relay = if turn.relay_addresses.is_empty() {
+        "the address that the client reached".to_owned()
+    } else {
+        list(&turn.relay_addresses)
+    };
+    let ports = turn.relay_ports.0.len();
+    line(
+        out,
+        "relays from",
+        format_args!("{relay}, ports {}", turn.relay_ports),
+    )?;
+    line(
+        out,
+        "capacity",
+        format_args!("{ports} allocations for each relay address"),
+    )?;
+    if !turn.external_ip.is_empty() {
+        line(out, "seen as", list(&turn.external_ip))?;
+    }
+    line(out, "workers", turn.workers)?;
+    let users: Vec<&str> = turn.users.iter().map(|user| user.name.as_str()).collect();
+    line(out, "users", counted(&users))?;
+    line(out, "secrets", turn.secrets.len())?;
+    let shared = turn.nonce_secret.is_some() || turn.nonce_secret_file.is_some();
+    line(
+        out,
+        "nonces",
+        if shared {
+            "from the shared secret"
+        } else {
+            "from a random secret of each start"
+        },
+    )?;
+    line(
+        out,
+        "peers",
+        "public addresses; private and special ones are refused",
+    )?;
+    if !turn.peers.allow.is_empty() {
+        line(out, "", format_args!("allowed: {}", list(&turn.peers.allow)))?;
+    }
+    if !turn.peers.deny.is_empty() {
+        line(out, "", format_args!("denied: {}", list(&turn.peers.deny)))?;
+    }
+    Ok(())
+}
+
+fn explain_gateway(out: &mut String, gateway: &Gateway) -> fmt::Result {
+    let scheme = if gateway.tls.certificate.is_some() {
+        "HTTPS"
+    } else {
+        "HTTP"
+    };
+    line(out, "listens on", format_args!("{} ({scheme})", gateway.listen))?;
+    if let Some(certificate) = &gateway.tls.certificate {
+        line(out, "certificate", certificate.display())?;
+    }
+    line(out, "backend", &gateway.backend)?;
+    let ids: Vec<&str> = gateway.keys.iter().map(|key| key.id.as_str()).collect();
+    line(out, "keys", counted(&ids))?;
+    line(out, "body limit", gateway.body_limit)
+}
+
+fn line(out: &mut String, name: &str, value: impl fmt::Display) -> fmt::Result {
+    writeln!(out, "  {name:<13}{value}")
+}
+
+fn list<T: fmt::Display>(values: &[T]) -> String {
+    values.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn counted(names: &[&str]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        format!("{} ({})", names.len(), names.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config;
+
+    const CONFIG: &str = r#"
+[turn]
+external_ip = ["203.0.113.7/10.0.0.5"]
+[turn.peers]
+allow = ["10.0.0.0/8"]
+[[turn.users]]
+name = "alice"
+password = "secret-of-alice"
+[[gateway.keys]]
+id = "app"
+key = "secret-of-the-app"
+"#;
+
+    const EXPLAINED: &str = "\
+turn
+  listens on   0.0.0.0:3478 (UDP)
+  realm        turnpike
+  relays from  the address that the client reached, ports 49152-65535
+  capacity     16384 allocations for each relay address
+  seen as      203.0.113.7/10.0.0.5
+  workers      auto
+  users        1 (alice)
+  secrets      0
+  nonces       from a random secret of each start
+  peers        public addresses; private and special ones are refused
+               allowed: 10.0.0.0/8
+gateway
+  listens on   0.0.0.0:8080 (HTTP)
+  backend      http://127.0.0.1:8000
+  keys         1 (app)
+  body limit   256KiB
+admin
+  listens on   127.0.0.1:9090
+log
+  writes       text from level debug
+environment
+  sets         TURNPIKE_LOG_LEVEL
+";
+
+    #[test]
+    fn explains_without_showing_secrets() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), CONFIG).unwrap();
+        let env = [("TURNPIKE_LOG_LEVEL".into(), "debug".into())];
+        let written = config::read(file.path(), env.into_iter()).unwrap();
+        let settings = written.resolve().unwrap();
+        assert_eq!(super::explain(&written, &settings).unwrap(), EXPLAINED);
+    }
+}

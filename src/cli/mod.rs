@@ -1,0 +1,97 @@
+//! What the operator types: the commands, their flags, and their exit codes.
+//!
+//! In: arguments and environment. Out: 0 if all went well, 1 if not, 2 if the arguments make no sense.
+
+mod check;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config;
+
+/// A TURN relay and a signaling gateway in one binary, in front of a WebRTC inference backend.
+#[derive(Debug, Parser)]
+#[command(name = "turnpike", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Starts the relay and the gateway, and serves until it is told to stop.
+    Serve(ConfigFile),
+    /// Checks a configuration, explains what it means, and fails if it has an error.
+    Check(ConfigFile),
+}
+
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// The configuration; `TURNPIKE_<SECTION>_<KEY>` variables go over it.
+    #[arg(long, value_name = "FILE", env = config::FILE_VARIABLE, default_value = "/etc/turnpike/turnpike.toml")]
+    config: PathBuf,
+}
+
+impl ConfigFile {
+    fn read(&self) -> Result<config::Written, config::ConfigErrors> {
+        config::read(&self.config, std::env::vars_os())
+    }
+}
+
+/// Runs the command of the process's arguments.
+pub fn run() -> ExitCode {
+    let failure = match Arguments::parse().command {
+        Command::Serve(file) => serve::run(&file),
+        Command::Check(file) => check::run(&file),
+    };
+    match failure {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The errors of a configuration are several, one a line.
+            for line in format!("{error:#}").lines() {
+                eprintln!("error: {line}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn arguments_fit_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn takes_the_file_of_the_system_unless_told() {
+        let parse = |arguments: &[&str]| Arguments::try_parse_from(arguments).unwrap().command;
+        assert!(matches!(
+            parse(&["turnpike", "check", "--config", "a.toml"]),
+            Command::Check(file) if file.config.as_os_str() == "a.toml"
+        ));
+        assert!(matches!(parse(&["turnpike", "serve"]), Command::Serve(_)));
+    }
+
+    #[test]
+    fn wrong_arguments_exit_with_2() {
+        for arguments in [
+            &["turnpike", "serv"][..],
+            &["turnpike", "check", "--conf", "x"],
+            &["turnpike"],
+        ] {
+            assert_eq!(
+                Arguments::try_parse_from(arguments).unwrap_err().exit_code(),
+                2,
+                "{arguments:?}"
+            );
+        }
+    }
+}

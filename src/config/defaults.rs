@@ -1,0 +1,111 @@
+//! The defaults of the file, taken from the settings of the rooms.
+
+use super::addresses::{Backend, ListenAddress};
+use super::schema::{
+    Admin, ChannelNumbers, Gateway, Lifetimes, Limits, Log, LogFormat, Peers, Timeouts, Tls, Turn,
+};
+use super::units::{ByteSize, HumanDuration, PortRange, Workers};
+use crate::{gateway, relay, telemetry, turn};
+
+impl Default for Turn {
+    fn default() -> Self {
+        let turn = turn::Settings::default();
+        let relay = relay::Settings::default();
+        Self {
+            listen: relay.listen.into_iter().map(ListenAddress).collect(),
+            realm: turn.realm,
+            relay_addresses: Vec::new(),
+            relay_ports: PortRange(relay.relay_ports),
+            external_ip: Vec::new(),
+            workers: Workers(relay.workers),
+            channel_numbers: match turn.channel_numbers {
+                turn::ChannelNumbers::Rfc8656 => ChannelNumbers::Rfc8656,
+                turn::ChannelNumbers::Rfc5766 => ChannelNumbers::Rfc5766,
+            },
+            permission_follows_channel: turn.permission_follows_channel,
+            nonce_secret: None,
+            nonce_secret_file: None,
+            listener_buffer: ByteSize(relay.listener_buffer_bytes),
+            relay_buffer: ByteSize(relay.relay_buffer_bytes),
+            lifetimes: Lifetimes::default(),
+            limits: Limits::default(),
+            peers: Peers::default(),
+            users: Vec::new(),
+            secrets: Vec::new(),
+        }
+    }
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        let turn = turn::Settings::default();
+        Self {
+            allocation: HumanDuration(turn.allocation_lifetime),
+            max_allocation: HumanDuration(turn.max_allocation_lifetime),
+            permission: HumanDuration(turn.permission_lifetime),
+            channel: HumanDuration(turn.channel_lifetime),
+            nonce: HumanDuration(turn.nonce_lifetime),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let turn = turn::Settings::default();
+        Self {
+            permissions: turn.max_permissions,
+            channels: turn.max_channels,
+        }
+    }
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        let gateway = gateway::Settings::default();
+        Self {
+            listen: ListenAddress(gateway.listen),
+            backend: Backend(gateway.backend),
+            body_limit: ByteSize(gateway.body_limit_bytes),
+            forward_key: gateway.forward_key,
+            tls: Tls::default(),
+            timeouts: Timeouts::default(),
+            keys: Vec::new(),
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let timeouts = gateway::Timeouts::default();
+        Self {
+            handshake: HumanDuration(timeouts.handshake),
+            request_headers: HumanDuration(timeouts.request_headers),
+            request_body: HumanDuration(timeouts.request_body),
+            backend_connect: HumanDuration(timeouts.backend_connect),
+            backend_answer: HumanDuration(timeouts.backend_answer),
+            backend_idle: HumanDuration(timeouts.backend_idle),
+            drain: HumanDuration(timeouts.drain),
+        }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self {
+            listen: ListenAddress(gateway::AdminSettings::default().listen),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        let telemetry = telemetry::Settings::default();
+        Self {
+            format: match telemetry.log_format {
+                telemetry::LogFormat::Text => LogFormat::Text,
+                telemetry::LogFormat::Json => LogFormat::Json,
+            },
+            level: telemetry.log_filter.as_str().to_owned(),
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! What can be wrong with a configuration, each cause with its mend.
+
+use std::fmt::{self, Write as _};
+use std::io;
+use std::path::PathBuf;
+
+use super::place::Place;
+use super::suggestion::Suggestion;
+
+/// Everything that is wrong with a configuration; prints one line each.
+#[derive(Debug, Default)]
+pub struct ConfigErrors(Vec<ConfigError>);
+
+impl ConfigErrors {
+    /// The errors, in the order of their places.
+    pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
+        let mut sorted: Vec<&ConfigError> = self.0.iter().collect();
+        sorted.sort_by_key(|error| &error.place);
+        sorted.into_iter()
+    }
+
+    pub(super) fn push(&mut self, error: ConfigError) {
+        self.0.push(error);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<ConfigError> for ConfigErrors {
+    fn from(error: ConfigError) -> Self {
+        Self(vec![error])
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.iter().enumerate() {
+            if index > 0 {
+                f.write_char('\n')?;
+            }
+            error.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// One thing that is wrong, and where.
+#[derive(Debug)]
+pub struct ConfigError {
+    place: Place,
+    key: Option<String>,
+    cause: Cause,
+}
+
+impl ConfigError {
+    pub(super) fn new(place: Place, cause: Cause) -> Self {
+        Self {
+            place,
+            key: None,
+            cause,
+        }
+    }
+
+    /// Names the key that it is about.
+    pub(super) fn of(self, key: &str) -> Self {
+        Self {
+            key: Some(key.to_owned()),
+            ..self
+        }
+    }
+
+    /// Where the value was written.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// What is wrong with it.
+    pub fn cause(&self) -> &Cause {
+        &self.cause
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self
+            .key
+            .as_ref()
+            .map(|key| format!("{key}: "))
+            .unwrap_or_default();
+        // A value that is quoted in the message must break neither the line nor the terminal.
+        for c in format!("{}: {key}{}", self.place, self.cause).chars() {
+            if c.is_control() {
+                write!(f, "{}", c.escape_default())?
+            } else {
+                f.write_char(c)?
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// The file is missing or unreadable.
+    #[error(
+        "cannot be read: {0}; name the file with --config or TURNPIKE_CONFIG, or name /dev/null to use the environment alone"
+    )]
+    Unreadable(#[source] io::Error),
+    /// The text is not TOML.
+    #[error("{}", .0.message())]
+    Syntax(toml::de::Error),
+    /// The file has a key that does not exist.
+    #[error("unknown key `{key}`{}{suggestion}", in_section(.section))]
+    UnknownKey {
+        /// The last part of the key.
+        key: String,
+        /// The section that it stands in; empty at the top.
+        section: String,
+        /// What may have been meant.
+        suggestion: Suggestion,
+    },
+    /// A variable begins like ours and belongs to no key.
+    #[error("unknown variable{0}")]
+    UnknownVariable(Suggestion),
+    /// A variable's bytes are no text.
+    #[error("is not UTF-8; write the value as text")]
+    NotUtf8,
+    /// Anything but repeated sections where those belong.
+    #[error(
+        "is a repeated section; write [[…]] and its keys below, or a list of tables such as [{{key = value}}]"
+    )]
+    NotRepeated,
+    /// `[[x]]` for a section that exists once.
+    #[error("is a section that exists once; write its header in single brackets, […]")]
+    Repeated,
+    /// A value for a section.
+    #[error("is a section; write […] and its keys below")]
+    NoTable,
+    /// A single value for a list.
+    #[error("is a list; put square brackets around it, [\"…\"]")]
+    NoList,
+    /// A value of a wrong type, or one that its type refuses.
+    #[error("{}", in_plain_words(.0.message()))]
+    Value(toml::de::Error),
+    /// A list that needs an element has none.
+    #[error("is empty; name at least one")]
+    EmptyList,
+    /// A quantity beyond its bounds.
+    #[error("`{value}` is out of range; write {least} to {most}")]
+    OutOfRange {
+        /// What was written.
+        value: String,
+        /// The lower bound.
+        least: String,
+        /// The upper bound.
+        most: String,
+    },
+    /// A lifetime with a fraction of a second, which the protocol cannot say.
+    #[error("`{0}` is not in whole seconds; round it")]
+    NotWholeSeconds(String),
+    /// The realm breaks the quoting of its attribute.
+    #[error(
+        "`{0}` is no realm; write 1 to 127 characters without quotes, backslashes and control characters"
+    )]
+    Realm(String),
+    /// A user name that does not fit into its attribute.
+    #[error("`{0}` is no user name; write 1 to 508 bytes without control characters")]
+    UserName(String),
+    /// A key's id that metrics and logs cannot carry.
+    #[error("`{0}` is no id; write 1 to 64 letters, digits, dots, dashes and underscores")]
+    KeyId(String),
+    /// A key that no HTTP header can carry.
+    #[error("has characters that a header cannot carry; write printable ASCII without spaces")]
+    KeyCharacters,
+    /// An address that nothing can be sent from or to.
+    #[error("`{0}` is not the address of a host; write one that is assigned to an interface")]
+    NotAHost(String),
+    /// A second address of a family that may have one.
+    #[error("`{0}` is the second address of its family; keep one IPv4 and one IPv6 address")]
+    SecondOfFamily(String),
+    /// Something that must be unique is there twice.
+    #[error("`{value}` is there twice, first as {first}; remove one")]
+    Duplicate {
+        /// What is there twice.
+        value: String,
+        /// The key of the first one.
+        first: String,
+    },
+    /// Two secrets are the same.
+    #[error("is the same as {first}; remove one")]
+    DuplicateSecret {
+        /// The key of the first one.
+        first: String,
+    },
+    /// Two listeners want one address.
+    #[error("`{value}` is taken by {first}; choose another port")]
+    AddressTaken {
+        /// The address.
+        value: String,
+        /// The key that has it.
+        first: String,
+    },
+    /// A secret is given both in place and in a file.
+    #[error("{key} and {key}_file are both given; keep one")]
+    BothGiven {
+        /// The last part of the key that holds the secret itself.
+        key: &'static str,
+    },
+    /// A secret is missing.
+    #[error("has neither {key} nor {key}_file; give one")]
+    NeitherGiven {
+        /// The last part of the key that holds the secret itself.
+        key: &'static str,
+    },
+    /// A secret has no characters.
+    #[error("is empty; write the secret, or remove the key")]
+    EmptySecret,
+    /// A file with a secret cannot be read.
+    #[error("{path} cannot be read: {error}; check the path and that this user may read it")]
+    SecretFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// A file with a secret holds none.
+    #[error("{0} is empty; write the secret into it")]
+    EmptySecretFile(PathBuf),
+    /// A secret that can be guessed.
+    #[error("is shorter than {least} characters; make a longer one, for example with `openssl rand -hex 32`")]
+    ShortSecret {
+        /// The least number of characters.
+        least: usize,
+    },
+    /// The operating system gives no random numbers.
+    #[error("cannot be made up: {0}; give a secret")]
+    NoRandomness(#[source] rand::rngs::SysError),
+    /// Only one half of a certificate and its key is given.
+    #[error("is missing; give certificate and private_key together, or neither")]
+    HalfTls,
+    /// A filter of logs that does not parse.
+    #[error(
+        "`{0}` is no level; write error, warn, info, debug, trace or off, then perhaps target=level after commas"
+    )]
+    LogLevel(String),
+}
+
+fn in_section(section: &str) -> String {
+    match section {
+        "" => String::new(),
+        element if element.ends_with(']') => format!(" in {element}"),
+        section => format!(" in [{section}]"),
+    }
+}
+
+/// serde calls a number by the name of its Rust type.
+fn in_plain_words(message: &str) -> String {
+    message.replace("expected usize", "expected a whole number")
+}

@@ -1,0 +1,133 @@
+//! `[gateway]`: the settings of the HTTP front.
+
+use std::time::Duration;
+
+use super::{Rules, Unique};
+use crate::config::error::Cause;
+use crate::config::schema::{Gateway, Key, Timeouts, Tls};
+use crate::config::secrets::Source;
+use crate::config::units::{ByteSize, HumanDuration};
+use crate::gateway::{self, ApiKey, Settings};
+use crate::tls::CertificateFiles;
+
+pub(super) fn gateway(written: &Gateway, rules: &mut Rules<'_>) -> Settings {
+    rules.in_range("gateway.body_limit", &written.body_limit, LEAST_BODY..=MOST_BODY);
+    Settings {
+        listen: written.listen.0,
+        tls: tls(&written.tls, rules),
+        backend: written.backend.0.clone(),
+        keys: keys(&written.keys, rules),
+        body_limit_bytes: written.body_limit.0,
+        forward_key: written.forward_key,
+        timeouts: timeouts(&written.timeouts, rules),
+    }
+}
+
+fn tls(written: &Tls, rules: &mut Rules<'_>) -> Option<CertificateFiles> {
+    match (&written.certificate, &written.private_key) {
+        (Some(certificate), Some(private_key)) => Some(CertificateFiles {
+            certificate: rules.path(certificate),
+            private_key: rules.path(private_key),
+        }),
+        (Some(_), None) => {
+            rules.refuse("gateway.tls.private_key", Cause::HalfTls);
+            None
+        }
+        (None, Some(_)) => {
+            rules.refuse("gateway.tls.certificate", Cause::HalfTls);
+            None
+        }
+        (None, None) => None,
+    }
+}
+
+fn keys(written: &[Key], rules: &mut Rules<'_>) -> Vec<ApiKey> {
+    let mut ids = Unique::new();
+    let mut known = Unique::new();
+    let mut keys = Vec::new();
+    for (index, Key { id, key, key_file }) in written.iter().enumerate() {
+        let section = format!("gateway.keys[{index}]");
+        let id_key = format!("{section}.id");
+        let is_plain = id.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
+        if !is_plain || !(1..=MOST_ID_CHARACTERS).contains(&id.len()) {
+            rules.refuse(&id_key, Cause::KeyId(id.clone()));
+        } else if let Some(first) = ids.claim(id, &id_key) {
+            rules.refuse(
+                &id_key,
+                Cause::Duplicate {
+                    value: id.clone(),
+                    first,
+                },
+            );
+        }
+        let source = Source {
+            key: "key",
+            value: key.as_ref(),
+            file: key_file.as_ref(),
+        };
+        let Some(key) = rules.required(&section, &source) else {
+            continue;
+        };
+        let key_key = format!("{section}.{}", source.written_key());
+        if !key.expose().chars().all(|c| c.is_ascii_graphic()) {
+            rules.refuse(&key_key, Cause::KeyCharacters);
+        } else if key.expose().len() < LEAST_KEY_CHARACTERS {
+            rules.refuse(
+                &key_key,
+                Cause::ShortSecret {
+                    least: LEAST_KEY_CHARACTERS,
+                },
+            );
+        } else if let Some(first) = known.claim(key.expose().to_owned(), &key_key) {
+            rules.refuse(&key_key, Cause::DuplicateSecret { first });
+        }
+        keys.push(ApiKey { id: id.clone(), key });
+    }
+    keys
+}
+
+fn timeouts(written: &Timeouts, rules: &mut Rules<'_>) -> gateway::Timeouts {
+    let all = [
+        ("handshake", written.handshake),
+        ("request_headers", written.request_headers),
+        ("request_body", written.request_body),
+        ("backend_connect", written.backend_connect),
+        ("backend_answer", written.backend_answer),
+        ("backend_idle", written.backend_idle),
+        ("drain", written.drain),
+    ];
+    for (name, value) in all {
+        rules.in_range(
+            &format!("gateway.timeouts.{name}"),
+            &value,
+            LEAST_TIMEOUT..=MOST_TIMEOUT,
+        );
+    }
+    gateway::Timeouts {
+        handshake: written.handshake.0,
+        request_headers: written.request_headers.0,
+        request_body: written.request_body.0,
+        backend_connect: written.backend_connect.0,
+        backend_answer: written.backend_answer.0,
+        backend_idle: written.backend_idle.0,
+        drain: written.drain.0,
+    }
+}
+
+/// An offer with one video track and no candidates has about this size.
+const LEAST_BODY: ByteSize = ByteSize(1 << 10);
+
+/// Bodies are held in memory; no offer comes near this.
+const MOST_BODY: ByteSize = ByteSize(16 << 20);
+
+/// Less fails between two machines on a bad day.
+const LEAST_TIMEOUT: HumanDuration = HumanDuration(Duration::from_millis(100));
+
+/// Clients and the proxies before us have given up long before.
+const MOST_TIMEOUT: HumanDuration = HumanDuration(Duration::from_secs(300));
+
+/// Bounds what a label of a metric can cost.
+const MOST_ID_CHARACTERS: usize = 64;
+
+/// As random hexadecimal digits this is 64 bits, the least that nobody guesses.
+const LEAST_KEY_CHARACTERS: usize = 16;

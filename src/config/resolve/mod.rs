@@ -1,0 +1,179 @@
+//! From the values of the file to the settings of the rooms; checks what types cannot, and reports all of it.
+
+mod gateway;
+mod turn;
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use super::addresses::ListenAddress;
+use super::error::{Cause, ConfigError, ConfigErrors};
+use super::place::Places;
+use super::schema::{Log, LogFormat, Schema};
+use super::secrets::Source;
+use super::{Settings, Written, warning};
+use crate::gateway::AdminSettings;
+use crate::secret::Secret;
+use crate::telemetry;
+
+/// Checks the rules and makes the settings.
+pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
+    let schema = &written.schema;
+    let mut rules = Rules {
+        places: &written.places,
+        folder: &written.folder,
+        errors: ConfigErrors::default(),
+    };
+    let turn = turn::turn(&schema.turn, &mut rules);
+    let relay = turn::relay(&schema.turn, &mut rules);
+    let gateway = gateway::gateway(&schema.gateway, &mut rules);
+    let telemetry = telemetry(&schema.log, &mut rules);
+    separate_listeners(schema, &mut rules);
+    if !rules.errors.is_empty() {
+        return Err(rules.errors);
+    }
+    let settings = Settings {
+        turn,
+        relay,
+        gateway,
+        admin: AdminSettings {
+            listen: schema.admin.listen.0,
+        },
+        telemetry,
+        warnings: warning::find(schema),
+    };
+    Ok(settings)
+}
+
+/// Collects what the rules refuse.
+struct Rules<'a> {
+    places: &'a Places,
+    folder: &'a Path,
+    errors: ConfigErrors,
+}
+
+impl Rules<'_> {
+    fn refuse(&mut self, key: &str, cause: Cause) {
+        self.errors
+            .push(ConfigError::new(self.places.of(key), cause).of(key));
+    }
+
+    fn in_range<T: PartialOrd + Display>(&mut self, key: &str, value: &T, range: RangeInclusive<T>) {
+        if !range.contains(value) {
+            let (least, most) = (range.start().to_string(), range.end().to_string());
+            self.refuse(
+                key,
+                Cause::OutOfRange {
+                    value: value.to_string(),
+                    least,
+                    most,
+                },
+            );
+        }
+    }
+
+    /// The secret, unless it is missing or refused. `section` is the key of the table that it stands in.
+    fn secret(&mut self, section: &str, source: &Source<'_>) -> Option<Secret> {
+        source.read(self.folder).unwrap_or_else(|cause| {
+            let key = if source.value.is_some() && source.file.is_some() {
+                section.to_owned()
+            } else {
+                format!("{section}.{}", source.written_key())
+            };
+            self.refuse(&key, cause);
+            None
+        })
+    }
+
+    /// A secret without which its section makes no sense.
+    fn required(&mut self, section: &str, source: &Source<'_>) -> Option<Secret> {
+        if source.value.is_none() && source.file.is_none() {
+            self.refuse(section, Cause::NeitherGiven { key: source.key });
+        }
+        self.secret(section, source)
+    }
+
+    fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+}
+
+/// Remembers values that must be unique, each with the key that had it first.
+struct Unique<T>(HashMap<T, String>);
+
+impl<T: std::hash::Hash + Eq> Unique<T> {
+    fn new() -> Self {
+        Self(HashMap::new())
+    }
+
+    /// The key that had the value before.
+    fn claim(&mut self, value: T, key: &str) -> Option<String> {
+        let first = self.0.entry(value).or_insert_with(|| key.to_owned());
+        (first != key).then(|| first.clone())
+    }
+}
+
+fn telemetry(log: &Log, rules: &mut Rules<'_>) -> telemetry::Settings {
+    let log_format = match log.format {
+        LogFormat::Text => telemetry::LogFormat::Text,
+        LogFormat::Json => telemetry::LogFormat::Json,
+    };
+    // The filter's own parser takes a misspelt level for the name of a target.
+    let is_level = |part: &str| LEVELS.contains(&part.trim().to_ascii_lowercase().as_str());
+    let all_known = log
+        .level
+        .split(',')
+        .all(|part| is_level(part) || part.contains('='));
+    match telemetry::LogFilter::parse(&log.level) {
+        Ok(log_filter) if all_known => telemetry::Settings {
+            log_format,
+            log_filter,
+        },
+        Ok(_) | Err(_) => {
+            rules.refuse("log.level", Cause::LogLevel(log.level.clone()));
+            telemetry::Settings::default()
+        }
+    }
+}
+
+/// No two TCP listeners may want one port of one address.
+fn separate_listeners(schema: &Schema, rules: &mut Rules<'_>) {
+    if collide(schema.gateway.listen.0, schema.admin.listen.0) {
+        let cause = Cause::AddressTaken {
+            value: schema.admin.listen.to_string(),
+            first: "gateway.listen".into(),
+        };
+        rules.refuse("admin.listen", cause);
+    }
+}
+
+/// Whether only one of two sockets can have its address. `0.0.0.0` and `[::]` go together: the second is IPv6 only.
+fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    let same_host = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.is_ipv4() == b.is_ipv4() && a.port() != 0 && a.port() == b.port() && same_host
+}
+
+/// UDP listeners are unique; every worker shares each of them.
+fn listeners(key: &str, listen: &[ListenAddress], rules: &mut Rules<'_>) -> Vec<SocketAddr> {
+    if listen.is_empty() {
+        rules.refuse(key, Cause::EmptyList);
+    }
+    for (index, address) in listen.iter().enumerate() {
+        let taken = listen[..index]
+            .iter()
+            .position(|earlier| collide(earlier.0, address.0));
+        if let Some(first) = taken {
+            let cause = Cause::AddressTaken {
+                value: address.to_string(),
+                first: format!("{key}[{first}]"),
+            };
+            rules.refuse(&format!("{key}[{index}]"), cause);
+        }
+    }
+    listen.iter().map(|address| address.0).collect()
+}
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];

@@ -1,0 +1,283 @@
+//! `[turn]`: the settings of the state machine and of the data plane.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use rand::TryRng;
+use rand::rngs::SysRng;
+use sha2::{Digest, Sha256};
+
+use super::{Rules, Unique, listeners};
+use crate::config::addresses::ExternalIp;
+use crate::config::error::Cause;
+use crate::config::schema::{ChannelNumbers, Lifetimes, Turn};
+use crate::config::secrets::Source;
+use crate::config::units::{ByteSize, HumanDuration, PortRange};
+use crate::turn::ExternalAddresses;
+use crate::turn::credential::Credentials;
+use crate::turn::peer_policy::PeerPolicy;
+use crate::{relay, turn};
+
+pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
+    let realm_fits = (1..=MOST_REALM_CHARACTERS).contains(&written.realm.chars().count());
+    if !realm_fits || written.realm.contains(['"', '\\']) || written.realm.contains(char::is_control) {
+        rules.refuse("turn.realm", Cause::Realm(written.realm.clone()));
+    }
+    lifetimes(&written.lifetimes, rules);
+    rules.in_range(
+        "turn.limits.permissions",
+        &written.limits.permissions,
+        1..=MOST_PER_ALLOCATION,
+    );
+    rules.in_range(
+        "turn.limits.channels",
+        &written.limits.channels,
+        1..=MOST_PER_ALLOCATION,
+    );
+    turn::Settings {
+        realm: written.realm.clone(),
+        credentials: credentials(written, rules),
+        nonce_key: nonce_key(written, rules),
+        nonce_lifetime: written.lifetimes.nonce.0,
+        allocation_lifetime: written.lifetimes.allocation.0,
+        max_allocation_lifetime: written.lifetimes.max_allocation.0,
+        permission_lifetime: written.lifetimes.permission.0,
+        channel_lifetime: written.lifetimes.channel.0,
+        permission_follows_channel: written.permission_follows_channel,
+        channel_numbers: match written.channel_numbers {
+            ChannelNumbers::Rfc8656 => turn::ChannelNumbers::Rfc8656,
+            ChannelNumbers::Rfc5766 => turn::ChannelNumbers::Rfc5766,
+        },
+        max_permissions: written.limits.permissions,
+        max_channels: written.limits.channels,
+        peer_policy: peer_policy(written),
+        external_addresses: external_addresses(&written.external_ip, rules),
+    }
+}
+
+pub(super) fn relay(written: &Turn, rules: &mut Rules<'_>) -> relay::Settings {
+    let ports = &written.relay_ports.0;
+    // Ports below 1024 belong to other services (RFC 8656 §7.2 excludes them).
+    if *ports.start() < LEAST_RELAY_PORT {
+        let cause = Cause::OutOfRange {
+            value: PortRange(ports.clone()).to_string(),
+            least: LEAST_RELAY_PORT.to_string(),
+            most: u16::MAX.to_string(),
+        };
+        rules.refuse("turn.relay_ports", cause);
+    }
+    if let Some(workers) = written.workers.0 {
+        rules.in_range("turn.workers", &workers.get(), 1..=MOST_WORKERS);
+    }
+    rules.in_range(
+        "turn.listener_buffer",
+        &written.listener_buffer,
+        LEAST_BUFFER..=MOST_BUFFER,
+    );
+    rules.in_range(
+        "turn.relay_buffer",
+        &written.relay_buffer,
+        LEAST_BUFFER..=MOST_BUFFER,
+    );
+    relay::Settings {
+        listen: listeners("turn.listen", &written.listen, rules),
+        relay_addresses: relay_addresses(written, rules),
+        relay_ports: ports.clone(),
+        workers: written.workers.0,
+        listener_buffer_bytes: written.listener_buffer.0,
+        relay_buffer_bytes: written.relay_buffer.0,
+    }
+}
+
+fn lifetimes(written: &Lifetimes, rules: &mut Rules<'_>) {
+    let bounds = [
+        ("allocation", written.allocation, SECOND, DAY),
+        (
+            "max_allocation",
+            written.max_allocation,
+            written.allocation.clamp(SECOND, DAY),
+            DAY,
+        ),
+        ("permission", written.permission, SECOND, HOUR),
+        ("channel", written.channel, SECOND, HOUR),
+        // RFC 8656 §5 recommends a new nonce at least every hour.
+        ("nonce", written.nonce, SECOND, HOUR),
+    ];
+    for (name, value, least, most) in bounds {
+        let key = format!("turn.lifetimes.{name}");
+        if value.0.subsec_nanos() != 0 {
+            rules.refuse(&key, Cause::NotWholeSeconds(value.to_string()));
+        } else {
+            rules.in_range(&key, &value, least..=most);
+        }
+    }
+}
+
+fn credentials(written: &Turn, rules: &mut Rules<'_>) -> Credentials {
+    let mut credentials = Credentials::default();
+    let mut names = Unique::new();
+    for (index, user) in written.users.iter().enumerate() {
+        let section = format!("turn.users[{index}]");
+        let name_key = format!("{section}.name");
+        // RFC 8489 §14.3 keeps a user name below 509 bytes.
+        if !(1..=MOST_NAME_BYTES).contains(&user.name.len()) || user.name.contains(char::is_control) {
+            rules.refuse(&name_key, Cause::UserName(user.name.clone()));
+        } else if let Some(first) = names.claim(&user.name, &name_key) {
+            rules.refuse(
+                &name_key,
+                Cause::Duplicate {
+                    value: user.name.clone(),
+                    first,
+                },
+            );
+        }
+        let source = Source {
+            key: "password",
+            value: user.password.as_ref(),
+            file: user.password_file.as_ref(),
+        };
+        if let Some(password) = rules.required(&section, &source) {
+            credentials.add_user(&user.name, password);
+        }
+    }
+    let mut known = Unique::new();
+    for (index, shared) in written.secrets.iter().enumerate() {
+        let section = format!("turn.secrets[{index}]");
+        let source = Source {
+            key: "secret",
+            value: shared.secret.as_ref(),
+            file: shared.secret_file.as_ref(),
+        };
+        let Some(secret) = rules.required(&section, &source) else {
+            continue;
+        };
+        match known.claim(secret.expose().to_owned(), &section) {
+            Some(first) => rules.refuse(&section, Cause::DuplicateSecret { first }),
+            None => credentials.add_secret(secret),
+        }
+    }
+    credentials
+}
+
+/// The key of the nonces: from the shared secret, so that replicas agree, or else random.
+fn nonce_key(written: &Turn, rules: &mut Rules<'_>) -> [u8; 32] {
+    let source = Source {
+        key: "nonce_secret",
+        value: written.nonce_secret.as_ref(),
+        file: written.nonce_secret_file.as_ref(),
+    };
+    let mut key = [0; 32];
+    if let Some(secret) = rules.secret("turn", &source) {
+        if secret.expose().chars().count() < LEAST_SECRET_CHARACTERS {
+            let key = format!("turn.{}", source.written_key());
+            rules.refuse(
+                &key,
+                Cause::ShortSecret {
+                    least: LEAST_SECRET_CHARACTERS,
+                },
+            );
+        }
+        // The label keeps the key apart from others that may come from the same secret.
+        key = Sha256::new_with_prefix(b"turnpike nonce key\0")
+            .chain_update(secret.expose())
+            .finalize()
+            .into();
+    } else if let Err(error) = SysRng.try_fill_bytes(&mut key) {
+        rules.refuse("turn.nonce_secret", Cause::NoRandomness(error));
+    }
+    key
+}
+
+fn peer_policy(written: &Turn) -> PeerPolicy {
+    let mut policy = PeerPolicy::default();
+    for pattern in &written.peers.allow {
+        policy.allow(pattern.clone().into());
+    }
+    for pattern in &written.peers.deny {
+        policy.deny(pattern.clone().into());
+    }
+    policy
+}
+
+fn external_addresses(written: &[ExternalIp], rules: &mut Rules<'_>) -> ExternalAddresses {
+    let mut addresses = ExternalAddresses::default();
+    let mut privates = Unique::new();
+    let mut alone = Unique::new();
+    for (index, ip) in written.iter().enumerate() {
+        let key = format!("turn.external_ip[{index}]");
+        if let Some(stranger) = [Some(ip.public), ip.private]
+            .into_iter()
+            .flatten()
+            .find(|ip| !is_host(*ip))
+        {
+            rules.refuse(&key, Cause::NotAHost(stranger.to_string()));
+        }
+        match ip.private {
+            Some(private) => {
+                if let Some(first) = privates.claim(private, &key) {
+                    rules.refuse(
+                        &key,
+                        Cause::Duplicate {
+                            value: private.to_string(),
+                            first,
+                        },
+                    );
+                }
+            }
+            None => {
+                if alone.claim(ip.public.is_ipv4(), &key).is_some() {
+                    rules.refuse(&key, Cause::SecondOfFamily(ip.to_string()));
+                }
+            }
+        }
+        addresses.add(ip.public, ip.private);
+    }
+    addresses
+}
+
+fn relay_addresses(written: &Turn, rules: &mut Rules<'_>) -> Vec<IpAddr> {
+    let mut families = Unique::new();
+    for (index, address) in written.relay_addresses.iter().enumerate() {
+        let key = format!("turn.relay_addresses[{index}]");
+        if !is_host(address.0) {
+            rules.refuse(&key, Cause::NotAHost(address.to_string()));
+        }
+        if families.claim(address.0.is_ipv4(), &key).is_some() {
+            rules.refuse(&key, Cause::SecondOfFamily(address.to_string()));
+        }
+    }
+    written.relay_addresses.iter().map(|address| address.0).collect()
+}
+
+/// Whether one host can have the address.
+fn is_host(ip: IpAddr) -> bool {
+    let is_broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+    !(ip.is_unspecified() || ip.is_multicast() || is_broadcast)
+}
+
+/// RFC 8489 §14.9: a realm has fewer than 128 characters.
+const MOST_REALM_CHARACTERS: usize = 127;
+
+/// RFC 8489 §14.3: a user name has fewer than 509 bytes.
+const MOST_NAME_BYTES: usize = 508;
+
+/// As many as RFC 8656 §12 has channel numbers; a client that talks to more peers is no media client.
+const MOST_PER_ALLOCATION: usize = 4096;
+
+/// As random hexadecimal digits this is 64 bits, the least that nobody guesses.
+const LEAST_SECRET_CHARACTERS: usize = 16;
+
+const LEAST_RELAY_PORT: u16 = 1024;
+
+/// Beyond any machine of today; catches a port or a size that was written into the wrong line.
+const MOST_WORKERS: usize = 256;
+
+/// Less holds no burst of video packets.
+const LEAST_BUFFER: ByteSize = ByteSize(4 << 10);
+
+/// The kernel keeps the size in an `int` and doubles it.
+const MOST_BUFFER: ByteSize = ByteSize(512 << 20);
+
+const SECOND: HumanDuration = HumanDuration(Duration::from_secs(1));
+const HOUR: HumanDuration = HumanDuration(Duration::from_secs(3600));
+const DAY: HumanDuration = HumanDuration(Duration::from_secs(86_400));

@@ -1,0 +1,255 @@
+//! The file as serde reads it; the comments on its fields are the manual, and `config/turnpike.toml` is made of them.
+//!
+//! Defaults come from the rooms' own settings. What a type cannot rule out by itself is checked in `resolve`.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::addresses::{Address, Backend, ExternalIp, ListenAddress, PeerPattern};
+use super::units::{ByteSize, HumanDuration, PortRange, Workers};
+use crate::secret::Secret;
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Schema {
+    /// The TURN relay.
+    pub turn: Turn,
+    /// The signaling gateway in front of the inference backend.
+    pub gateway: Gateway,
+    /// Metrics and health, for operators only.
+    pub admin: Admin,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// The TURN relay.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Turn {
+    /// UDP addresses that clients reach. Port 0 takes a free one.
+    pub listen: Vec<ListenAddress>,
+    /// The realm of the credentials: 1 to 127 characters, no quotes, backslashes or control characters. Browsers and
+    /// other clients take it from our answer, so any name will do.
+    pub realm: String,
+    /// Addresses that media is relayed from, at most one IPv4 and one IPv6. A family that is missing uses the address
+    /// that the client reached.
+    pub relay_addresses: Vec<Address>,
+    /// Ports that media is relayed from, 1024 or above. Each allocation takes one, so this bounds how many there can
+    /// be; the firewall must let them in as UDP.
+    pub relay_ports: PortRange,
+    /// What clients and peers see instead of a local address, where a NAT stands in front: the public address alone,
+    /// at most one IPv4 and one IPv6, and pairs `public/private` such as `203.0.113.7/10.0.0.5`, which win.
+    pub external_ip: Vec<ExternalIp>,
+    /// Threads that relay media: `auto` for one per core that this process may use, or 1 to 256.
+    pub workers: Workers,
+    /// The channel numbers that clients may bind: `rfc8656` for 0x4000 to 0x4FFF, or `rfc5766` for 0x4000 to 0x7FFF,
+    /// as older clients expect.
+    pub channel_numbers: ChannelNumbers,
+    /// Whether a permission holds for as long as a channel to its peer is bound. Some clients (aiortc is one) renew
+    /// only their channels and lose their media without this.
+    pub permission_follows_channel: bool,
+    /// The secret behind the nonces, at least 16 characters. Replicas behind one address need the same, or a client
+    /// that changes replica has to authenticate anew. Without it each start makes up its own.
+    #[schemars(example = &"replace-me-with-random-text")]
+    pub nonce_secret: Option<Secret>,
+    /// A file that holds the nonce secret.
+    #[schemars(example = &"/run/secrets/turnpike-nonce")]
+    pub nonce_secret_file: Option<PathBuf>,
+    /// Receive and send buffer that is asked of the kernel for each listening socket, 4KiB to 512MiB. The kernel grants
+    /// no more than net.core.rmem_max and net.core.wmem_max.
+    pub listener_buffer: ByteSize,
+    /// The same for the socket of each allocation.
+    pub relay_buffer: ByteSize,
+    /// How long things live without being refreshed, in whole seconds. Clients count on the defaults; shorter ones are
+    /// for tests.
+    pub lifetimes: Lifetimes,
+    /// Bounds of one allocation.
+    pub limits: Limits,
+    /// Which peers media may be relayed to. A rule is an address or a network, with ports if need be: `10.0.0.7`,
+    /// `10.0.0.0/8`, `10.0.0.7:5000-6000`, `[fd00::/8]:5000`.
+    pub peers: Peers,
+    /// A user with a lasting password. Repeat the table for each one.
+    pub users: Vec<User>,
+    /// A secret shared with whoever hands out time-limited credentials: the user name is `expiry:anything` with the
+    /// expiry in Unix seconds, the password base64(HMAC-SHA1(secret, user name)). Repeat the table to have an old and a
+    /// new secret at once.
+    pub secrets: Vec<SharedSecret>,
+}
+
+/// How long things live without being refreshed.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lifetimes {
+    /// An allocation whose client asks for less or for nothing, 1s to 1d.
+    pub allocation: HumanDuration,
+    /// The most that a client may ask for, from the lifetime of an allocation to 1d.
+    pub max_allocation: HumanDuration,
+    /// A permission, 1s to 1h.
+    pub permission: HumanDuration,
+    /// A channel binding, 1s to 1h.
+    pub channel: HumanDuration,
+    /// A nonce, 1s to 1h; the client then gets a new one without noticing.
+    pub nonce: HumanDuration,
+}
+
+/// Bounds of one allocation.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Addresses of peers that it may permit, 1 to 4096.
+    pub permissions: usize,
+    /// Channels that it may bind, 1 to 4096.
+    pub channels: usize,
+}
+
+/// Which peers media may be relayed to.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Peers {
+    /// Peers that may be reached although they are private, loopback, link-local or otherwise special, which are
+    /// refused by themselves. Name the inference backend here if it has a private address. Wins over deny.
+    pub allow: Vec<PeerPattern>,
+    /// Further peers to refuse.
+    pub deny: Vec<PeerPattern>,
+}
+
+/// A user with a lasting password.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// The user name, up to 508 bytes.
+    #[schemars(example = &"alice")]
+    pub name: String,
+    /// The password.
+    #[serde(default)]
+    #[schemars(example = &"replace-me")]
+    pub password: Option<Secret>,
+    /// A file that holds the password.
+    #[serde(default)]
+    #[schemars(example = &"/run/secrets/alice")]
+    pub password_file: Option<PathBuf>,
+}
+
+/// A secret shared with whoever hands out time-limited credentials.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SharedSecret {
+    /// The secret.
+    #[schemars(example = &"replace-me-with-random-text")]
+    pub secret: Option<Secret>,
+    /// A file that holds the secret.
+    #[schemars(example = &"/run/secrets/turnpike-turn")]
+    pub secret_file: Option<PathBuf>,
+}
+
+/// The signaling gateway in front of the inference backend.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gateway {
+    /// The TCP address that clients send their offers to. Port 0 takes a free one.
+    pub listen: ListenAddress,
+    /// The base URL of the inference backend, in plain HTTP. Its path, if any, goes in front of each forwarded one.
+    pub backend: Backend,
+    /// The largest offer, 1KiB to 16MiB. A larger one is answered with 413.
+    pub body_limit: ByteSize,
+    /// Whether the backend gets the client's api-key header too, because it checks keys itself.
+    pub forward_key: bool,
+    /// Certificate and private key, where the gateway itself speaks HTTPS.
+    pub tls: Tls,
+    /// How long each step of a request may take, 100ms to 5m.
+    pub timeouts: Timeouts,
+    /// A key that clients present in their api-key header. Repeat the table for each one.
+    pub keys: Vec<Key>,
+}
+
+/// Certificate and private key, where the gateway itself speaks HTTPS.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// PEM file with the certificate, followed by its intermediates.
+    #[schemars(example = &"/etc/turnpike/tls.crt")]
+    pub certificate: Option<PathBuf>,
+    /// PEM file with the private key.
+    #[schemars(example = &"/etc/turnpike/tls.key")]
+    pub private_key: Option<PathBuf>,
+}
+
+/// How long each step of a request may take.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timeouts {
+    /// TLS handshake of a client.
+    pub handshake: HumanDuration,
+    /// From the connection, or the previous answer, to the end of the request's headers.
+    pub request_headers: HumanDuration,
+    /// From the headers to the end of the request's body. Later is answered with 408.
+    pub request_body: HumanDuration,
+    /// Connecting to the backend. Later is answered with 502.
+    pub backend_connect: HumanDuration,
+    /// From the end of the request to the backend's whole answer. Later is answered with 504. An aiortc backend that
+    /// cannot reach its STUN server needs 5s for each answer.
+    pub backend_answer: HumanDuration,
+    /// How long an idle connection to the backend is kept; below the 5s after which uvicorn closes it.
+    pub backend_idle: HumanDuration,
+    /// How long requests in flight may take to finish after a stop; below the 30s after which Kubernetes kills.
+    pub drain: HumanDuration,
+}
+
+/// A key that clients present in their api-key header.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// The name of the key in logs and metrics: 1 to 64 letters, digits, dots, dashes and underscores.
+    #[schemars(example = &"app")]
+    pub id: String,
+    /// The key: at least 16 characters, printable ASCII without spaces.
+    #[serde(default)]
+    #[schemars(example = &"replace-me-with-random-text")]
+    pub key: Option<Secret>,
+    /// A file that holds the key.
+    #[serde(default)]
+    #[schemars(example = &"/run/secrets/turnpike-app")]
+    pub key_file: Option<PathBuf>,
+}
+
+/// Metrics and health, for operators only.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// The TCP address of /metrics, /livez and /readyz. They ask for no key: keep it off the internet.
+    pub listen: ListenAddress,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// How a line looks: `text` for people, `json` for collectors.
+    pub format: LogFormat,
+    /// The least level that is logged: `error`, `warn`, `info`, `debug`, `trace` or `off`. After it, levels of single
+    /// parts may follow, such as `info,turnpike::relay=debug`.
+    pub level: String,
+}
+
+/// The range of channel numbers that clients may bind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChannelNumbers {
+    /// 0x4000 to 0x4FFF.
+    Rfc8656,
+    /// 0x4000 to 0x7FFF.
+    Rfc5766,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for collectors.
+    Json,
+}

@@ -1,0 +1,135 @@
+//! `Admin`: the listener for operators, probes and Prometheus.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::{StatusCode, header};
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tracing::error;
+
+use super::connection::Front;
+use super::error::{Listener, StartError};
+use super::reject::Reject;
+use super::settings::{AdminSettings, Timeouts};
+use super::{listener, routes, server};
+use crate::telemetry::{EXPOSITION_CONTENT_TYPE, Metrics};
+
+/// Asks every part of the process whether it can serve; called for each `/readyz`, so it must not block.
+pub type Readiness = Arc<dyn Fn() -> Vec<PartReadiness> + Send + Sync>;
+
+/// Whether one part of the process can serve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PartReadiness {
+    /// The part, such as `relay`.
+    pub part: &'static str,
+    /// Whether it can serve now.
+    pub ready: bool,
+    /// Why not, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The admin listener, bound to its address.
+#[derive(Debug)]
+pub struct Admin {
+    listener: TcpListener,
+    front: Front,
+}
+
+impl Admin {
+    /// Takes the address; requests queue until [`Admin::serve`].
+    pub async fn bind(
+        settings: &AdminSettings,
+        metrics: &Metrics,
+        readiness: Readiness,
+    ) -> Result<Self, StartError> {
+        let listener = listener::bind(Listener::Admin, settings.listen).await?;
+        let router = router(Shared {
+            metrics: metrics.clone(),
+            readiness,
+        });
+        let front = Front {
+            router,
+            tls: None,
+            timeouts: Timeouts::default(),
+            metrics: metrics.gateway().clone(),
+        };
+        Ok(Self { listener, front })
+    }
+
+    /// The address that operators reach, with the real port where the settings say 0.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown` completes; then lets requests in flight finish.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+        server::serve(self.listener, self.front, shutdown).await;
+    }
+}
+
+#[derive(Clone)]
+struct Shared {
+    metrics: Metrics,
+    readiness: Readiness,
+}
+
+fn router(shared: Shared) -> Router {
+    let routes = Router::new()
+        .route("/metrics", get(show_metrics))
+        .route("/livez", get(show_liveness))
+        .route("/readyz", get(show_readiness));
+    routes::with_problems(routes).with_state(shared)
+}
+
+async fn show_metrics(State(shared): State<Shared>) -> Result<Response, Reject> {
+    match shared.metrics.exposition() {
+        Ok(text) => Ok(([(header::CONTENT_TYPE, EXPOSITION_CONTENT_TYPE)], text).into_response()),
+        Err(error) => {
+            error!(%error, "metrics not encoded");
+            Err(Reject::Internal)
+        }
+    }
+}
+
+/// Alive is whoever can answer; a part that is not ready is no reason to restart the process.
+async fn show_liveness() -> Json<Status> {
+    Json(Status { status: "alive" })
+}
+
+async fn show_readiness(State(shared): State<Shared>) -> (StatusCode, Json<ReadinessReport>) {
+    let parts = (shared.readiness)();
+    if parts.iter().all(|part| part.ready) {
+        return (
+            StatusCode::OK,
+            Json(ReadinessReport {
+                status: "ready",
+                parts,
+            }),
+        );
+    }
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        Json(ReadinessReport {
+            status: "not ready",
+            parts,
+        }),
+    )
+}
+
+#[derive(Serialize)]
+struct Status {
+    status: &'static str,
+}
+
+#[derive(Serialize)]
+struct ReadinessReport {
+    status: &'static str,
+    parts: Vec<PartReadiness>,
+}

@@ -1,0 +1,187 @@
+//! Headers on their way through a proxy: what ends here, and what is added.
+
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Uri};
+
+use super::connection::Origin;
+use super::keys::API_KEY;
+
+/// Removes what concerns only one connection, from a request or an answer.
+///
+/// RFC 9110 §7.6.1: an intermediary removes `Connection`, the fields that it names, and those known to be meant for the
+/// next hop only.
+pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+/// Makes a client's headers into those that the backend gets.
+pub(super) fn prepare_for_backend(headers: &mut HeaderMap, uri: &Uri, origin: &Origin, forwards_key: bool) {
+    let host = headers.remove(header::HOST).or_else(|| {
+        // HTTP/2 has the host in its `:authority`.
+        uri.authority()
+            .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok())
+    });
+    remove_hop_by_hop(headers);
+    for name in &ENDS_HERE {
+        headers.remove(name);
+    }
+    if !forwards_key {
+        headers.remove(API_KEY);
+    }
+    join_cookies(headers);
+
+    // What the client itself says about its origin is not passed on: anyone can say anything.
+    let client = origin.client.ip().to_canonical().to_string();
+    headers.insert(
+        X_FORWARDED_FOR,
+        HeaderValue::from_str(&client).expect("an IP address is visible ASCII"),
+    );
+    let scheme = HeaderValue::from_str(origin.scheme.as_str()).expect("a scheme is visible ASCII");
+    headers.insert(X_FORWARDED_PROTO, scheme);
+    if let Some(host) = host {
+        headers.insert(X_FORWARDED_HOST, host);
+    }
+}
+
+/// RFC 9113 §8.2.3: cookies that HTTP/2 brings in several fields are one field in HTTP/1.1.
+fn join_cookies(headers: &mut HeaderMap) {
+    let crumbs: Vec<&[u8]> = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if crumbs.len() > 1
+        && let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        headers.insert(header::COOKIE, cookie);
+    }
+}
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+const HOP_BY_HOP: [HeaderName; 9] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Expectations are met, and lengths counted, by the gateway; the rest would let a client invent its origin or session.
+const ENDS_HERE: [HeaderName; 8] = [
+    header::CONTENT_LENGTH,
+    header::EXPECT,
+    header::FORWARDED,
+    X_FORWARDED_FOR,
+    X_FORWARDED_HOST,
+    X_FORWARDED_PROTO,
+    HeaderName::from_static("x-real-ip"),
+    super::ids::X_SESSION_ID,
+];
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use http::uri::Scheme;
+
+    use super::*;
+
+    #[test]
+    fn removes_hop_by_hop_fields_and_those_that_connection_names() {
+        let mut headers = map(&[
+            ("connection", "close, X-Private"),
+            ("connection", "x-other,, not a name"),
+            ("x-private", "1"),
+            ("x-other", "1"),
+            ("keep-alive", "timeout=5"),
+            ("transfer-encoding", "chunked"),
+            ("te", "trailers"),
+            ("upgrade", "h2c"),
+            ("x-kept", "1"),
+        ]);
+
+        remove_hop_by_hop(&mut headers);
+
+        assert_eq!(headers, map(&[("x-kept", "1")]));
+    }
+
+    #[test]
+    fn tells_the_backend_the_origin_and_not_what_the_client_says_of_it() {
+        let mut headers = map(&[
+            ("host", "turn.example:8080"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("forwarded", "for=10.0.0.1"),
+            ("x-real-ip", "10.0.0.1"),
+            ("x-session-id", "stolen"),
+            ("expect", "100-continue"),
+            ("content-length", "5"),
+            ("api-key", "first"),
+            ("content-type", "application/json"),
+        ]);
+
+        prepare_for_backend(&mut headers, &Uri::from_static("/"), &origin(), false);
+
+        let expected = map(&[
+            ("content-type", "application/json"),
+            ("x-forwarded-for", "198.51.100.7"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "turn.example:8080"),
+        ]);
+        assert_eq!(headers, expected);
+    }
+
+    #[test]
+    fn passes_the_key_on_where_the_backend_checks_it() {
+        let mut headers = map(&[("api-key", "first")]);
+
+        prepare_for_backend(&mut headers, &Uri::from_static("/"), &origin(), true);
+
+        assert_eq!(headers[API_KEY], "first");
+    }
+
+    #[test]
+    fn joins_the_cookies_of_http2() {
+        let mut headers = map(&[("cookie", "a=1"), ("cookie", "b=2")]);
+
+        prepare_for_backend(
+            &mut headers,
+            &Uri::from_static("https://turn.example/"),
+            &origin(),
+            false,
+        );
+
+        assert_eq!(headers[header::COOKIE], "a=1; b=2");
+        assert_eq!(headers[X_FORWARDED_HOST], "turn.example");
+    }
+
+    fn origin() -> Origin {
+        Origin {
+            client: "[::ffff:198.51.100.7]:5000".parse::<SocketAddr>().unwrap(),
+            scheme: Scheme::HTTPS,
+        }
+    }
+
+    fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for &(name, value) in fields {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        headers
+    }
+}

@@ -1,0 +1,123 @@
+//! The ids that tie a request, its session, the logs and the backend together.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use rand::TryRng;
+use rand::rngs::SysRng;
+
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const X_SESSION_ID: HeaderName = HeaderName::from_static("x-session-id");
+
+/// The id of one request: the client's own where it is harmless, else a new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RequestId(String);
+
+impl RequestId {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let mut given = headers.get_all(X_REQUEST_ID).iter();
+        match (given.next().and_then(|value| value.to_str().ok()), given.next()) {
+            (Some(id), None) if is_harmless(id) => Self(id.to_owned()),
+            _ => Self(random_text()),
+        }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn to_header(&self) -> HeaderValue {
+        HeaderValue::from_str(&self.0).expect("made of letters, digits and a few signs only")
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The id of one session, unguessable, made for each offer that is forwarded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SessionId(String);
+
+impl SessionId {
+    pub(super) fn random() -> Self {
+        Self(random_text())
+    }
+
+    pub(super) fn to_header(&self) -> HeaderValue {
+        HeaderValue::from_str(&self.0).expect("made of the letters, digits, - and _ of base64url only")
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_harmless(id: &str) -> bool {
+    (1..=REQUEST_ID_BYTES).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte))
+}
+
+/// 128 random bits, 22 characters that need no escaping in URLs, headers and logs.
+fn random_text() -> String {
+    let mut bytes = [0; 16];
+    SysRng
+        .try_fill_bytes(&mut bytes)
+        .expect("the system's generator does not fail once it is seeded");
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Room for every usual format (a UUID has 36), and not for a message.
+const REQUEST_ID_BYTES: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_a_harmless_request_id() {
+        for id in [
+            "abc-123",
+            "0b9a1b0e-5b0c-4d4e-9d1c-0a1b2c3d4e5f",
+            "1-67891233-abcdef:/+=._",
+        ] {
+            assert_eq!(RequestId::of(&with_ids(&[id])).as_str(), id);
+        }
+    }
+
+    #[test]
+    fn replaces_any_other_request_id() {
+        let long = "a".repeat(129);
+        for ids in [
+            &[][..],
+            &[""],
+            &["a b"],
+            &["a\"b"],
+            &["{x}"],
+            &[&long],
+            &["one", "two"],
+        ] {
+            let made = RequestId::of(&with_ids(ids));
+            assert_eq!(made.as_str().len(), 22, "{ids:?}");
+        }
+    }
+
+    #[test]
+    fn makes_each_id_anew() {
+        assert_ne!(SessionId::random(), SessionId::random());
+    }
+
+    fn with_ids(ids: &[&str]) -> HeaderMap {
+        ids.iter()
+            .map(|id| (X_REQUEST_ID, HeaderValue::from_str(id).unwrap()))
+            .collect()
+    }
+}

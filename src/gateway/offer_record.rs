@@ -1,0 +1,127 @@
+//! The one log line of an offer, written when its fate is known.
+
+use http::StatusCode;
+use tokio::time::Instant;
+use tracing::field::{DisplayValue, display};
+use tracing::{info, warn};
+
+use super::backend::BackendError;
+use super::ids::{RequestId, SessionId};
+use super::keys::KeyId;
+use super::reject::Reject;
+use crate::telemetry::RedactedUser;
+
+/// What is known of an offer so far. Dropped without an ending, it says that the client left.
+///
+/// It has no place for an SDP or a key, so neither can reach the log.
+pub(super) struct OfferRecord {
+    session: SessionId,
+    key: KeyId,
+    request_id: Option<RequestId>,
+    user_id: Option<String>,
+    started: Instant,
+    is_written: bool,
+}
+
+impl OfferRecord {
+    pub(super) fn begin(session: SessionId, key: KeyId, request_id: Option<RequestId>) -> Self {
+        Self {
+            session,
+            key,
+            request_id,
+            user_id: None,
+            started: Instant::now(),
+            is_written: false,
+        }
+    }
+
+    pub(super) fn set_user(&mut self, user_id: Option<String>) {
+        self.user_id = user_id;
+    }
+
+    /// The backend answered, with whatever status.
+    pub(super) fn answered(mut self, status: StatusCode) {
+        if !status.is_success() {
+            return self.write_failure(status, "backend_status");
+        }
+        self.is_written = true;
+        info!(
+            session = %self.session,
+            user_id = self.user(),
+            key = &*self.key,
+            status = status.as_u16(),
+            duration_ms = self.duration_ms(),
+            request_id = self.request_id(),
+            "offer answered"
+        );
+    }
+
+    /// The gateway refused the client's request.
+    pub(super) fn refused(mut self, reject: Reject) -> Reject {
+        self.write_failure(reject.status(), reject.code());
+        reject
+    }
+
+    /// The backend gave no usable answer.
+    pub(super) fn failed(mut self, error: &BackendError) -> Reject {
+        self.is_written = true;
+        let reject = Reject::Backend(error.failure());
+        warn!(
+            session = %self.session,
+            user_id = self.user(),
+            key = &*self.key,
+            status = reject.status().as_u16(),
+            cause = reject.code(),
+            error = %error.with_sources(),
+            duration_ms = self.duration_ms(),
+            request_id = self.request_id(),
+            "offer failed"
+        );
+        reject
+    }
+
+    fn write_failure(&mut self, status: StatusCode, cause: &str) {
+        self.is_written = true;
+        info!(
+            session = %self.session,
+            user_id = self.user(),
+            key = &*self.key,
+            status = status.as_u16(),
+            cause,
+            duration_ms = self.duration_ms(),
+            request_id = self.request_id(),
+            "offer failed"
+        );
+    }
+
+    fn user(&self) -> Option<DisplayValue<RedactedUser<'_>>> {
+        self.user_id
+            .as_deref()
+            .map(|user_id| display(RedactedUser(user_id)))
+    }
+
+    fn request_id(&self) -> Option<&str> {
+        self.request_id.as_ref().map(RequestId::as_str)
+    }
+
+    fn duration_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Drop for OfferRecord {
+    fn drop(&mut self) {
+        if self.is_written {
+            return;
+        }
+        info!(
+            session = %self.session,
+            user_id = self.user(),
+            key = &*self.key,
+            cause = "client_left",
+            duration_ms = self.duration_ms(),
+            request_id = self.request_id(),
+            "offer failed"
+        );
+    }
+}

@@ -1,0 +1,86 @@
+//! Errors as one JSON object for two kinds of readers: `detail` for clients of FastAPI, the rest for RFC 9457.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderMap, HeaderValue, header};
+use serde::Serialize;
+
+use super::ids::{RequestId, X_REQUEST_ID};
+use super::offer_body::FieldError;
+use super::reject::Reject;
+
+/// Writes the body of a refused request, and the request's id on every answer.
+pub(super) async fn render(request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned();
+    let id = id.unwrap_or_else(|| RequestId::of(request.headers()));
+    let content_type = content_type(request.headers());
+    let mut response = next.run(request).await;
+    if let Some(reject) = response.extensions_mut().remove::<Reject>() {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        *response.body_mut() = Body::from(body(&reject, &id));
+    }
+    response.headers_mut().insert(X_REQUEST_ID, id.to_header());
+    response
+}
+
+/// RFC 9457 §3, with two members of our own: `code` and `request_id`.
+#[derive(Serialize)]
+struct Problem<'a> {
+    /// RFC 9457 §4.2.1: `about:blank` means no more than the status; `code` is what programs tell apart.
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: Detail<'a>,
+    code: &'static str,
+    request_id: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Detail<'a> {
+    Text(String),
+    /// RFC 9457 has only text here and tells readers to ignore what they do not expect; clients of FastAPI expect this.
+    Fields(&'a [FieldError]),
+}
+
+fn body(reject: &Reject, id: &RequestId) -> Vec<u8> {
+    let detail = match reject {
+        Reject::BodyInvalid(errors) => Detail::Fields(errors),
+        Reject::NotFound
+        | Reject::MethodNotAllowed
+        | Reject::Key(_)
+        | Reject::BodyTooLarge { .. }
+        | Reject::BodyTimedOut
+        | Reject::BodyBroken
+        | Reject::Backend(_)
+        | Reject::Internal => Detail::Text(reject.detail()),
+    };
+    let status = reject.status();
+    let problem = Problem {
+        r#type: "about:blank",
+        title: status.canonical_reason().unwrap_or_default(),
+        status: status.as_u16(),
+        detail,
+        code: reject.code(),
+        request_id: id.as_str(),
+    };
+    serde_json::to_vec(&problem).expect("strings, numbers and lists of them are always JSON")
+}
+
+/// What RFC 9457 wants for those who ask for it, and what clients of FastAPI check for else.
+fn content_type(headers: &HeaderMap) -> &'static str {
+    let asks = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.split(';').next())
+        .any(|range| range.trim().eq_ignore_ascii_case(PROBLEM_JSON));
+    if asks { PROBLEM_JSON } else { "application/json" }
+}
+
+const PROBLEM_JSON: &str = "application/problem+json";

@@ -1,0 +1,91 @@
+//! The public routes, and what every request passes: its id, its counts, and problems as JSON.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use bytes::Bytes;
+use http::Method;
+use tokio::time::Instant;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::{debug, error};
+
+use super::backend::{Backend, Forwarded};
+use super::ids::RequestId;
+use super::keys::Keys;
+use super::reject::Reject;
+use super::{offer, problem};
+use crate::telemetry::{GatewayMetrics, Route};
+
+/// What the handlers of all requests share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) backend: Backend,
+    pub(super) keys: Keys,
+    pub(super) body_limit_bytes: usize,
+    pub(super) body_deadline: Duration,
+    pub(super) metrics: GatewayMetrics,
+}
+
+pub(super) const OFFER: &str = "/skin/webrtc/offer";
+pub(super) const HEALTH: &str = "/skin/webrtc/health";
+
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    let routes = Router::new()
+        .route(OFFER, post(offer::answer))
+        .route(HEALTH, get(health));
+    with_problems(routes)
+        .layer(from_fn_with_state(Arc::clone(&shared), count))
+        .with_state(shared)
+}
+
+/// Adds what every listener does with what it does not serve, and with what its handlers refuse.
+pub(super) fn with_problems<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes
+        .fallback(async || Reject::NotFound)
+        .method_not_allowed_fallback(async || Reject::MethodNotAllowed)
+        .layer(CatchPanicLayer::custom(|_| {
+            error!("a request's handler panicked");
+            Reject::Internal.into_response()
+        }))
+        .layer(from_fn(problem::render))
+}
+
+/// Forwards a health check. It needs no key, since the probes of load balancers and Kubernetes have none.
+async fn health(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Reject> {
+    let (parts, _) = request.into_parts();
+    let forwarded = Forwarded {
+        method: Method::GET,
+        path: HEALTH,
+        session: None,
+        body: Bytes::new(),
+    };
+    match shared.backend.forward(forwarded, parts).await {
+        Ok(answer) => Ok(answer.map(Body::from)),
+        Err(error) => {
+            shared.metrics.backend_failed(error.failure());
+            debug!(cause = error.failure().label(), error = %error.with_sources(), "health check failed");
+            Err(Reject::Backend(error.failure()))
+        }
+    }
+}
+
+async fn count(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let route = match request.uri().path() {
+        OFFER => Route::Offer,
+        HEALTH => Route::Health,
+        _ => Route::Other,
+    };
+    let in_flight = shared.metrics.begin(route);
+    let id = RequestId::of(request.headers());
+    request.extensions_mut().insert(id);
+    let response = next.run(request).await;
+    in_flight.finish(response.status().as_u16(), started.elapsed());
+    response
+}

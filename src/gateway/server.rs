@@ -1,0 +1,111 @@
+//! `Gateway`: binds, serves, and drains when told to stop.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tracing::{info, warn};
+
+use super::backend::Backend;
+use super::connection::{self, Front};
+use super::error::{Listener, StartError};
+use super::keys::Keys;
+use super::listener;
+use super::routes::{self, Shared};
+use super::settings::Settings;
+use crate::telemetry::Metrics;
+use crate::tls;
+
+/// The signaling gateway, bound to its address.
+#[derive(Debug)]
+pub struct Gateway {
+    listener: TcpListener,
+    front: Front,
+}
+
+impl Gateway {
+    /// Loads the certificate and takes the address; clients queue until [`Gateway::serve`].
+    pub async fn bind(settings: &Settings, metrics: &Metrics) -> Result<Self, StartError> {
+        let tls = match &settings.tls {
+            Some(files) => Some(TlsAcceptor::from(tls::load(files, &[b"h2", b"http/1.1"], now())?)),
+            None => None,
+        };
+        let listener = listener::bind(Listener::Gateway, settings.listen).await?;
+        let router = routes::router(Arc::new(Shared {
+            backend: Backend::new(settings),
+            keys: Keys::new(&settings.keys),
+            body_limit_bytes: settings.body_limit_bytes,
+            body_deadline: settings.timeouts.request_body,
+            metrics: metrics.gateway().clone(),
+        }));
+        let front = Front {
+            router,
+            tls,
+            timeouts: settings.timeouts,
+            metrics: metrics.gateway().clone(),
+        };
+        Ok(Self { listener, front })
+    }
+
+    /// The address that clients reach, with the real port where the settings say 0.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown` completes; then takes no more connections and lets requests in flight finish.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+        serve(self.listener, self.front, shutdown).await;
+    }
+}
+
+/// Serves one listener until `shutdown`, then drains it.
+pub(super) async fn serve(listener: TcpListener, front: Front, shutdown: impl Future<Output = ()>) {
+    let front = Arc::new(front);
+    let open = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let (stream, client) = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            accepted = listener::accept(&listener, &front.metrics) => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        connections.spawn(connection::serve(
+            stream,
+            client,
+            Arc::clone(&front),
+            open.watcher(),
+        ));
+    }
+    drop(listener);
+
+    while connections.try_join_next().is_some() {}
+    info!(connections = connections.len(), "http listener drains");
+    let drained = timeout(front.timeouts.drain, async {
+        open.shutdown().await;
+        while connections.join_next().await.is_some() {}
+    });
+    if drained.await.is_err() {
+        warn!(
+            connections = connections.len(),
+            "http connections cut off at the end of the drain"
+        );
+        connections.shutdown().await;
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the gateway owns a clock; certificates expire by the wall's"
+)]
+fn now() -> SystemTime {
+    SystemTime::now()
+}

@@ -1,0 +1,290 @@
+//! A running gateway, backends to put behind it, and clients to put in front.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::gateway::{ApiKey, BackendUrl, Gateway, Settings};
+use crate::secret::Secret;
+use crate::telemetry::Metrics;
+
+pub(super) const KEY: &str = "open-sesame";
+pub(super) const OFFER: &str = r#"{ "sdp": "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\n",  "type": "offer" }"#;
+
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
+    pub(super) metrics: Metrics,
+    pub(super) stop: oneshot::Sender<()>,
+    pub(super) task: JoinHandle<()>,
+}
+
+/// Starts a gateway on a free port, with settings for tests changed as the test likes.
+pub(super) async fn start(backend: SocketAddr, change: impl FnOnce(&mut Settings)) -> Running {
+    let mut settings = Settings {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        backend: BackendUrl::parse(&format!("http://{backend}")).unwrap(),
+        keys: vec![ApiKey {
+            id: "app".to_owned(),
+            key: Secret::new(KEY),
+        }],
+        ..Settings::default()
+    };
+    change(&mut settings);
+    let metrics = Metrics::new();
+    let gateway = Gateway::bind(&settings, &metrics).await.unwrap();
+    let address = gateway.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let task = tokio::spawn(gateway.serve(async {
+        let _ = stopped.await;
+    }));
+    Running {
+        address,
+        metrics,
+        stop,
+        task,
+    }
+}
+
+impl Running {
+    pub(super) async fn offer(&self, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+        let mut all = vec![("api-key", KEY), ("content-type", "application/json")];
+        all.extend_from_slice(headers);
+        self.request(Method::POST, "/skin/webrtc/offer", &all, body).await
+    }
+
+    pub(super) async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
+        request(self.address, method, path, headers, body).await
+    }
+
+    pub(super) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Whether the exposition has a line.
+    pub(super) fn shows(&self, line: &str) -> bool {
+        self.metrics
+            .exposition()
+            .unwrap()
+            .lines()
+            .any(|shown| shown == line)
+    }
+}
+
+pub(super) async fn request(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Answer {
+    let mut request = http::Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "turn.example");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Full::new(body.into())).unwrap();
+    within(async {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        }
+    })
+    .await
+}
+
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Asserts that the answer is a problem of the gateway's own, in the shape of both readers.
+    pub(super) fn assert_problem(&self, status: u16, code: &str) {
+        let problem = self.json();
+        assert_eq!(self.status, status, "{problem}");
+        assert_eq!(problem["status"], status, "{problem}");
+        assert_eq!(problem["code"], code, "{problem}");
+        assert_eq!(problem["type"], "about:blank", "{problem}");
+        assert!(
+            problem["title"].is_string() && !problem["detail"].is_null(),
+            "{problem}"
+        );
+        assert_eq!(problem["request_id"], self.header("x-request-id"), "{problem}");
+        assert_eq!(self.header("content-type"), "application/json");
+    }
+}
+
+/// A backend that answers with what a function makes of each request, and remembers the requests.
+pub(super) struct TestBackend {
+    pub(super) address: SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl TestBackend {
+    pub(super) async fn start<F, R>(answer: F) -> Self
+    where
+        F: Fn(Seen) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Response> + Send,
+    {
+        let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+        let remembered = Arc::clone(&seen);
+        let router = Router::new().fallback(async move |request: Request| {
+            let (head, body) = request.into_parts();
+            let body = to_bytes(body, usize::MAX).await.unwrap();
+            let request = Seen {
+                method: head.method,
+                uri: head.uri,
+                headers: head.headers,
+                body,
+            };
+            remembered.lock().unwrap().push(request.clone());
+            answer(request).await
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async { axum::serve(listener, router).await });
+        Self { address, seen }
+    }
+
+    /// Answers everything with 200 and an answer.
+    pub(super) async fn agreeable() -> Self {
+        Self::start(async |_| json_response(200, ANSWER)).await
+    }
+
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+pub(super) const ANSWER: &str = "{\"sdp\":\"v=0\\r\\n\",  \"type\":\"answer\"}\n";
+
+pub(super) fn json_response(status: u16, body: impl Into<Body>) -> Response {
+    Response::builder()
+        .status(status)
+        .header("content-type", "application/json")
+        .body(body.into())
+        .unwrap()
+}
+
+/// A backend of raw sockets: each connection is handed to a function. Returns the count of connections.
+pub(super) async fn raw_backend<F, R>(serve: F) -> (SocketAddr, Arc<AtomicUsize>)
+where
+    F: Fn(TcpStream) -> R + Send + 'static,
+    R: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(serve(stream));
+        }
+    });
+    (address, count)
+}
+
+/// Reads one request with a Content-Length; `None` at the end of the stream.
+pub(super) async fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let mut text = String::new();
+    let mut chunk = [0; 4096];
+    loop {
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
+                return Some(text);
+            }
+        }
+        match stream.read(&mut chunk).await {
+            Ok(0) | Err(_) => return None,
+            Ok(length) => text.push_str(std::str::from_utf8(&chunk[..length]).unwrap()),
+        }
+    }
+}
+
+/// Everything that comes until the gateway closes.
+pub(super) async fn read_to_close(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    // A reset ends the stream as well as an orderly close.
+    let _ = within(stream.read_to_end(&mut bytes)).await;
+    String::from_utf8(bytes).unwrap()
+}
+
+/// The beginning of an answer, whatever follows it.
+pub(super) async fn read_status(stream: &mut TcpStream) -> String {
+    let mut status = [0; "HTTP/1.1 200".len()];
+    within(stream.read_exact(&mut status)).await.unwrap();
+    String::from_utf8(status.to_vec()).unwrap()
+}
+
+pub(super) async fn write(stream: &mut TcpStream, text: &str) {
+    stream.write_all(text.as_bytes()).await.unwrap();
+}
+
+/// Waits for an event that must come; the time is only there to end a test that fails.
+pub(super) async fn within<F: Future>(event: F) -> F::Output {
+    timeout(Duration::from_secs(20), event)
+        .await
+        .expect("the event came in time")
+}
+
+/// An address on which nobody listens.
+pub(super) async fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}

@@ -1,0 +1,10 @@
+//! The gateway and its admin listener over real sockets.
+
+mod admin;
+mod backend_failures;
+mod connections;
+mod drain;
+mod harness;
+mod log;
+mod offer;
+mod refusals;

@@ -1,0 +1,31 @@
+//! turnpike: a TURN relay and a signaling gateway in one binary, in front of a WebRTC inference backend.
+//!
+//! # Rooms
+//!
+//! One folder under `src/` is one room with one job. An arrow means "may import"; `tests/layering.rs` holds them.
+//!
+//! ```text
+//!              main ── cli ── app ─┬─ config       text → the Settings of every room
+//!                                  ├─ gateway ──┐
+//!                                  └─ relay ────┤
+//!                                               └→ telemetry
+//!  relay → turn → wire      relay → sys      gateway → tls
+//! ```
+//!
+//! * a packet's bytes: [`wire`]; what a TURN request means: [`turn`]; a system call: [`sys`];
+//! * sockets, threads and batches: [`relay`]; an HTTP route: [`gateway`]; a certificate: [`tls`];
+//! * a metric or a log field: [`telemetry`]; a setting: [`config`]; start and stop: [`app`]; a command: [`cli`].
+//!
+//! `docs/ARCHITECTURE.md` tells how a packet and an offer travel through them.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod gateway;
+pub mod relay;
+pub mod secret;
+pub mod sys;
+pub mod telemetry;
+pub mod tls;
+pub mod turn;
+pub mod wire;

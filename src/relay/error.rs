@@ -1,0 +1,52 @@
+//! `StartError`: why the relay does not start.
+
+use std::io;
+use std::net::SocketAddr;
+
+/// One variant for each step that can fail.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another socket has the address.
+    #[error(
+        "cannot listen on udp {address}: the address is in use; stop what listens there or change turn.listen"
+    )]
+    AddressInUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The machine has no such address.
+    #[error("cannot listen on udp {address}: this machine has no such address; correct turn.listen")]
+    AddressNotAvailable {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The kernel refused for another reason.
+    #[error("cannot listen on udp {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The machine's addresses, which must not become peers, are not known.
+    #[error("cannot list the addresses of this machine: {0}")]
+    Interfaces(io::Error),
+    /// A worker could not be set up.
+    #[error("cannot start relay worker {index}: {source}")]
+    Worker {
+        /// Which of the workers.
+        index: usize,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl StartError {
+    pub(super) fn listen(address: SocketAddr, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::AddressInUse { address },
+            io::ErrorKind::AddrNotAvailable => Self::AddressNotAvailable { address },
+            _ => Self::Listen { address, source },
+        }
+    }
+}

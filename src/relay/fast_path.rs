@@ -1,0 +1,221 @@
+//! `FastPath`: where bound channels lead, both ways, in a plain table that `turn`'s outputs fill and empty.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use foldhash::fast::RandomState;
+
+use crate::telemetry::{Direction, DropReason};
+use crate::turn::{AllocationId, FiveTuple};
+use crate::wire::{ChannelData, ChannelNumber};
+
+/// The flows of one worker.
+#[derive(Debug, Default)]
+pub(super) struct FastPath {
+    by_client: HashMap<FiveTuple, u32, RandomState>,
+    /// By the index of their allocation.
+    flows: Vec<Option<Flow>>,
+}
+
+/// What relaying for one allocation needs and counts.
+#[derive(Debug)]
+pub(super) struct Flow {
+    /// The way to the client.
+    pub(super) client: FiveTuple,
+    /// The listener that its datagrams come in on.
+    pub(super) listener: u32,
+    /// The open routes; few, so a list is searched faster than a map.
+    routes: Vec<Route>,
+    pub(super) traffic: Traffic,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Route {
+    channel: ChannelNumber,
+    peer: SocketAddr,
+}
+
+/// What was relayed for an allocation.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Traffic {
+    pub(super) to_peer: Count,
+    pub(super) to_client: Count,
+}
+
+/// Packets and the bytes of their payloads.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Count {
+    pub(super) packets: u64,
+    pub(super) bytes: u64,
+}
+
+impl FastPath {
+    /// Begins a flow without routes.
+    pub(super) fn begin(&mut self, allocation: AllocationId, client: FiveTuple, listener: u32) {
+        let index = allocation.index as usize;
+        if index >= self.flows.len() {
+            self.flows.resize_with(index + 1, || None);
+        }
+        self.by_client.insert(client, allocation.index);
+        self.flows[index] = Some(Flow {
+            client,
+            listener,
+            routes: Vec::new(),
+            traffic: Traffic::default(),
+        });
+    }
+
+    /// Ends a flow with all its routes and returns what it counted.
+    pub(super) fn end(&mut self, allocation: AllocationId) -> Option<Flow> {
+        let flow = self.flows.get_mut(allocation.index as usize)?.take()?;
+        self.by_client.remove(&flow.client);
+        Some(flow)
+    }
+
+    pub(super) fn open_route(&mut self, allocation: AllocationId, channel: ChannelNumber, peer: SocketAddr) {
+        if let Some(flow) = self.flow_mut(allocation.index) {
+            flow.routes.push(Route { channel, peer });
+        }
+    }
+
+    pub(super) fn close_route(&mut self, allocation: AllocationId, channel: ChannelNumber) {
+        if let Some(flow) = self.flow_mut(allocation.index) {
+            flow.routes.retain(|route| route.channel != channel);
+        }
+    }
+
+    /// Where ChannelData of a client goes: the flow's index, the peer, and the payload.
+    pub(super) fn to_peer<'d>(
+        &self,
+        client: &FiveTuple,
+        datagram: &'d [u8],
+    ) -> Result<(u32, SocketAddr, &'d [u8]), DropReason> {
+        let data = ChannelData::parse(datagram).ok_or(DropReason::Malformed)?;
+        let index = *self.by_client.get(client).ok_or(DropReason::NoAllocation)?;
+        let flow = self.flow(index).ok_or(DropReason::NoAllocation)?;
+        let route = flow.routes.iter().find(|route| route.channel == data.channel);
+        let route = route.ok_or(DropReason::NoChannel)?;
+        Ok((index, route.peer, data.payload))
+    }
+
+    /// The channel that data of this peer goes to the client on, if one leads there.
+    pub(super) fn to_client(&self, index: u32, peer: SocketAddr) -> Option<(ChannelNumber, &Flow)> {
+        let flow = self.flow(index)?;
+        let route = flow.routes.iter().find(|route| route.peer == peer)?;
+        Some((route.channel, flow))
+    }
+
+    pub(super) fn flow(&self, index: u32) -> Option<&Flow> {
+        self.flows.get(index as usize)?.as_ref()
+    }
+
+    /// Counts a packet that was relayed.
+    pub(super) fn count(&mut self, index: u32, direction: Direction, payload_bytes: u64) {
+        let Some(flow) = self.flow_mut(index) else { return };
+        let count = match direction {
+            Direction::ToPeer => &mut flow.traffic.to_peer,
+            Direction::ToClient => &mut flow.traffic.to_client,
+        };
+        count.packets += 1;
+        count.bytes += payload_bytes;
+    }
+
+    fn flow_mut(&mut self, index: u32) -> Option<&mut Flow> {
+        self.flows.get_mut(index as usize)?.as_mut()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALLOCATION: AllocationId = AllocationId {
+        index: 2,
+        generation: 7,
+    };
+
+    fn client() -> FiveTuple {
+        FiveTuple {
+            client: "192.0.2.1:4000".parse().unwrap(),
+            server: "192.0.2.2:3478".parse().unwrap(),
+        }
+    }
+
+    fn peer() -> SocketAddr {
+        "198.51.100.1:5000".parse().unwrap()
+    }
+
+    fn channel(number: u16) -> ChannelNumber {
+        ChannelNumber::new(number).unwrap()
+    }
+
+    fn with_route() -> FastPath {
+        let mut fast_path = FastPath::default();
+        fast_path.begin(ALLOCATION, client(), 1);
+        fast_path.open_route(ALLOCATION, channel(0x4001), peer());
+        fast_path
+    }
+
+    #[test]
+    fn a_route_leads_both_ways() {
+        let fast_path = with_route();
+        assert_eq!(
+            fast_path.to_peer(&client(), b"\x40\x01\0\x02hi"),
+            Ok((2, peer(), &b"hi"[..]))
+        );
+        let (number, flow) = fast_path.to_client(2, peer()).unwrap();
+        assert_eq!(
+            (number, flow.client, flow.listener),
+            (channel(0x4001), client(), 1)
+        );
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_dropped_for_its_reason() {
+        let fast_path = with_route();
+        let stranger = FiveTuple {
+            client: peer(),
+            ..client()
+        };
+        let data = b"\x40\x01\0\x02hi";
+        assert_eq!(fast_path.to_peer(&stranger, data), Err(DropReason::NoAllocation));
+        assert_eq!(
+            fast_path.to_peer(&client(), b"\x40\x02\0\x02hi"),
+            Err(DropReason::NoChannel)
+        );
+        assert_eq!(
+            fast_path.to_peer(&client(), b"\x40\x01\0\x03hi"),
+            Err(DropReason::Malformed)
+        );
+        assert!(
+            fast_path
+                .to_client(2, "198.51.100.1:5001".parse().unwrap())
+                .is_none()
+        );
+        assert!(fast_path.to_client(0, peer()).is_none());
+    }
+
+    #[test]
+    fn a_closed_route_and_an_ended_flow_lead_nowhere() {
+        let mut fast_path = with_route();
+        fast_path.close_route(ALLOCATION, channel(0x4001));
+        assert_eq!(
+            fast_path.to_peer(&client(), b"\x40\x01\0\0"),
+            Err(DropReason::NoChannel)
+        );
+        fast_path.count(2, Direction::ToPeer, 100);
+        let traffic = fast_path.end(ALLOCATION).unwrap().traffic;
+        assert_eq!(
+            traffic.to_peer,
+            Count {
+                packets: 1,
+                bytes: 100
+            }
+        );
+        assert_eq!(
+            fast_path.to_peer(&client(), b"\x40\x01\0\0"),
+            Err(DropReason::NoAllocation)
+        );
+        assert!(fast_path.end(ALLOCATION).is_none());
+    }
+}

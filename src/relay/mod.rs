@@ -1,0 +1,195 @@
+//! The data plane: sockets, worker threads and batches, around the state machine of `turn`.
+//!
+//! In come datagrams of clients and peers; out go their payloads, each on the other side of its allocation. Every worker
+//! is complete by itself and shares nothing but the pool of relay ports:
+//!
+//! ```text
+//!            ┌───────────────────────── worker ─────────────────────────┐
+//!  clients ══╡ listeners ─┐                               ┌─ relay      ╞══ peers
+//!  (UDP,     │ (one of a  ├─ ring ─┬─ fast path ─┬─ outbox ┤  sockets    │
+//!  kernel    │  group per │        └─ turn ──────┘         │  (one each  │
+//!  spreads)  │  address)  ┘                                └─ allocation)│
+//!            └──────────▲─────────────────────────────────────┬─────────┘
+//!                       │ mailbox (eventfd)                   │ counts, log lines
+//!                    Relay (this module)                  telemetry
+//! ```
+//!
+//! A worker sleeps until a socket can be read, reads batches into its `Ring`, decides about each datagram (`FastPath`
+//! for ChannelData and bound peers, `turn::Server` for the rest), and sends what it gathered in its `Outbox`. Per
+//! relayed datagram there is no allocation, no lock and no log line.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this room owns a clock: turn is told the time from here"
+)]
+
+mod error;
+mod fast_path;
+mod listeners;
+mod outbox;
+mod own_addresses;
+mod ports;
+mod relay_sockets;
+mod report;
+mod ring;
+mod settings;
+mod worker;
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+pub use error::StartError;
+pub use own_addresses::forbid_as_peer;
+pub use settings::Settings;
+
+use crate::sys::Waker;
+use crate::telemetry::Metrics;
+use crate::turn;
+use ports::RelayPorts;
+use worker::{Command, Worker};
+
+/// A running relay; [`stop`](Self::stop) ends it, and so does dropping it.
+#[derive(Debug)]
+pub struct Relay {
+    local_addrs: Vec<SocketAddr>,
+    workers: Vec<WorkerHandle>,
+    running: Arc<AtomicUsize>,
+}
+
+#[derive(Debug)]
+struct WorkerHandle {
+    commands: std::sync::mpsc::Sender<Command>,
+    waker: Waker,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Relay {
+    /// Binds every socket, then starts the workers; `on_failure` is called when one ends without being told to.
+    pub fn start(
+        settings: &Settings,
+        turn: &turn::Settings,
+        metrics: &Metrics,
+        on_failure: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, StartError> {
+        let count = settings.workers.map_or_else(available_cores, NonZeroUsize::get);
+        let ports = Arc::new(RelayPorts::new(settings.relay_ports.clone()));
+        metrics.watch_relay_ports({
+            let ports = Arc::clone(&ports);
+            move || ports.count()
+        });
+        // The kernel spreads clients over all sockets of a group by their addresses, so the group must be whole before
+        // the first datagram and stay as it is: else a client would land at a worker that does not know it.
+        let groups = listeners::bind(settings, count)?;
+        let local_addrs: Vec<SocketAddr> = groups[0].iter().map(|listener| listener.local_addr()).collect();
+        let mut turn = turn.clone();
+        for &listener in &local_addrs {
+            forbid_as_peer(&mut turn, listener).map_err(StartError::Interfaces)?;
+        }
+        let on_failure: Arc<dyn Fn() + Send + Sync> = Arc::new(on_failure);
+        let running = Arc::new(AtomicUsize::new(count));
+        let mut workers = Vec::with_capacity(count);
+        for (index, listeners) in groups.into_iter().enumerate() {
+            let (commands, mailbox) = std::sync::mpsc::channel();
+            let stats = metrics.register_worker();
+            let worker = Worker::new(settings, &turn, listeners, Arc::clone(&ports), stats, mailbox)
+                .map_err(|source| StartError::Worker { index, source })?;
+            let waker = worker.waker();
+            let alive = Alive {
+                running: Arc::clone(&running),
+                on_failure: Arc::clone(&on_failure),
+                is_told_to_stop: false,
+            };
+            let thread = std::thread::Builder::new()
+                .name(format!("relay-{index}"))
+                .spawn(move || {
+                    let mut alive = alive;
+                    alive.is_told_to_stop = worker.run();
+                })
+                .map_err(|source| StartError::Worker { index, source })?;
+            workers.push(WorkerHandle {
+                commands,
+                waker,
+                thread: Some(thread),
+            });
+        }
+        Ok(Self {
+            local_addrs,
+            workers,
+            running,
+        })
+    }
+
+    /// The addresses that clients reach, in the order of the settings.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.local_addrs
+    }
+
+    /// A view that outlives this handle: whether every worker runs.
+    pub fn health(&self) -> Health {
+        Health {
+            running: Arc::clone(&self.running),
+            expected: self.workers.len(),
+        }
+    }
+
+    /// Ends every allocation and every worker, and waits for them.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        for worker in &self.workers {
+            // A worker that is gone needs no command.
+            let _ = worker.commands.send(Command::Stop);
+            worker.waker.wake();
+        }
+        for thread in self.workers.iter_mut().filter_map(|worker| worker.thread.take()) {
+            // A panic was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Tells whether the workers of a relay run.
+#[derive(Debug, Clone)]
+pub struct Health {
+    running: Arc<AtomicUsize>,
+    expected: usize,
+}
+
+impl Health {
+    /// Whether every worker that was started still runs.
+    pub fn is_whole(&self) -> bool {
+        self.running.load(Ordering::Acquire) == self.expected
+    }
+}
+
+/// Counts a worker as running until it is dropped, also by a panic.
+struct Alive {
+    running: Arc<AtomicUsize>,
+    on_failure: Arc<dyn Fn() + Send + Sync>,
+    is_told_to_stop: bool,
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.running.fetch_sub(1, Ordering::AcqRel);
+        if !self.is_told_to_stop {
+            (self.on_failure)();
+        }
+    }
+}
+
+/// How many cores the process may use, by its affinity and its cgroup.
+fn available_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}

@@ -1,0 +1,90 @@
+//! What the relay tells operators: counts for every packet, log lines for the life of an allocation.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tracing::info;
+
+use super::fast_path::Traffic;
+use crate::telemetry::{DropReason, EndReason, RedactedAddr, RedactedUser, RelayStats, TurnMethod};
+use crate::turn::{self, AllocationId, FiveTuple};
+use crate::wire::{ErrorCode, Method};
+
+/// Counts a request by its answer.
+pub(super) fn answered(stats: &RelayStats, method: Method, error: Option<ErrorCode>) {
+    stats.request(match method {
+        Method::Binding => TurnMethod::Binding,
+        Method::Allocate => TurnMethod::Allocate,
+        Method::Refresh => TurnMethod::Refresh,
+        Method::CreatePermission => TurnMethod::CreatePermission,
+        Method::ChannelBind => TurnMethod::ChannelBind,
+        Method::Send | Method::Data | Method::Unknown(_) => TurnMethod::Other,
+    });
+    match error {
+        Some(code) => stats.error_response(code.number()),
+        None => stats.success_response(),
+    }
+}
+
+/// Counts and logs the beginning of an allocation.
+pub(super) fn began(
+    stats: &RelayStats,
+    allocation: AllocationId,
+    five_tuple: FiveTuple,
+    relayed: SocketAddr,
+    username: &[u8],
+) {
+    stats.allocation_created();
+    info!(
+        allocation = %name(allocation),
+        client = %RedactedAddr(five_tuple.client),
+        %relayed,
+        username = %RedactedUser(&String::from_utf8_lossy(username)),
+        "allocation began"
+    );
+}
+
+/// Counts and logs the end of an allocation.
+pub(super) fn ended(
+    stats: &RelayStats,
+    allocation: AllocationId,
+    reason: turn::EndReason,
+    lasted: Duration,
+    traffic: Traffic,
+) {
+    let reason = match reason {
+        turn::EndReason::Expired => EndReason::Expired,
+        turn::EndReason::Deleted => EndReason::Deleted,
+        turn::EndReason::Shutdown => EndReason::Shutdown,
+    };
+    stats.allocation_ended(reason);
+    info!(
+        allocation = %name(allocation),
+        reason = reason.label(),
+        duration_ms = lasted.as_millis() as u64,
+        packets_to_peer = traffic.to_peer.packets,
+        bytes_to_peer = traffic.to_peer.bytes,
+        packets_to_client = traffic.to_client.packets,
+        bytes_to_client = traffic.to_client.bytes,
+        "allocation ended"
+    );
+}
+
+/// Counts a datagram that `turn` dropped.
+pub(super) fn dropped(stats: &RelayStats, reason: turn::DropReason) {
+    stats.dropped(
+        match reason {
+            turn::DropReason::Malformed => DropReason::Malformed,
+            turn::DropReason::NoAllocation => DropReason::NoAllocation,
+            turn::DropReason::NoPermission => DropReason::NoPermission,
+            turn::DropReason::PeerForbidden => DropReason::PeerForbidden,
+            turn::DropReason::TooLong => DropReason::TooLong,
+        },
+        1,
+    );
+}
+
+/// How logs name an allocation: unique within a worker's life.
+fn name(allocation: AllocationId) -> impl std::fmt::Display {
+    format!("{}-{}", allocation.index, allocation.generation)
+}

@@ -1,0 +1,20 @@
+//! The kernel: batches of datagrams, socket options, readiness, limits; the only room with `unsafe` code.
+//!
+//! What is unsafe here is `recvmmsg`, `sendmmsg`, their control messages and one socket option. It is sound because
+//! every pointer that the kernel gets is taken, used and forgotten within one call, from slices and arrays that are
+//! borrowed for longer than that; no pointer is kept in a struct between calls.
+
+#![expect(unsafe_code, reason = "this is the room for it")]
+
+mod address;
+mod datagrams;
+mod interfaces;
+mod limits;
+mod readiness;
+mod udp_socket;
+
+pub use datagrams::{Datagram, Received, Receiver, SendFailure, Sender};
+pub use interfaces::interface_addresses;
+pub use limits::raise_open_files_limit;
+pub use readiness::{Readiness, Waker};
+pub use udp_socket::{UdpOptions, UdpSocket};

@@ -1,0 +1,148 @@
+//! `UdpSocket`: a socket as the relay wants it, which never blocks and lets the network fragment.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// An open, bound UDP socket.
+#[derive(Debug)]
+pub struct UdpSocket {
+    socket: Socket,
+    local: SocketAddr,
+}
+
+/// How a socket is to be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UdpOptions {
+    /// Whether other sockets of ours share the address, the kernel spreading clients over them.
+    pub is_shared: bool,
+    /// Whether received datagrams tell which local address they were sent to.
+    pub wants_destination: bool,
+    /// Send and receive buffer to ask for, in bytes; zero leaves the system's default. The kernel may give less.
+    pub buffer_bytes: usize,
+}
+
+impl UdpSocket {
+    /// Opens a socket and binds it.
+    pub fn bind(address: SocketAddr, options: UdpOptions) -> io::Result<Self> {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::DGRAM.nonblocking(),
+            Some(Protocol::UDP),
+        )?;
+        if address.is_ipv6() {
+            // One socket for each family, so that no IPv4 client appears as an IPv6 one.
+            socket.set_only_v6(true)?;
+        }
+        socket.set_reuse_port(options.is_shared)?;
+        if options.buffer_bytes > 0 {
+            socket.set_recv_buffer_size(options.buffer_bytes)?;
+            socket.set_send_buffer_size(options.buffer_bytes)?;
+        }
+        // RFC 8656 §14: DF is clear unless the client asks for it, and so is path MTU discovery, which would set it.
+        match address.ip() {
+            IpAddr::V4(_) => sockopt::set_ip_mtu_discover(&socket, Ipv4PathMtuDiscovery::DONT)?,
+            IpAddr::V6(_) => sockopt::set_ipv6_mtu_discover(&socket, Ipv6PathMtuDiscovery::DONT)?,
+        }
+        if options.wants_destination {
+            ask_for_destination(&socket, address.ip())?;
+        }
+        socket.bind(&address.into())?;
+        let local = socket
+            .local_addr()?
+            .as_socket()
+            .unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
+        Ok(Self { socket, local })
+    }
+
+    /// The address that it is bound to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The receive buffer that the kernel gave, in bytes; Linux counts its own overhead in and so says the double.
+    pub fn receive_buffer_bytes(&self) -> io::Result<usize> {
+        self.socket.recv_buffer_size()
+    }
+
+    #[cfg(test)]
+    pub(super) fn wait_until_readable(&self) {
+        let mut poll = [rustix::event::PollFd::new(
+            &self.socket,
+            rustix::event::PollFlags::IN,
+        )];
+        let deadline = rustix::event::Timespec {
+            tv_sec: 5,
+            tv_nsec: 0,
+        };
+        assert_eq!(
+            rustix::event::poll(&mut poll, Some(&deadline)).unwrap(),
+            1,
+            "nothing came"
+        );
+    }
+}
+
+impl AsFd for UdpSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Makes the kernel note the destination of each datagram (`IP_PKTINFO`, RFC 3542 §6.2).
+fn ask_for_destination(socket: &Socket, family: IpAddr) -> io::Result<()> {
+    let (level, option) = match family {
+        IpAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_PKTINFO),
+        IpAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
+    };
+    let on: libc::c_int = 1;
+    // SAFETY: the descriptor is open, and the option's value is an int that lives through the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw const on).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_sockets_bind_the_same_port() {
+        let shared = UdpOptions {
+            is_shared: true,
+            ..UdpOptions::default()
+        };
+        let first = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), shared).unwrap();
+        UdpSocket::bind(first.local_addr(), shared).unwrap();
+        let error = UdpSocket::bind(first.local_addr(), UdpOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn never_sets_the_dont_fragment_bit() {
+        let v4 = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), UdpOptions::default()).unwrap();
+        assert_eq!(
+            sockopt::ip_mtu_discover(&v4.socket).unwrap(),
+            Ipv4PathMtuDiscovery::DONT
+        );
+        let v6 = UdpSocket::bind("[::1]:0".parse().unwrap(), UdpOptions::default()).unwrap();
+        assert_eq!(
+            sockopt::ipv6_mtu_discover(&v6.socket).unwrap(),
+            Ipv6PathMtuDiscovery::DONT
+        );
+    }
+}

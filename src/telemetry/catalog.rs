@@ -1,0 +1,181 @@
+//! The one list of metrics: every name, its help and its labels.
+
+use std::collections::HashMap;
+
+use prometheus::core::Desc;
+use prometheus::{HistogramOpts, Opts};
+
+/// What is declared about one metric, whoever counts it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Family {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) labels: &'static [&'static str],
+}
+
+impl Family {
+    const fn new(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Self {
+        Self { name, help, labels }
+    }
+
+    pub(super) fn opts(&self) -> Opts {
+        Opts::new(self.name, self.help)
+    }
+
+    pub(super) fn histogram_opts(&self, buckets: &[f64]) -> HistogramOpts {
+        HistogramOpts::new(self.name, self.help).buckets(buckets.to_vec())
+    }
+
+    pub(super) fn desc(&self) -> Desc {
+        let labels = self.labels.iter().map(|&label| label.to_owned()).collect();
+        Desc::new(self.name.to_owned(), self.help.to_owned(), labels, HashMap::new())
+            .expect("names and helps of the catalogue are valid, as its tests check")
+    }
+}
+
+pub(super) const BUILD_INFO: Family = Family::new(
+    "turnpike_build_info",
+    "Always 1; the label names the version that runs.",
+    &["version"],
+);
+
+pub(super) const GATEWAY_REQUESTS: Family = Family::new(
+    "turnpike_gateway_requests_total",
+    "HTTP requests by route and status of the answer; 499 where the client left before its answer.",
+    &["route", "status"],
+);
+pub(super) const GATEWAY_REQUEST_DURATION: Family = Family::new(
+    "turnpike_gateway_request_duration_seconds",
+    "Time from a request's headers to its answer.",
+    &["route"],
+);
+pub(super) const GATEWAY_IN_FLIGHT: Family = Family::new(
+    "turnpike_gateway_requests_in_flight",
+    "HTTP requests that are being answered now.",
+    &[],
+);
+pub(super) const GATEWAY_BACKEND_FAILURES: Family = Family::new(
+    "turnpike_gateway_backend_failures_total",
+    "Requests that the backend gave no usable answer to, by cause.",
+    &["cause"],
+);
+pub(super) const GATEWAY_KEYS_REFUSED: Family = Family::new(
+    "turnpike_gateway_keys_refused_total",
+    "Requests without a valid key, by cause.",
+    &["cause"],
+);
+pub(super) const GATEWAY_CONNECTION_FAILURES: Family = Family::new(
+    "turnpike_gateway_connection_failures_total",
+    "Client connections that ended before they carried a request, by cause.",
+    &["cause"],
+);
+
+pub(super) const RELAY_PACKETS: Family = Family::new(
+    "turnpike_relay_packets_total",
+    "Application packets relayed, by direction.",
+    &["direction"],
+);
+pub(super) const RELAY_BYTES: Family = Family::new(
+    "turnpike_relay_bytes_total",
+    "Application payload relayed in bytes, without TURN, UDP and IP headers, by direction.",
+    &["direction"],
+);
+pub(super) const RELAY_DROPPED: Family = Family::new(
+    "turnpike_relay_dropped_packets_total",
+    "Packets not relayed, by reason.",
+    &["reason"],
+);
+pub(super) const RELAY_RECEIVED: Family = Family::new(
+    "turnpike_relay_received_packets_total",
+    "Packets taken from the relay's sockets.",
+    &[],
+);
+pub(super) const RELAY_BATCHES: Family = Family::new(
+    "turnpike_relay_receive_batches_total",
+    "Receive calls that returned packets; received packets divided by it is the mean batch.",
+    &[],
+);
+pub(super) const RELAY_PORTS: Family = Family::new(
+    "turnpike_relay_ports",
+    "Relay ports that allocations can have.",
+    &[],
+);
+pub(super) const RELAY_PORTS_FREE: Family = Family::new(
+    "turnpike_relay_ports_free",
+    "Relay ports that no allocation holds now.",
+    &[],
+);
+pub(super) const RELAY_WORKERS: Family =
+    Family::new("turnpike_relay_workers", "Worker threads of the relay.", &[]);
+
+pub(super) const TURN_REQUESTS: Family = Family::new(
+    "turnpike_turn_requests_total",
+    "STUN and TURN requests received, by method.",
+    &["method"],
+);
+pub(super) const TURN_RESPONSES: Family = Family::new(
+    "turnpike_turn_responses_total",
+    "STUN and TURN responses sent, by error code or success.",
+    &["code"],
+);
+pub(super) const TURN_ALLOCATIONS: Family =
+    Family::new("turnpike_turn_allocations", "Allocations that live now.", &[]);
+pub(super) const TURN_ALLOCATIONS_CREATED: Family = Family::new(
+    "turnpike_turn_allocations_created_total",
+    "Allocations created.",
+    &[],
+);
+pub(super) const TURN_ALLOCATIONS_ENDED: Family = Family::new(
+    "turnpike_turn_allocations_ended_total",
+    "Allocations ended, by reason.",
+    &["reason"],
+);
+
+#[cfg(test)]
+pub(super) const ALL: &[Family] = &[
+    BUILD_INFO,
+    GATEWAY_REQUESTS,
+    GATEWAY_REQUEST_DURATION,
+    GATEWAY_IN_FLIGHT,
+    GATEWAY_BACKEND_FAILURES,
+    GATEWAY_KEYS_REFUSED,
+    GATEWAY_CONNECTION_FAILURES,
+    RELAY_PACKETS,
+    RELAY_BYTES,
+    RELAY_DROPPED,
+    RELAY_RECEIVED,
+    RELAY_BATCHES,
+    RELAY_PORTS,
+    RELAY_PORTS_FREE,
+    RELAY_WORKERS,
+    TURN_REQUESTS,
+    TURN_RESPONSES,
+    TURN_ALLOCATIONS,
+    TURN_ALLOCATIONS_CREATED,
+    TURN_ALLOCATIONS_ENDED,
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn declares_each_name_once_and_validly() {
+        let names: BTreeSet<String> = ALL.iter().map(|family| family.desc().fq_name).collect();
+
+        assert_eq!(names.len(), ALL.len());
+    }
+
+    #[test]
+    fn says_in_one_sentence_what_is_counted() {
+        for family in ALL {
+            assert!(
+                family.help.ends_with('.') && !family.help.contains('\n'),
+                "{}",
+                family.name
+            );
+        }
+    }
+}

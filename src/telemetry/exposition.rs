@@ -1,0 +1,78 @@
+//! The metrics as text for Prometheus.
+
+use prometheus::TextEncoder;
+
+use super::metrics::Metrics;
+
+/// The content type of [`Metrics::exposition`].
+pub const EXPOSITION_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+impl Metrics {
+    /// The present counts in Prometheus's text format, version 0.0.4.
+    pub fn exposition(&self) -> Result<String, prometheus::Error> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::telemetry::{Direction, Route, catalog};
+
+    #[test]
+    fn shows_every_metric_of_the_catalogue() {
+        let metrics = counted();
+
+        let text = metrics.exposition().unwrap();
+
+        for family in catalog::ALL {
+            assert!(
+                text.contains(&format!("# HELP {} {}\n", family.name, family.help)),
+                "{}",
+                family.name
+            );
+        }
+        assert!(text.contains(concat!(
+            "turnpike_build_info{version=\"",
+            env!("CARGO_PKG_VERSION"),
+            "\"} 1"
+        )));
+        assert!(text.contains("process_open_fds "));
+    }
+
+    #[test]
+    fn passes_the_check_of_promtool() {
+        let Ok(mut promtool) = Command::new("promtool")
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+        else {
+            eprintln!("skipped: promtool is missing (Debian: apt install prometheus)");
+            assert!(std::env::var_os("CI").is_none(), "promtool is missing in CI");
+            return;
+        };
+        let text = counted().exposition().unwrap();
+
+        promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let output = promtool.wait_with_output().unwrap();
+
+        let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && complaints.is_empty(), "{complaints}");
+    }
+
+    fn counted() -> Metrics {
+        let metrics = Metrics::new();
+        metrics
+            .gateway()
+            .begin(Route::Offer)
+            .finish(200, Duration::from_millis(7));
+        metrics.register_worker().relayed(Direction::ToPeer, 1, 100);
+        metrics
+    }
+}

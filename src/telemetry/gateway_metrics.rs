@@ -1,0 +1,301 @@
+//! What the gateway counts.
+
+use std::time::Duration;
+
+use prometheus::core::Collector;
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge};
+
+use super::catalog::{self, Family};
+
+/// The counts of the HTTP gateway; clones share them.
+#[derive(Debug, Clone)]
+pub struct GatewayMetrics {
+    requests: IntCounterVec,
+    durations: [Histogram; Route::ALL.len()],
+    in_flight: IntGauge,
+    backend_failures: [IntCounter; BackendFailure::ALL.len()],
+    keys_refused: [IntCounter; KeyRefusal::ALL.len()],
+    connection_failures: [IntCounter; ConnectionFailure::ALL.len()],
+}
+
+/// What a request asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// `POST /skin/webrtc/offer`.
+    Offer,
+    /// `GET /skin/webrtc/health`.
+    Health,
+    /// A path that the gateway does not serve.
+    Other,
+}
+
+/// Why the backend gave no usable answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackendFailure {
+    /// No connection came about.
+    Unreachable,
+    /// The connection ended before the whole answer was there.
+    Closed,
+    /// What came back is not HTTP.
+    Garbled,
+    /// The answer took longer than its deadline.
+    TimedOut,
+    /// The answer is larger than the gateway reads.
+    TooLong,
+}
+
+/// Why a request's key is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyRefusal {
+    /// The request has no key.
+    Missing,
+    /// The key is nobody's.
+    Unknown,
+    /// The request has more than one key.
+    Ambiguous,
+}
+
+/// Why a client's connection ended before it carried a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionFailure {
+    /// The operating system gave no connection, for want of file descriptors or memory.
+    Accept,
+    /// The TLS handshake failed.
+    Handshake,
+    /// The TLS handshake took longer than its deadline.
+    HandshakeTimedOut,
+    /// The headers of a request took longer than their deadline.
+    HeadersTimedOut,
+}
+
+/// A request that is being answered.
+///
+/// Dropped before [`RequestInFlight::finish`], it counts as a client that left.
+#[derive(Debug)]
+pub struct RequestInFlight {
+    metrics: GatewayMetrics,
+    route: Route,
+    is_finished: bool,
+}
+
+impl GatewayMetrics {
+    pub(super) fn new(register: impl Fn(Box<dyn Collector>)) -> Self {
+        let in_flight = IntGauge::with_opts(catalog::GATEWAY_IN_FLIGHT.opts()).expect(VALID);
+        register(Box::new(in_flight.clone()));
+        let durations = histograms(&catalog::GATEWAY_REQUEST_DURATION, &register);
+        let metrics = Self {
+            requests: counters(&catalog::GATEWAY_REQUESTS, &register),
+            durations: Route::ALL.map(|route| durations.with_label_values(&[route.label()])),
+            in_flight,
+            backend_failures: {
+                let counters = counters(&catalog::GATEWAY_BACKEND_FAILURES, &register);
+                BackendFailure::ALL.map(|cause| counters.with_label_values(&[cause.label()]))
+            },
+            keys_refused: {
+                let counters = counters(&catalog::GATEWAY_KEYS_REFUSED, &register);
+                KeyRefusal::ALL.map(|cause| counters.with_label_values(&[cause.label()]))
+            },
+            connection_failures: {
+                let counters = counters(&catalog::GATEWAY_CONNECTION_FAILURES, &register);
+                ConnectionFailure::ALL.map(|cause| counters.with_label_values(&[cause.label()]))
+            },
+        };
+        // A rate can be computed of the first failure only if the series was there before it.
+        for route in [Route::Offer, Route::Health] {
+            metrics.requests.with_label_values(&[route.label(), "200"]);
+        }
+        metrics
+    }
+
+    /// Counts a request in, until the returned value finishes or is dropped.
+    pub fn begin(&self, route: Route) -> RequestInFlight {
+        self.in_flight.inc();
+        RequestInFlight {
+            metrics: self.clone(),
+            route,
+            is_finished: false,
+        }
+    }
+
+    /// Counts a request that the backend failed.
+    pub fn backend_failed(&self, cause: BackendFailure) {
+        self.backend_failures[cause as usize].inc();
+    }
+
+    /// Counts a request without a valid key.
+    pub fn key_refused(&self, cause: KeyRefusal) {
+        self.keys_refused[cause as usize].inc();
+    }
+
+    /// Counts a connection that carried no request.
+    pub fn connection_failed(&self, cause: ConnectionFailure) {
+        self.connection_failures[cause as usize].inc();
+    }
+}
+
+impl RequestInFlight {
+    /// Counts the request's answer.
+    pub fn finish(mut self, status: u16, elapsed: Duration) {
+        self.is_finished = true;
+        self.metrics.durations[self.route as usize].observe(elapsed.as_secs_f64());
+        self.count(status);
+    }
+
+    fn count(&self, status: u16) {
+        // Three digits at most leave HTTP, and the backend chooses among them: the label stays bounded.
+        let status = status.to_string();
+        self.metrics
+            .requests
+            .with_label_values(&[self.route.label(), &status])
+            .inc();
+    }
+}
+
+impl Drop for RequestInFlight {
+    fn drop(&mut self) {
+        self.metrics.in_flight.dec();
+        if !self.is_finished {
+            self.count(CLIENT_LEFT);
+        }
+    }
+}
+
+impl Route {
+    const ALL: [Self; 3] = [Self::Offer, Self::Health, Self::Other];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Offer => "offer",
+            Self::Health => "health",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl BackendFailure {
+    const ALL: [Self; 5] = [
+        Self::Unreachable,
+        Self::Closed,
+        Self::Garbled,
+        Self::TimedOut,
+        Self::TooLong,
+    ];
+
+    /// The cause as logs and metrics name it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Closed => "closed",
+            Self::Garbled => "garbled",
+            Self::TimedOut => "timed_out",
+            Self::TooLong => "too_long",
+        }
+    }
+}
+
+impl KeyRefusal {
+    const ALL: [Self; 3] = [Self::Missing, Self::Unknown, Self::Ambiguous];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Unknown => "unknown",
+            Self::Ambiguous => "ambiguous",
+        }
+    }
+}
+
+impl ConnectionFailure {
+    const ALL: [Self; 4] = [
+        Self::Accept,
+        Self::Handshake,
+        Self::HandshakeTimedOut,
+        Self::HeadersTimedOut,
+    ];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Handshake => "handshake",
+            Self::HandshakeTimedOut => "handshake_timed_out",
+            Self::HeadersTimedOut => "headers_timed_out",
+        }
+    }
+}
+
+fn counters(family: &Family, register: &impl Fn(Box<dyn Collector>)) -> IntCounterVec {
+    let counters = IntCounterVec::new(family.opts(), family.labels).expect(VALID);
+    register(Box::new(counters.clone()));
+    counters
+}
+
+fn histograms(family: &Family, register: &impl Fn(Box<dyn Collector>)) -> HistogramVec {
+    let histograms = HistogramVec::new(family.histogram_opts(&DURATION_BUCKETS), family.labels).expect(VALID);
+    register(Box::new(histograms.clone()));
+    histograms
+}
+
+/// Seconds. From a health answer on the same machine (1 ms) to the default deadline of an offer (20 s), with a bound
+/// just above the 5 s that an aiortc backend needs when its STUN server is unreachable.
+const DURATION_BUCKETS: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.5, 10.0, 20.0,
+];
+
+/// The status that web servers log where no answer was sent, since nobody waited for it.
+const CLIENT_LEFT: u16 = 499;
+
+const VALID: &str = "names and labels of the catalogue are valid, as its tests check";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Metrics;
+
+    #[test]
+    fn counts_a_request_by_route_and_status() {
+        let metrics = Metrics::new();
+
+        metrics
+            .gateway()
+            .begin(Route::Offer)
+            .finish(200, Duration::from_millis(7));
+        let text = metrics.exposition().unwrap();
+
+        assert!(text.contains("turnpike_gateway_requests_total{route=\"offer\",status=\"200\"} 1\n"));
+        assert!(
+            text.contains(
+                "turnpike_gateway_request_duration_seconds_bucket{route=\"offer\",le=\"0.01\"} 1\n"
+            )
+        );
+        assert!(text.contains("turnpike_gateway_requests_in_flight 0\n"));
+    }
+
+    #[test]
+    fn counts_a_dropped_request_as_a_client_that_left() {
+        let metrics = Metrics::new();
+
+        let request = metrics.gateway().begin(Route::Other);
+        let during = metrics.exposition().unwrap();
+        drop(request);
+        let after = metrics.exposition().unwrap();
+
+        assert!(during.contains("turnpike_gateway_requests_in_flight 1\n"));
+        assert!(after.contains("turnpike_gateway_requests_in_flight 0\n"));
+        assert!(after.contains("turnpike_gateway_requests_total{route=\"other\",status=\"499\"} 1\n"));
+    }
+
+    #[test]
+    fn counts_each_cause_under_its_own_label() {
+        let metrics = Metrics::new();
+
+        let _ = BackendFailure::ALL.map(|cause| metrics.gateway().backend_failed(cause));
+        let _ = KeyRefusal::ALL.map(|cause| metrics.gateway().key_refused(cause));
+        let _ = ConnectionFailure::ALL.map(|cause| metrics.gateway().connection_failed(cause));
+        let text = metrics.exposition().unwrap();
+
+        let causes = text
+            .lines()
+            .filter(|line| line.contains("{cause=") && line.ends_with("} 1"));
+        assert_eq!(causes.count(), 12);
+    }
+}

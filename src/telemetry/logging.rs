@@ -1,0 +1,177 @@
+//! Starts the log: one line an event on standard error, as text or as JSON.
+
+use std::io::{IsTerminal, stderr};
+
+use tracing::Subscriber;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+use super::log_fields::TextFields;
+use super::settings::{LogFormat, Settings};
+
+/// Why the log did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    /// Something in this process already takes the events.
+    #[error("logging was already started in this process; start it once")]
+    AlreadyStarted(#[from] TryInitError),
+}
+
+/// Sends the events of the whole process to standard error from now on.
+pub fn start_logging(settings: &Settings) -> Result<(), LoggingError> {
+    match settings.log_format {
+        LogFormat::Text => text(settings, stderr, stderr().is_terminal()).try_init()?,
+        LogFormat::Json => json(settings, stderr).try_init()?,
+    }
+    Ok(())
+}
+
+fn text<W>(settings: &Settings, writer: W, has_colours: bool) -> impl Subscriber + Send + Sync + use<W>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt()
+        .with_env_filter(filter(settings))
+        .with_writer(writer)
+        .with_ansi(has_colours)
+        .fmt_fields(TextFields)
+        .finish()
+}
+
+fn json<W>(settings: &Settings, writer: W) -> impl Subscriber + Send + Sync + use<W>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter(settings))
+        .with_writer(writer)
+        .finish()
+}
+
+fn filter(settings: &Settings) -> EnvFilter {
+    EnvFilter::builder()
+        .parse(settings.log_filter.as_str())
+        .expect("a LogFilter is only made of text that parses")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use tracing::{debug, info, info_span, subscriber};
+
+    use super::*;
+    use crate::telemetry::RedactedUser;
+
+    const HOSTILE: &str =
+        "eve\n2025-01-01T00:00:00Z ERROR forged status=200 \"x\" \u{1b}[31mred\u{9b}1m\u{2028}";
+
+    #[test]
+    fn keeps_a_hostile_user_id_on_its_line_in_text() {
+        let log = Log::default();
+
+        subscriber::with_default(
+            text(&Settings::default(), log.writer(), false),
+            log_hostile_values,
+        );
+
+        let lines = log.lines();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(
+            !lines[0].contains(|c: char| c.is_control() || c == '\u{2028}'),
+            "{lines:?}"
+        );
+        assert!(
+            lines[0].contains("offer answered user_id=\"eve\\\\n2025"),
+            "{lines:?}"
+        );
+        assert!(lines[0].contains("\\\"x\\\""), "{lines:?}");
+        assert!(lines[0].ends_with("status=201"), "{lines:?}");
+    }
+
+    #[test]
+    fn keeps_a_hostile_user_id_on_its_line_in_json() {
+        let log = Log::default();
+
+        subscriber::with_default(json(&Settings::default(), log.writer()), log_hostile_values);
+
+        let lines = log.lines();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(!lines[0].contains('\u{1b}'), "{lines:?}");
+        let record: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+        assert_eq!(record["message"], "offer answered");
+        assert_eq!(record["user_id"], RedactedUser(HOSTILE).to_string());
+        assert_eq!(record["status"], 201);
+        assert_eq!(record["level"], "INFO");
+    }
+
+    #[test]
+    fn leaves_plain_values_unquoted_in_text() {
+        let log = Log::default();
+
+        subscriber::with_default(text(&Settings::default(), log.writer(), false), || {
+            info!(user_id = %RedactedUser("user-42"), none = None::<u8>, empty = "", "offer answered");
+        });
+
+        assert!(
+            log.lines()[0].ends_with("offer answered user_id=user-42 empty=\"\""),
+            "{:?}",
+            log.lines()
+        );
+    }
+
+    #[test]
+    fn obeys_the_filter() {
+        let log = Log::default();
+        let settings = Settings {
+            log_filter: crate::telemetry::LogFilter::parse("warn,turnpike=info").unwrap(),
+            ..Settings::default()
+        };
+
+        subscriber::with_default(text(&settings, log.writer(), false), || {
+            info!("shown");
+            debug!("hidden");
+            info!(target: "another", "hidden");
+        });
+
+        assert_eq!(log.lines().len(), 1);
+    }
+
+    fn log_hostile_values() {
+        let _span = info_span!("request", header = HOSTILE).entered();
+        info!(user_id = %RedactedUser(HOSTILE), raw = %HOSTILE, text = HOSTILE, status = 201, "offer answered");
+    }
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Log {
+        fn writer(&self) -> impl Fn() -> Self + Send + Sync + 'static + use<> {
+            let log = self.clone();
+            move || log.clone()
+        }
+
+        fn lines(&self) -> Vec<String> {
+            let bytes = self.0.lock().unwrap().clone();
+            String::from_utf8(bytes)
+                .unwrap()
+                .lines()
+                .map(str::to_owned)
+                .collect()
+        }
+    }
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `Metrics`: the handle that every room counts through.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError};
+
+use prometheus::Registry;
+use prometheus::core::Collector;
+
+use super::catalog;
+use super::gateway_metrics::GatewayMetrics;
+use super::relay_metrics::{RelayCollector, RelayRegistry};
+use super::relay_stats::RelayStats;
+
+/// All metrics of one process, or of one test; clones share them.
+#[derive(Clone)]
+pub struct Metrics {
+    pub(super) registry: Registry,
+    gateway: GatewayMetrics,
+    relay: Arc<RelayRegistry>,
+}
+
+impl Metrics {
+    /// Builds every metric of the catalogue, with its counts at zero.
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let gateway = GatewayMetrics::new(|collector| register(&registry, collector));
+        let relay = Arc::default();
+        register(&registry, Box::new(RelayCollector::new(Arc::clone(&relay))));
+        register(&registry, Box::new(build_info()));
+        #[cfg(target_os = "linux")]
+        register(
+            &registry,
+            Box::new(prometheus::process_collector::ProcessCollector::for_self()),
+        );
+        Self {
+            registry,
+            gateway,
+            relay,
+        }
+    }
+
+    /// The counts of the gateway.
+    pub fn gateway(&self) -> &GatewayMetrics {
+        &self.gateway
+    }
+
+    /// Makes the counts of one more relay worker, which alone may add to them.
+    pub fn register_worker(&self) -> Arc<RelayStats> {
+        let stats = Arc::new(RelayStats::default());
+        // A poisoned list is still whole: pushing is its only change.
+        self.relay
+            .workers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::clone(&stats));
+        stats
+    }
+
+    /// Tells how to count relay ports: all of them, and the free ones. Only the first relay of a process is shown.
+    pub fn watch_relay_ports(&self, count: impl Fn() -> (u64, u64) + Send + Sync + 'static) {
+        let _ = self.relay.ports.set(Box::new(count));
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+fn register(registry: &Registry, collector: Box<dyn Collector>) {
+    registry
+        .register(collector)
+        .expect("each name of the catalogue is registered once");
+}
+
+fn build_info() -> prometheus::IntGaugeVec {
+    let family = catalog::BUILD_INFO;
+    let gauge = prometheus::IntGaugeVec::new(family.opts(), family.labels)
+        .expect("names and labels of the catalogue are valid, as its tests check");
+    gauge.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    gauge
+}

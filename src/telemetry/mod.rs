@@ -1,0 +1,25 @@
+//! What operators see: one catalogue of metrics, log lines that nobody can forge, and types that redact.
+//!
+//! In: counts from the rooms that do the work, and the events of `tracing`. Out: the text that Prometheus scrapes and
+//! lines on standard error.
+
+mod catalog;
+mod exposition;
+mod gateway_metrics;
+mod log_fields;
+mod logging;
+mod metrics;
+mod redact;
+mod relay_metrics;
+mod relay_stats;
+mod settings;
+
+pub use exposition::EXPOSITION_CONTENT_TYPE;
+pub use gateway_metrics::{
+    BackendFailure, ConnectionFailure, GatewayMetrics, KeyRefusal, RequestInFlight, Route,
+};
+pub use logging::{LoggingError, start_logging};
+pub use metrics::Metrics;
+pub use redact::{RedactedAddr, RedactedUser};
+pub use relay_stats::{Direction, DropReason, EndReason, RelayStats, TurnMethod};
+pub use settings::{LogFilter, LogFormat, Settings};

@@ -1,0 +1,217 @@
+//! The sum of what the relay's workers count, as Prometheus sees it.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+
+use super::catalog::{self, Family};
+use super::relay_stats::{Direction, DropReason, EndReason, RESPONSE_CODES, RelayStats, TurnMethod};
+
+/// Sums the workers when Prometheus asks.
+pub(super) struct RelayCollector {
+    relay: Arc<RelayRegistry>,
+    descs: Vec<Desc>,
+}
+
+/// What the relay has shown to be counted.
+#[derive(Default)]
+pub(super) struct RelayRegistry {
+    pub(super) workers: Mutex<Vec<Arc<RelayStats>>>,
+    pub(super) ports: OnceLock<Box<CountPorts>>,
+}
+
+/// Tells how many relay ports there are, and how many of them are free.
+pub(super) type CountPorts = dyn Fn() -> (u64, u64) + Send + Sync;
+
+impl RelayCollector {
+    pub(super) fn new(relay: Arc<RelayRegistry>) -> Self {
+        Self {
+            relay,
+            descs: FAMILIES.iter().map(Family::desc).collect(),
+        }
+    }
+}
+
+impl Collector for RelayCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descs.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let workers = self.relay.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let (ports, ports_free) = self.relay.ports.get().map_or((0, 0), |count| count());
+        let sum = |count: &dyn Fn(&RelayStats) -> u64| workers.iter().map(|stats| count(stats)).sum::<u64>();
+
+        let directions = Direction::ALL.map(Direction::label);
+        let reasons = DropReason::ALL.map(DropReason::label);
+        let methods = TurnMethod::ALL.map(TurnMethod::label);
+        let ends = EndReason::ALL.map(EndReason::label);
+        let codes: Vec<&str> = RESPONSE_CODES
+            .iter()
+            .map(|&(_, label)| label)
+            .chain(["other", "success"])
+            .collect();
+        vec![
+            counters(&catalog::RELAY_PACKETS, &directions, |i| {
+                sum(&|stats| stats.packets[i].get())
+            }),
+            counters(&catalog::RELAY_BYTES, &directions, |i| {
+                sum(&|stats| stats.bytes[i].get())
+            }),
+            counters(&catalog::RELAY_DROPPED, &reasons, |i| {
+                sum(&|stats| stats.dropped[i].get())
+            }),
+            counter(&catalog::RELAY_RECEIVED, sum(&|stats| stats.received.get())),
+            counter(&catalog::RELAY_BATCHES, sum(&|stats| stats.batches.get())),
+            gauge(&catalog::RELAY_PORTS, ports),
+            gauge(&catalog::RELAY_PORTS_FREE, ports_free),
+            gauge(&catalog::RELAY_WORKERS, workers.len() as u64),
+            counters(&catalog::TURN_REQUESTS, &methods, |i| {
+                sum(&|stats| stats.requests[i].get())
+            }),
+            counters(&catalog::TURN_RESPONSES, &codes, |i| {
+                sum(&|stats| stats.responses[i].get())
+            }),
+            gauge(&catalog::TURN_ALLOCATIONS, sum(&RelayStats::allocations)),
+            counter(
+                &catalog::TURN_ALLOCATIONS_CREATED,
+                sum(&|stats| stats.allocations_created.get()),
+            ),
+            counters(&catalog::TURN_ALLOCATIONS_ENDED, &ends, |i| {
+                sum(&|stats| stats.allocations_ended[i].get())
+            }),
+        ]
+    }
+}
+
+/// A counter for each value of the family's one label.
+fn counters(family: &Family, values: &[&str], count: impl Fn(usize) -> u64) -> MetricFamily {
+    let metrics = values.iter().enumerate().map(|(i, &value)| {
+        let mut label = LabelPair::default();
+        label.set_name(family.labels[0].to_owned());
+        label.set_value(value.to_owned());
+        let mut metric = Metric::from_label(vec![label]);
+        metric.set_counter(counter_value(count(i)));
+        metric
+    });
+    metric_family(family, MetricType::COUNTER, metrics.collect())
+}
+
+fn counter(family: &Family, count: u64) -> MetricFamily {
+    let mut metric = Metric::default();
+    metric.set_counter(counter_value(count));
+    metric_family(family, MetricType::COUNTER, vec![metric])
+}
+
+fn gauge(family: &Family, value: u64) -> MetricFamily {
+    let mut gauge = Gauge::default();
+    gauge.set_value(value as f64);
+    metric_family(family, MetricType::GAUGE, vec![Metric::from_gauge(gauge)])
+}
+
+fn counter_value(count: u64) -> Counter {
+    let mut counter = Counter::default();
+    counter.set_value(count as f64);
+    counter
+}
+
+fn metric_family(family: &Family, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
+    let mut made = MetricFamily::default();
+    made.set_name(family.name.to_owned());
+    made.set_help(family.help.to_owned());
+    made.set_field_type(kind);
+    made.set_metric(metrics);
+    made
+}
+
+const FAMILIES: [Family; 13] = [
+    catalog::RELAY_PACKETS,
+    catalog::RELAY_BYTES,
+    catalog::RELAY_DROPPED,
+    catalog::RELAY_RECEIVED,
+    catalog::RELAY_BATCHES,
+    catalog::RELAY_PORTS,
+    catalog::RELAY_PORTS_FREE,
+    catalog::RELAY_WORKERS,
+    catalog::TURN_REQUESTS,
+    catalog::TURN_RESPONSES,
+    catalog::TURN_ALLOCATIONS,
+    catalog::TURN_ALLOCATIONS_CREATED,
+    catalog::TURN_ALLOCATIONS_ENDED,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Metrics;
+
+    #[test]
+    fn sums_the_workers() {
+        let metrics = Metrics::new();
+        let (first, second) = (metrics.register_worker(), metrics.register_worker());
+
+        first.relayed(Direction::ToPeer, 2, 200);
+        second.relayed(Direction::ToPeer, 1, 50);
+        second.relayed(Direction::ToClient, 4, 400);
+        metrics.watch_relay_ports(|| (200, 189));
+        first.received_batch(8);
+        let text = metrics.exposition().unwrap();
+
+        for line in [
+            "turnpike_relay_packets_total{direction=\"to_peer\"} 3",
+            "turnpike_relay_packets_total{direction=\"to_client\"} 4",
+            "turnpike_relay_bytes_total{direction=\"to_peer\"} 250",
+            "turnpike_relay_ports 200",
+            "turnpike_relay_ports_free 189",
+            "turnpike_relay_workers 2",
+            "turnpike_relay_receive_batches_total 1",
+            "turnpike_relay_received_packets_total 8",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn counts_each_value_of_each_enum_under_its_own_label() {
+        let metrics = Metrics::new();
+        let stats = metrics.register_worker();
+
+        let _ = DropReason::ALL.map(|reason| stats.dropped(reason, 1));
+        let _ = TurnMethod::ALL.map(|method| stats.request(method));
+        let _ = EndReason::ALL.map(|reason| stats.allocation_ended(reason));
+        let _ = RESPONSE_CODES.map(|(code, _)| stats.error_response(code));
+        stats.error_response(699);
+        stats.success_response();
+        let text = metrics.exposition().unwrap();
+
+        let once = |name: &str| {
+            text.lines()
+                .filter(|l| l.starts_with(name) && l.ends_with("} 1"))
+                .count()
+        };
+        assert_eq!(once("turnpike_relay_dropped_packets_total{reason="), 8);
+        assert_eq!(once("turnpike_turn_requests_total{method="), 6);
+        assert_eq!(once("turnpike_turn_allocations_ended_total{reason="), 3);
+        assert_eq!(once("turnpike_turn_responses_total{code="), 15);
+    }
+
+    #[test]
+    fn shows_the_allocations_that_live() {
+        let metrics = Metrics::new();
+        let stats = metrics.register_worker();
+
+        for _ in 0..3 {
+            stats.allocation_created();
+        }
+        stats.allocation_ended(EndReason::Deleted);
+
+        assert_eq!(stats.allocations(), 2);
+        assert!(
+            metrics
+                .exposition()
+                .unwrap()
+                .contains("turnpike_turn_allocations 2\n")
+        );
+    }
+}

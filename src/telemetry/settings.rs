@@ -1,0 +1,44 @@
+//! What an operator can choose about logs.
+
+/// Settings of what operators see.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// How a log line looks.
+    pub log_format: LogFormat,
+    /// The least level that is logged, or a filter such as `info,turnpike::relay=debug`.
+    pub log_filter: LogFilter,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line, for collectors.
+    Json,
+}
+
+/// A filter in the syntax of `tracing_subscriber::EnvFilter`, checked when it is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFilter(String);
+
+impl LogFilter {
+    /// Checks a filter.
+    pub fn parse(text: &str) -> Result<Self, tracing_subscriber::filter::ParseError> {
+        tracing_subscriber::EnvFilter::builder()
+            .parse(text)
+            .map(|_| Self(text.to_owned()))
+    }
+
+    /// The filter as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for LogFilter {
+    fn default() -> Self {
+        Self("info".into())
+    }
+}

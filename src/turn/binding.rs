@@ -1,0 +1,21 @@
+//! Binding: tells a client how its address looks from here (RFC 8489 §12).
+
+use super::five_tuple::Now;
+use super::reject::Reject;
+use super::server::{Reply, Server, unknown_attributes};
+use crate::wire::Message;
+use crate::wire::attribute::XOR_MAPPED_ADDRESS;
+
+impl Server {
+    pub(super) fn binding(&mut self, now: Now, reply: Reply, message: &Message<'_>) {
+        let unknown = unknown_attributes(message);
+        if !unknown.is_empty() {
+            return self.refuse(now, reply, None, Reject::UnknownAttributes(unknown));
+        }
+        // No SOFTWARE: it would only make the answer to a forged source longer (RFC 8489 §14.14, a SHOULD for
+        // diagnostics).
+        self.accept(reply, None, |writer| {
+            writer.address(XOR_MAPPED_ADDRESS, reply.to.client)
+        });
+    }
+}

@@ -1,0 +1,53 @@
+//! CreatePermission: lets peers reach a client (RFC 8656 §10.2).
+
+use std::net::IpAddr;
+
+use super::reject::Reject;
+use super::server::{Reply, Request, Server};
+use crate::wire::AddressFamily;
+use crate::wire::attribute::XOR_PEER_ADDRESS;
+
+impl Server {
+    /// Permits every peer of the request, or none of them.
+    pub(super) fn create_permission(&mut self, request: &Request<'_>, reply: Reply) -> Result<(), Reject> {
+        let id = self.own_allocation(request)?;
+        let family = self.table.get(id).ok_or(Reject::NoAllocation)?.family();
+        let peers = request
+            .message
+            .addresses(XOR_PEER_ADDRESS)
+            .map(|peer| peer.map(|peer| peer.ip()).ok_or(Reject::Malformed))
+            .collect::<Result<Vec<IpAddr>, Reject>>()?;
+        if peers.is_empty() {
+            return Err(Reject::Malformed);
+        }
+        if peers.iter().any(|&peer| AddressFamily::of(peer) != family) {
+            return Err(Reject::PeerFamilyMismatch);
+        }
+        if !peers
+            .iter()
+            .all(|&peer| self.settings.peer_policy.may_permit(peer))
+        {
+            return Err(Reject::PeerForbidden);
+        }
+        let now = request.now.instant;
+        let (limit, until) = (
+            self.settings.max_permissions,
+            now + self.settings.permission_lifetime,
+        );
+        self.update(id, request.now, |allocation| {
+            if !allocation
+                .permissions
+                .have_room_for(peers.iter().copied(), now, limit)
+            {
+                return Err(Reject::InsufficientCapacity);
+            }
+            for &peer in &peers {
+                allocation.permissions.permit(peer, until);
+            }
+            Ok(())
+        })
+        .ok_or(Reject::NoAllocation)??;
+        self.accept(reply, Some(&request.user), |writer| writer);
+        Ok(())
+    }
+}

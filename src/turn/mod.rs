@@ -1,0 +1,48 @@
+//! The TURN server as a pure state machine (RFC 8656, RFC 8489): no sockets, clock, threads or randomness of its own.
+//!
+//! # How to drive it
+//!
+//! 1. Give it one input: [`Server::handle_client`], [`Server::handle_peer`], [`Server::relay_opened`],
+//!    [`Server::close`] or [`Server::handle_timeout`], each with the present time.
+//! 2. Call [`Server::poll_output`] until it returns `None`, and carry out what it says. Outputs point into the
+//!    datagram that was just handled and into [`Server::scratch`], so drain them before the next input. The one
+//!    exception is [`Output::OpenRelay`]: answer it with [`Server::relay_opened`], then go on draining.
+//! 3. Sleep until an input comes or [`Server::poll_timeout`] is reached.
+//!
+//! ChannelData never comes here: [`Output::OpenRoute`] and [`Output::CloseRoute`] tell the driver which channel leads
+//! to which peer, so that it relays without asking.
+//!
+//! # Where to look
+//!
+//! A request enters in `server`, is authenticated in `auth`, and is carried out in the file of its method. What it
+//! changes is an `Allocation` in the `Table`; why it is refused is a `Reject`.
+
+mod allocate;
+mod allocation;
+mod auth;
+mod binding;
+mod channel;
+mod channel_bind;
+mod create_permission;
+pub mod credential;
+mod external;
+mod five_tuple;
+mod nonce;
+mod output;
+pub mod peer_policy;
+mod permission;
+mod recently_ended;
+mod refresh;
+mod reject;
+mod relay_data;
+mod server;
+mod settings;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use external::ExternalAddresses;
+pub use five_tuple::{AllocationId, FiveTuple, Now};
+pub use output::{DropReason, EndReason, OpenRelay, Output, RelayRefusal};
+pub use server::Server;
+pub use settings::{ChannelNumbers, Settings};

@@ -1,0 +1,136 @@
+//! What the server wants its driver to do.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::time::Duration;
+
+use super::auth::Authenticated;
+use super::five_tuple::{AllocationId, FiveTuple};
+use super::server::Reply;
+use crate::wire::{AddressFamily, ChannelNumber, ErrorCode, Method};
+
+/// One thing to do; the order of several matters.
+#[derive(Debug)]
+pub enum Output {
+    /// Send a response to the client that asked.
+    Reply {
+        /// The way back.
+        to: FiveTuple,
+        /// The response, in [`Server::scratch`](super::Server::scratch).
+        message: Range<usize>,
+        /// What was asked.
+        method: Method,
+        /// What it failed with, if it failed.
+        error: Option<ErrorCode>,
+    },
+    /// Send the payload that a peer just sent to the client, as a Data indication.
+    Indicate {
+        /// The allocation that received it.
+        allocation: AllocationId,
+        /// The way to its client.
+        to: FiveTuple,
+        /// What goes in front of the payload, in scratch. The payload is followed by zeros up to a multiple of four.
+        head: Range<usize>,
+    },
+    /// Send a part of the datagram that a client just sent to a peer.
+    ToPeer {
+        /// The allocation that sends it.
+        allocation: AllocationId,
+        /// The receiver.
+        peer: SocketAddr,
+        /// Where the payload lies in the client's datagram.
+        payload: Range<usize>,
+    },
+    /// Open a relay socket, then call [`Server::relay_opened`](super::Server::relay_opened).
+    OpenRelay(OpenRelay),
+    /// An allocation begins; its relay socket is the one just opened.
+    Begin {
+        /// The new allocation.
+        allocation: AllocationId,
+        /// Its client.
+        five_tuple: FiveTuple,
+        /// The address that peers reach it at.
+        relayed: SocketAddr,
+        /// Who allocated it, as sent.
+        username: Box<[u8]>,
+    },
+    /// An allocation ended, and all its routes with it: close its relay socket now.
+    End {
+        /// The allocation; its index may be used again by the next `Begin`.
+        allocation: AllocationId,
+        /// Why it ended.
+        reason: EndReason,
+    },
+    /// From now on the channel leads to the peer, in both directions.
+    OpenRoute {
+        /// The allocation that the channel belongs to.
+        allocation: AllocationId,
+        /// The channel.
+        channel: ChannelNumber,
+        /// Its peer.
+        peer: SocketAddr,
+    },
+    /// The channel leads nowhere any more.
+    CloseRoute {
+        /// The allocation that the channel belonged to.
+        allocation: AllocationId,
+        /// The channel.
+        channel: ChannelNumber,
+    },
+    /// The datagram just handled was dropped without an answer.
+    Drop(DropReason),
+}
+
+/// A request to open a relay socket, which carries all that is needed to finish the allocation.
+#[derive(Debug)]
+pub struct OpenRelay {
+    /// The client that allocates.
+    pub five_tuple: FiveTuple,
+    /// The family that it wants its relayed address in.
+    pub family: AddressFamily,
+    pub(super) user: Authenticated,
+    pub(super) lifetime: Duration,
+    pub(super) reply: Reply,
+}
+
+impl OpenRelay {
+    /// The local address that the client reached, where the relay has no address of its own.
+    pub fn reached(&self) -> IpAddr {
+        self.five_tuple.server.ip()
+    }
+}
+
+/// Why no relay socket could be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayRefusal {
+    /// There is no relay address of that family.
+    FamilyNotSupported,
+    /// Every relay port is taken, or the system has no socket left.
+    NoPortLeft,
+}
+
+/// Why an allocation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndReason {
+    /// Its client did not refresh it in time.
+    Expired,
+    /// Its client ended it with a lifetime of zero.
+    Deleted,
+    /// The server stops.
+    Shutdown,
+}
+
+/// Why a datagram went nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DropReason {
+    /// It is no message that a client may send.
+    Malformed,
+    /// It needs an allocation that does not exist.
+    NoAllocation,
+    /// The allocation has no permission for the peer.
+    NoPermission,
+    /// The peer may not be reached, permission or not.
+    PeerForbidden,
+    /// With the header of an indication it would be longer than a datagram can be.
+    TooLong,
+}

@@ -1,0 +1,59 @@
+//! `Reject`: why a request is refused, and with which error code.
+
+use crate::wire::ErrorCode;
+use crate::wire::attribute::AttributeType;
+
+/// One variant for each cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reject {
+    /// Attributes overrun, are missing, or have a wrong length or value.
+    Malformed,
+    /// No credentials, or wrong ones: the answer says how to authenticate.
+    Unauthenticated,
+    /// The nonce is old or not ours: the answer has a new one.
+    StaleNonce,
+    /// Attributes that must be understood and are not.
+    UnknownAttributes(Vec<AttributeType>),
+    /// The request needs an allocation that is not there.
+    NoAllocation,
+    /// The 5-tuple has an allocation already.
+    AllocationExists,
+    /// The allocation belongs to somebody else.
+    OtherUser,
+    /// Peers are reached over UDP only.
+    UnsupportedTransport,
+    /// There is no relayed address of that family.
+    UnsupportedFamily,
+    /// The peer is not of the relayed address's family.
+    PeerFamilyMismatch,
+    /// The policy keeps the peer from being reached.
+    PeerForbidden,
+    /// The number is bound to another peer, or the peer to another number.
+    ChannelConflict,
+    /// No port, permission or channel is left.
+    InsufficientCapacity,
+}
+
+impl Reject {
+    /// The code that the client is told.
+    pub(super) fn code(&self) -> ErrorCode {
+        match self {
+            Self::Malformed | Self::ChannelConflict => ErrorCode::BAD_REQUEST,
+            Self::Unauthenticated => ErrorCode::UNAUTHENTICATED,
+            Self::StaleNonce => ErrorCode::STALE_NONCE,
+            Self::UnknownAttributes(_) => ErrorCode::UNKNOWN_ATTRIBUTE,
+            Self::NoAllocation | Self::AllocationExists => ErrorCode::ALLOCATION_MISMATCH,
+            Self::OtherUser => ErrorCode::WRONG_CREDENTIALS,
+            Self::UnsupportedTransport => ErrorCode::UNSUPPORTED_TRANSPORT,
+            Self::UnsupportedFamily => ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED,
+            Self::PeerFamilyMismatch => ErrorCode::PEER_FAMILY_MISMATCH,
+            Self::PeerForbidden => ErrorCode::FORBIDDEN,
+            Self::InsufficientCapacity => ErrorCode::INSUFFICIENT_CAPACITY,
+        }
+    }
+
+    /// Whether the answer must say how to authenticate: realm and a fresh nonce (RFC 8489 §9.2.4).
+    pub(super) fn is_challenge(&self) -> bool {
+        matches!(self, Self::Unauthenticated | Self::StaleNonce)
+    }
+}

@@ -1,0 +1,373 @@
+//! `Server`: takes one input at a time and queues what is to be done about it.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Instant;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::allocation::RouteChange;
+use super::auth::{self, Authenticated};
+use super::five_tuple::{AllocationId, FiveTuple, Now};
+use super::nonce::Nonces;
+use super::output::{DropReason, EndReason, Output};
+use super::recently_ended::RecentlyEnded;
+use super::reject::Reject;
+use super::settings::Settings;
+use super::table::Table;
+use crate::wire::attribute::{self, AttributeType};
+use crate::wire::message::ParseError;
+use crate::wire::{Class, Message, MessageWriter, Method, TransactionId};
+
+/// A TURN server; `turn`'s module documentation tells how to drive it.
+#[derive(Debug)]
+pub struct Server {
+    pub(super) settings: Settings,
+    pub(super) nonces: Nonces,
+    pub(super) table: Table,
+    pub(super) recently_ended: RecentlyEnded,
+    pub(super) outputs: VecDeque<Output>,
+    /// The bytes of the messages in `outputs`.
+    pub(super) scratch: Vec<u8>,
+    random: StdRng,
+}
+
+/// An authenticated request on its way to the file of its method.
+pub(super) struct Request<'a> {
+    pub(super) now: Now,
+    pub(super) path: FiveTuple,
+    pub(super) message: &'a Message<'a>,
+    pub(super) user: Authenticated,
+}
+
+impl Server {
+    /// Makes a server without allocations; the seed decides the transaction ids of its indications.
+    pub fn new(settings: Settings, seed: [u8; 32]) -> Self {
+        Self {
+            nonces: Nonces::new(&settings.nonce_key, settings.nonce_lifetime),
+            settings,
+            table: Table::default(),
+            recently_ended: RecentlyEnded::default(),
+            outputs: VecDeque::new(),
+            scratch: Vec::new(),
+            random: StdRng::from_seed(seed),
+        }
+    }
+
+    /// Takes a datagram from a client that is not ChannelData.
+    pub fn handle_client(&mut self, now: Now, path: FiveTuple, datagram: &[u8]) {
+        self.begin_input();
+        let message = match Message::parse(datagram) {
+            Ok(message) => message,
+            Err(ParseError::MalformedAttributes {
+                method,
+                class: Class::Request,
+                transaction,
+            }) => {
+                let reply = Reply {
+                    to: path,
+                    method,
+                    transaction,
+                    wants_fingerprint: false,
+                };
+                return self.refuse(now, reply, None, Reject::Malformed);
+            }
+            Err(_) => return self.drop_input(DropReason::Malformed),
+        };
+        match message.class() {
+            Class::Request => self.handle_request(now, path, &message),
+            Class::Indication => self.handle_indication(now, path, &message),
+            // We ask clients nothing, so there is nothing to answer.
+            Class::Success | Class::Error => self.drop_input(DropReason::Malformed),
+        }
+    }
+
+    /// What is to be done next; `None` when all is done.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The bytes that an output speaks of.
+    pub fn scratch(&self, range: Range<usize>) -> &[u8] {
+        &self.scratch[range]
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) must be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.table.next_deadline().map(|(deadline, _)| deadline)
+    }
+
+    /// Ends what is over: allocations, and routes of channels.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.begin_input();
+        while let Some((deadline, id)) = self.table.next_deadline() {
+            if deadline > now.instant {
+                return;
+            }
+            if self
+                .table
+                .get(id)
+                .is_some_and(|allocation| allocation.until <= now.instant)
+            {
+                self.end(id, EndReason::Expired);
+            } else {
+                self.update(id, now, |_| ());
+            }
+        }
+    }
+
+    /// Ends an allocation for a reason that lies outside the protocol.
+    pub fn close(&mut self, allocation: AllocationId, reason: EndReason) {
+        self.begin_input();
+        self.end(allocation, reason);
+    }
+
+    /// The allocations that there are.
+    pub fn allocations(&self) -> impl Iterator<Item = AllocationId> + '_ {
+        self.table.ids()
+    }
+
+    /// How many allocations there are.
+    pub fn allocation_count(&self) -> usize {
+        self.table.len()
+    }
+
+    fn handle_request(&mut self, now: Now, path: FiveTuple, message: &Message<'_>) {
+        let reply = Reply {
+            to: path,
+            method: message.method(),
+            transaction: message.transaction(),
+            wants_fingerprint: message.has_fingerprint(),
+        };
+        match message.method() {
+            Method::Binding => self.binding(now, reply, message),
+            Method::Allocate | Method::Refresh | Method::CreatePermission | Method::ChannelBind => {
+                let allocation = self.table.find(&path).and_then(|id| self.table.get(id));
+                let user = auth::authenticate(
+                    &self.settings,
+                    &self.nonces,
+                    now,
+                    path.client,
+                    message,
+                    allocation,
+                );
+                match user {
+                    Ok(user) => self.handle_authenticated(
+                        reply,
+                        Request {
+                            now,
+                            path,
+                            message,
+                            user,
+                        },
+                    ),
+                    Err(reject) => self.refuse(now, reply, None, reject),
+                }
+            }
+            // RFC 8489 §6.3: a method that does not fit its class, or is unknown, is dropped.
+            Method::Send | Method::Data | Method::Unknown(_) => self.drop_input(DropReason::Malformed),
+        }
+    }
+
+    fn handle_authenticated(&mut self, reply: Reply, request: Request<'_>) {
+        let unknown = unknown_attributes(request.message);
+        let result = if !unknown.is_empty() {
+            // RFC 8489 §6.3.1: only after authentication, so that strangers learn nothing.
+            Err(Reject::UnknownAttributes(unknown))
+        } else {
+            match request.message.method() {
+                Method::Allocate => self.allocate(&request, reply),
+                Method::Refresh => self.refresh(&request, reply),
+                Method::CreatePermission => self.create_permission(&request, reply),
+                Method::ChannelBind => self.channel_bind(&request, reply),
+                Method::Binding | Method::Send | Method::Data | Method::Unknown(_) => Err(Reject::Malformed),
+            }
+        };
+        if let Err(reject) = result {
+            self.refuse(request.now, reply, Some(&request.user), reject);
+        }
+    }
+
+    fn handle_indication(&mut self, now: Now, path: FiveTuple, message: &Message<'_>) {
+        match message.method() {
+            Method::Send => self.send_indication(now, path, message),
+            // RFC 8489 §3: a Binding indication only keeps a NAT's mapping alive.
+            Method::Binding => {}
+            Method::Allocate
+            | Method::Refresh
+            | Method::Data
+            | Method::CreatePermission
+            | Method::ChannelBind
+            | Method::Unknown(_) => self.drop_input(DropReason::Malformed),
+        }
+    }
+
+    /// The allocation of a request's 5-tuple, which must be its user's (RFC 8656 §5).
+    pub(super) fn own_allocation(&self, request: &Request<'_>) -> Result<AllocationId, Reject> {
+        let id = self.table.find(&request.path).ok_or(Reject::NoAllocation)?;
+        let owner = self.table.get(id).map(|allocation| &allocation.user.username);
+        if owner != Some(&request.user.username) {
+            return Err(Reject::OtherUser);
+        }
+        Ok(id)
+    }
+
+    /// Changes an allocation and tells the driver which routes open and close by that.
+    pub(super) fn update<T>(
+        &mut self,
+        id: AllocationId,
+        now: Now,
+        change: impl FnOnce(&mut super::allocation::Allocation) -> T,
+    ) -> Option<T> {
+        let outputs = &mut self.outputs;
+        self.table.update(id, |allocation| {
+            let result = change(allocation);
+            allocation.update_routes(now.instant, |route| {
+                outputs.push_back(match route {
+                    RouteChange::Open(channel, peer) => Output::OpenRoute {
+                        allocation: id,
+                        channel,
+                        peer,
+                    },
+                    RouteChange::Close(channel) => Output::CloseRoute {
+                        allocation: id,
+                        channel,
+                    },
+                });
+            });
+            result
+        })
+    }
+
+    pub(super) fn end(&mut self, id: AllocationId, reason: EndReason) {
+        if self.table.remove(id).is_some() {
+            self.outputs.push_back(Output::End {
+                allocation: id,
+                reason,
+            });
+        }
+    }
+
+    /// Answers a request that was carried out.
+    pub(super) fn accept(
+        &mut self,
+        reply: Reply,
+        user: Option<&Authenticated>,
+        write: impl FnOnce(MessageWriter<'_>) -> MessageWriter<'_>,
+    ) {
+        self.reply(reply, Class::Success, user, None, write);
+    }
+
+    /// Answers a request that was not.
+    pub(super) fn refuse(&mut self, now: Now, reply: Reply, user: Option<&Authenticated>, reject: Reject) {
+        let code = reject.code();
+        let challenge = reject.is_challenge().then(|| {
+            let nonce = self.nonces.issue(now.unix_seconds, reply.to.client);
+            (self.settings.realm.clone(), nonce)
+        });
+        self.reply(reply, Class::Error, user, Some(code), |writer| {
+            let mut writer = writer.error_code(code);
+            if let Reject::UnknownAttributes(unknown) = &reject {
+                writer = writer.unknown_attributes(unknown);
+            }
+            if let Some((realm, nonce)) = &challenge {
+                writer = writer
+                    .bytes(attribute::REALM, realm.as_bytes())
+                    .bytes(attribute::NONCE, nonce);
+            }
+            writer
+        });
+    }
+
+    fn reply(
+        &mut self,
+        reply: Reply,
+        class: Class,
+        user: Option<&Authenticated>,
+        error: Option<crate::wire::ErrorCode>,
+        write: impl FnOnce(MessageWriter<'_>) -> MessageWriter<'_>,
+    ) {
+        let start = self.scratch.len();
+        let mut writer = write(MessageWriter::begin(
+            &mut self.scratch,
+            reply.method,
+            class,
+            reply.transaction,
+        ));
+        if let Some(user) = user {
+            writer = writer.sign(&user.key);
+        }
+        if reply.wants_fingerprint {
+            writer.fingerprint();
+        }
+        let message = start..self.scratch.len();
+        self.outputs.push_back(Output::Reply {
+            to: reply.to,
+            message,
+            method: reply.method,
+            error,
+        });
+    }
+
+    pub(super) fn drop_input(&mut self, reason: DropReason) {
+        self.outputs.push_back(Output::Drop(reason));
+    }
+
+    /// A transaction id for an indication of ours.
+    pub(super) fn new_transaction(&mut self) -> TransactionId {
+        let mut id = [0; 12];
+        self.random.fill_bytes(&mut id);
+        TransactionId(id)
+    }
+
+    /// Forgets the bytes of the last input's outputs.
+    pub(super) fn begin_input(&mut self) {
+        debug_assert!(
+            self.outputs.is_empty(),
+            "outputs are drained before the next input"
+        );
+        self.scratch.clear();
+    }
+}
+
+/// What every answer repeats of its request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reply {
+    pub(super) to: FiveTuple,
+    pub(super) method: Method,
+    pub(super) transaction: TransactionId,
+    /// RFC 8489 §7: an answer has a FINGERPRINT when its request had one.
+    pub(super) wants_fingerprint: bool,
+}
+
+/// The attributes of a message that must be understood and are not, each once (RFC 8489 §6.3.1).
+pub(super) fn unknown_attributes(message: &Message<'_>) -> Vec<AttributeType> {
+    let mut unknown = Vec::new();
+    for attribute in message.attributes() {
+        let kind = attribute.kind;
+        if kind.is_comprehension_required() && !UNDERSTOOD.contains(&kind) && !unknown.contains(&kind) {
+            unknown.push(kind);
+        }
+        if unknown.len() == MAX_UNKNOWN_ATTRIBUTES {
+            break;
+        }
+    }
+    unknown
+}
+
+/// The attributes that we know what to do with.
+const UNDERSTOOD: [AttributeType; 9] = [
+    attribute::USERNAME,
+    attribute::REALM,
+    attribute::NONCE,
+    attribute::CHANNEL_NUMBER,
+    attribute::LIFETIME,
+    attribute::XOR_PEER_ADDRESS,
+    attribute::DATA,
+    attribute::REQUESTED_ADDRESS_FAMILY,
+    attribute::REQUESTED_TRANSPORT,
+];
+
+/// How many unknown attributes an answer lists; more only come from somebody who looks for quadratic work.
+const MAX_UNKNOWN_ATTRIBUTES: usize = 32;

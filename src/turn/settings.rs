@@ -1,0 +1,74 @@
+//! What an operator can choose about the protocol: lifetimes, bounds, credentials, policies.
+
+use std::time::Duration;
+
+use super::credential::Credentials;
+use super::external::ExternalAddresses;
+use super::peer_policy::PeerPolicy;
+
+/// Settings of the TURN state machine.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The realm of the long-term credentials (RFC 8489 §9.2), up to 127 characters.
+    pub realm: String,
+    /// Who may allocate.
+    pub credentials: Credentials,
+    /// Key of the stateless nonces; the same on every worker and, to be valid there, on every replica.
+    pub nonce_key: [u8; 32],
+    /// How long a nonce is good for before the client is told 438; default 10 minutes.
+    pub nonce_lifetime: Duration,
+    /// What an allocation lives without being refreshed; default and least 10 minutes (RFC 8656 §7.2).
+    pub allocation_lifetime: Duration,
+    /// The longest lifetime that a client may ask for; default 1 hour (RFC 8656 §7.2).
+    pub max_allocation_lifetime: Duration,
+    /// What a permission lives; 5 minutes (RFC 8656 §9).
+    pub permission_lifetime: Duration,
+    /// What a channel binding lives; 10 minutes (RFC 8656 §12).
+    pub channel_lifetime: Duration,
+    /// Whether a permission holds for as long as a channel to its peer is bound; default true.
+    ///
+    /// RFC 8656 §9 ends it after its own 5 minutes. Clients that renew only their channels (aioice does, every 500 s)
+    /// would then lose their media in mid-session.
+    pub permission_follows_channel: bool,
+    /// Which channel numbers may be bound.
+    pub channel_numbers: ChannelNumbers,
+    /// Permissions that one allocation may hold; default 64. One more is 508.
+    pub max_permissions: usize,
+    /// Channels that one allocation may bind; default 64. One more is 508.
+    pub max_channels: usize,
+    /// Which peers may be reached.
+    pub peer_policy: PeerPolicy,
+    /// The public address of each relay address, where a NAT stands in front of us.
+    pub external_addresses: ExternalAddresses,
+}
+
+/// The range of channel numbers that clients may bind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ChannelNumbers {
+    /// 0x4000 to 0x4FFF (RFC 8656 §12).
+    #[default]
+    Rfc8656,
+    /// 0x4000 to 0x7FFF, as clients of the older RFC 5766 §11 expect.
+    Rfc5766,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            realm: "turnpike".into(),
+            credentials: Credentials::default(),
+            nonce_key: [0; 32],
+            nonce_lifetime: Duration::from_secs(600),
+            allocation_lifetime: Duration::from_secs(600),
+            max_allocation_lifetime: Duration::from_secs(3600),
+            permission_lifetime: Duration::from_secs(300),
+            channel_lifetime: Duration::from_secs(600),
+            permission_follows_channel: true,
+            channel_numbers: ChannelNumbers::default(),
+            max_permissions: 64,
+            max_channels: 64,
+            peer_policy: PeerPolicy::default(),
+            external_addresses: ExternalAddresses::default(),
+        }
+    }
+}

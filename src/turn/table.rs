@@ -1,0 +1,101 @@
+//! `Table`: allocations found by 5-tuple or by id, and by the moment at which they need attention.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
+
+use foldhash::quality::RandomState;
+use slab::Slab;
+
+use super::allocation::Allocation;
+use super::five_tuple::{AllocationId, FiveTuple};
+
+/// Every allocation of one server.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    slots: Slab<Slot>,
+    by_five_tuple: HashMap<FiveTuple, AllocationId, RandomState>,
+    /// Exactly one entry for each allocation, so that it grows and shrinks with them.
+    deadlines: BTreeSet<(Instant, AllocationId)>,
+    next_generation: u32,
+}
+
+#[derive(Debug)]
+struct Slot {
+    id: AllocationId,
+    deadline: Instant,
+    allocation: Allocation,
+}
+
+impl Table {
+    pub(super) fn insert(&mut self, allocation: Allocation) -> AllocationId {
+        let entry = self.slots.vacant_entry();
+        let index = u32::try_from(entry.key()).expect("there are fewer allocations than relay ports");
+        let id = AllocationId {
+            index,
+            generation: self.next_generation,
+        };
+        self.next_generation = self.next_generation.wrapping_add(1);
+        let deadline = allocation.deadline();
+        self.by_five_tuple.insert(allocation.five_tuple, id);
+        self.deadlines.insert((deadline, id));
+        entry.insert(Slot {
+            id,
+            deadline,
+            allocation,
+        });
+        id
+    }
+
+    pub(super) fn remove(&mut self, id: AllocationId) -> Option<Allocation> {
+        self.slot(id)?;
+        let slot = self.slots.remove(id.index as usize);
+        self.by_five_tuple.remove(&slot.allocation.five_tuple);
+        self.deadlines.remove(&(slot.deadline, id));
+        Some(slot.allocation)
+    }
+
+    pub(super) fn find(&self, five_tuple: &FiveTuple) -> Option<AllocationId> {
+        self.by_five_tuple.get(five_tuple).copied()
+    }
+
+    pub(super) fn get(&self, id: AllocationId) -> Option<&Allocation> {
+        self.slot(id).map(|slot| &slot.allocation)
+    }
+
+    /// Changes an allocation; afterwards its deadline is up to date.
+    pub(super) fn update<T>(
+        &mut self,
+        id: AllocationId,
+        change: impl FnOnce(&mut Allocation) -> T,
+    ) -> Option<T> {
+        let slot = self
+            .slots
+            .get_mut(id.index as usize)
+            .filter(|slot| slot.id == id)?;
+        let result = change(&mut slot.allocation);
+        let deadline = slot.allocation.deadline();
+        if deadline != slot.deadline {
+            self.deadlines.remove(&(slot.deadline, id));
+            self.deadlines.insert((deadline, id));
+            slot.deadline = deadline;
+        }
+        Some(result)
+    }
+
+    /// The earliest deadline of all.
+    pub(super) fn next_deadline(&self) -> Option<(Instant, AllocationId)> {
+        self.deadlines.first().copied()
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = AllocationId> + '_ {
+        self.slots.iter().map(|(_, slot)| slot.id)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    fn slot(&self, id: AllocationId) -> Option<&Slot> {
+        self.slots.get(id.index as usize).filter(|slot| slot.id == id)
+    }
+}

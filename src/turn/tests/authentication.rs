@@ -1,0 +1,271 @@
+//! Who gets in, and what the others are told (RFC 8489 §9.2).
+
+use super::harness::*;
+use crate::secret::Secret;
+use crate::turn::DropReason;
+use crate::turn::credential::rest_password;
+use crate::wire::attribute::{self, AttributeType};
+use crate::wire::{Class, MessageWriter, Method, TransactionId};
+
+#[test]
+fn a_request_without_credentials_is_challenged() {
+    let mut net = Harness::new();
+    let path = net.alice().path;
+    for method in [
+        Method::Allocate,
+        Method::Refresh,
+        Method::CreatePermission,
+        Method::ChannelBind,
+    ] {
+        let answer = net.ask(path, &unsigned(method, |writer| writer));
+        assert_eq!(answer.code(), 401);
+        assert_eq!(answer.message().find(attribute::REALM), Some(REALM.as_bytes()));
+        assert!(answer.message().find(attribute::NONCE).is_some());
+        assert!(!answer.message().has_integrity());
+    }
+}
+
+#[test]
+fn a_challenge_is_at_most_2_3_times_its_request() {
+    let mut net = Harness::with(|settings| settings.realm = "turnpike".into());
+    let path = net.alice().path;
+    let request = unsigned(Method::Allocate, |writer| {
+        writer.bytes(attribute::REQUESTED_TRANSPORT, &[17, 0, 0, 0])
+    });
+    let ip_and_udp_headers = 28;
+    let answer = net.ask(path, &request).bytes.len() + ip_and_udp_headers;
+    assert!(
+        answer * 10 <= (request.len() + ip_and_udp_headers) * 23,
+        "{answer}"
+    );
+}
+
+#[test]
+fn integrity_without_what_it_needs_is_400() {
+    let mut net = Harness::new();
+    let alice = net.alice();
+    for missing in [attribute::USERNAME, attribute::REALM, attribute::NONCE] {
+        let mut bytes = Vec::new();
+        let mut writer = MessageWriter::begin(
+            &mut bytes,
+            Method::Allocate,
+            Class::Request,
+            TransactionId([1; 12]),
+        );
+        for (kind, value) in [
+            (attribute::USERNAME, alice.username.as_bytes()),
+            (attribute::REALM, alice.realm.as_bytes()),
+            (attribute::NONCE, &alice.nonce[..]),
+        ] {
+            if kind != missing {
+                writer = writer.bytes(kind, value);
+            }
+        }
+        writer.sign(&alice.key());
+        assert_eq!(net.ask(alice.path, &bytes).code(), 400);
+    }
+}
+
+#[test]
+fn wrong_password_unknown_user_and_wrong_realm_get_the_same_401() {
+    let mut net = Harness::new();
+    let alice = net.alice();
+    let wrong_password = Client {
+        password: "looking-glass".into(),
+        ..alice.clone()
+    };
+    let unknown_user = Client {
+        username: "eve".into(),
+        password: String::new(),
+        ..alice.clone()
+    };
+    let wrong_realm = Client {
+        realm: "example.com".into(),
+        ..alice.clone()
+    };
+    let answers = [wrong_password, unknown_user, wrong_realm].map(|client| {
+        let request = client.request(Method::Allocate, 1, |writer| {
+            writer.bytes(attribute::REQUESTED_TRANSPORT, &[17, 0, 0, 0])
+        });
+        net.ask(alice.path, &request)
+    });
+    assert_eq!(answers[0].code(), 401);
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0], answers[2]);
+}
+
+#[test]
+fn a_wrong_password_does_not_spoil_the_next_try() {
+    let mut net = Harness::new();
+    let alice = net.alice();
+    let wrong = Client {
+        password: "looking-glass".into(),
+        ..alice.clone()
+    };
+    assert_eq!(net.allocate(&wrong).code(), 401);
+    assert_eq!(net.allocate(&alice).code(), 0);
+}
+
+#[test]
+fn a_stale_nonce_is_438_with_a_new_one() {
+    let mut net = Harness::new();
+    let mut alice = net.alice();
+    net.seconds(601);
+    let answer = net.allocate(&alice);
+    assert_eq!(answer.code(), 438);
+    assert_eq!(answer.message().find(attribute::REALM), Some(REALM.as_bytes()));
+    alice.nonce = answer.message().find(attribute::NONCE).unwrap().to_vec();
+    assert_eq!(net.allocate(&alice).code(), 0);
+}
+
+#[test]
+fn a_nonce_of_another_client_is_stale() {
+    let mut net = Harness::new();
+    let bob = net.client("bob", "builder", 4001);
+    let thief = Client {
+        path: bob.path,
+        ..net.alice()
+    };
+    assert_eq!(net.allocate(&thief).code(), 438);
+}
+
+#[test]
+fn a_stale_nonce_with_a_wrong_password_is_401() {
+    let mut net = Harness::new();
+    let alice = net.alice();
+    net.seconds(601);
+    let wrong = Client {
+        password: "looking-glass".into(),
+        ..alice
+    };
+    assert_eq!(net.allocate(&wrong).code(), 401);
+}
+
+#[test]
+fn answers_to_authenticated_requests_are_signed() {
+    let mut net = Harness::new();
+    let alice = net.alice();
+    let failure = net.refresh(&alice, 600);
+    assert_eq!(failure.code(), 437);
+    assert!(failure.message().is_signed_with(&alice.key()));
+    let success = net.allocate(&alice);
+    assert!(success.message().is_signed_with(&alice.key()));
+}
+
+#[test]
+fn an_expiring_name_opens_a_session_that_outlives_it() {
+    let mut net = Harness::new();
+    let username = format!("{}:carol", net.now.unix_seconds + 60);
+    let password = rest_password(&Secret::new("north"), username.as_bytes());
+    let mut carol = net.client(&username, password.expose(), 4002);
+    assert_eq!(net.allocate(&carol).code(), 0);
+    net.seconds(61);
+    net.renew_nonce(&mut carol);
+    assert_eq!(net.refresh(&carol, 600).code(), 0);
+    let late = net.client(&username, password.expose(), 4003);
+    assert_eq!(net.allocate(&late).code(), 401);
+}
+
+#[test]
+fn an_allocation_belongs_to_its_user() {
+    let mut net = Harness::new();
+    let alice = net.allocated_alice();
+    let bob = Client {
+        username: "bob".into(),
+        password: "builder".into(),
+        ..alice.clone()
+    };
+    assert_eq!(net.refresh(&bob, 0).code(), 441);
+    assert_eq!(net.permit(&bob, "10.0.0.1:1"), 441);
+    assert_eq!(net.bind(&bob, 0x4000, "10.0.0.1:1"), 441);
+    assert_eq!(net.refresh(&alice, 600).code(), 0);
+}
+
+#[test]
+fn unknown_attributes_are_listed_once_and_only_to_who_is_known() {
+    let mut net = Harness::new();
+    let alice = net.alice();
+    let stranger = unsigned(Method::Allocate, |writer| {
+        writer.bytes(AttributeType(0x7abc), b"")
+    });
+    assert_eq!(net.ask(alice.path, &stranger).code(), 401);
+
+    let request = alice.request(Method::Allocate, 1, |writer| {
+        writer
+            .bytes(AttributeType(0x7abc), b"")
+            .bytes(attribute::DONT_FRAGMENT, b"")
+            .bytes(AttributeType(0x7abc), b"")
+            .bytes(AttributeType(0xbabc), b"")
+    });
+    let answer = net.ask(alice.path, &request);
+    assert_eq!(answer.code(), 420);
+    let listed = answer.message().find(attribute::UNKNOWN_ATTRIBUTES).unwrap();
+    assert_eq!(listed, [0x7a, 0xbc, 0x00, 0x1a]);
+}
+
+#[test]
+fn binding_needs_no_credentials() {
+    let mut net = Harness::new();
+    let path = net.alice().path;
+    let mut request = Vec::new();
+    MessageWriter::begin(
+        &mut request,
+        Method::Binding,
+        Class::Request,
+        TransactionId([5; 12]),
+    )
+    .fingerprint();
+    let answer = net.ask(path, &request);
+    assert_eq!(answer.code(), 0);
+    assert_eq!(answer.address(attribute::XOR_MAPPED_ADDRESS), path.client);
+    assert_eq!(answer.message().transaction(), TransactionId([5; 12]));
+    assert!(answer.message().has_fingerprint());
+
+    let answer = net.ask(path, &unsigned(Method::Binding, |writer| writer));
+    assert!(!answer.message().has_fingerprint());
+    let answer = net.ask(
+        path,
+        &unsigned(Method::Binding, |writer| {
+            writer.bytes(AttributeType(0x24), &[0; 4])
+        }),
+    );
+    assert_eq!(answer.code(), 420);
+}
+
+#[test]
+fn what_is_no_request_gets_no_answer() {
+    let mut net = Harness::new();
+    let path = net.alice().path;
+    for class in [Class::Success, Class::Error] {
+        let mut bytes = Vec::new();
+        MessageWriter::begin(&mut bytes, Method::Binding, class, TransactionId([1; 12]));
+        assert_eq!(net.send(path, &bytes), [Seen::Drop(DropReason::Malformed)]);
+    }
+    for method in [Method::Send, Method::Data, Method::Unknown(0x0a)] {
+        assert_eq!(
+            net.send(path, &unsigned(method, |writer| writer)),
+            [Seen::Drop(DropReason::Malformed)]
+        );
+    }
+    assert_eq!(
+        net.send(path, b"\x00\x01 not a message"),
+        [Seen::Drop(DropReason::Malformed)]
+    );
+    let mut keep_alive = Vec::new();
+    MessageWriter::begin(
+        &mut keep_alive,
+        Method::Binding,
+        Class::Indication,
+        TransactionId([1; 12]),
+    );
+    assert_eq!(net.send(path, &keep_alive), []);
+}
+
+#[test]
+fn an_attribute_that_overruns_is_400() {
+    let mut net = Harness::new();
+    let path = net.alice().path;
+    let mut request = unsigned(Method::Allocate, |writer| writer.u32(attribute::LIFETIME, 1));
+    request[23] = 8;
+    assert_eq!(net.ask(path, &request).code(), 400);
+}

@@ -1,0 +1,1 @@
+"""An inference backend for the tests: FastAPI signaling, aiortc media, OpenCV detection."""

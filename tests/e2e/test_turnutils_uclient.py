@@ -1,0 +1,87 @@
+"""coturn's own load client relays through turnpike to coturn's own echo peer, and loses nothing."""
+
+import base64
+import hashlib
+import hmac
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from network import BACKEND_ADDRESS, RELAY_CLIENT_SIDE, Namespace, Network, require_tool
+from process import Process
+from turnpike import PASSWORD, REST_SECRET, USER, Turnpike
+
+
+@pytest.fixture(scope="module")
+def echo_peer(network: Network) -> Iterator[None]:
+    require_tool("turnutils_peer", package="coturn")
+    with Process(network.backend.command("turnutils_peer", "-L", BACKEND_ADDRESS, "-p", str(PEER_PORT))):
+        yield
+
+
+@pytest.mark.parametrize("mode", [[], ["-s"]], ids=["channel_data", "send_indication"])
+@pytest.mark.parametrize("credentials", ["static", "rest_by_uclient", "rest_by_hand"])
+def test_loses_nothing(
+    credentials: str, mode: list[str], network: Network, turnpike: Turnpike, echo_peer: None
+) -> None:
+    before = turnpike.metric("turnpike_relay_packets_total", direction="to_client")
+
+    output = run_uclient(network.client, *credential_flags(credentials), *mode)
+
+    expected = CLIENTS * MESSAGES
+    assert f"tot_send_msgs={expected}, tot_recv_msgs={expected}" in output, output
+    assert re.search(r"Total lost packets 0 \(0\.0+%\), total send dropped 0 \(0\.0+%\)", output), output
+    assert turnpike.metric("turnpike_relay_packets_total", direction="to_client") - before >= expected
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["-u", USER, "-w", "looking-glass"], ["-u", USER, "-W", "south"]],
+    ids=["static", "rest"],
+)
+def test_wrong_credentials_get_no_allocation(flags: list[str], network: Network, turnpike: Turnpike) -> None:
+    before = turnpike.metric("turnpike_turn_allocations_created_total")
+
+    with pytest.raises(subprocess.CalledProcessError) as refusal:
+        run_uclient(network.client, *flags)
+
+    assert "Cannot complete Allocation" in refusal.value.stdout
+    assert turnpike.metric("turnpike_turn_allocations_created_total") == before
+
+
+def run_uclient(host: Namespace, *flags: str) -> str:
+    """Returns what turnutils_uclient prints; raises CalledProcessError when it fails."""
+    require_tool("turnutils_uclient", package="coturn")
+    # -c: no second allocation for RTCP. -z: milliseconds between messages.
+    load = f"-c -e {BACKEND_ADDRESS} -r {PEER_PORT} -m {CLIENTS} -n {MESSAGES} -l {MESSAGE_BYTES} -z 5".split()
+    done = subprocess.run(
+        host.command("turnutils_uclient", *load, *flags, RELAY_CLIENT_SIDE),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=UCLIENT_SECONDS,
+        check=True,
+    )
+    return done.stdout
+
+
+def credential_flags(kind: str) -> list[str]:
+    """Returns the flags that log in."""
+    if kind == "static":
+        return ["-u", USER, "-w", PASSWORD]
+    if kind == "rest_by_uclient":
+        return ["-u", USER, "-W", REST_SECRET]
+    username = f"{int(time.time()) + 600}:carol"
+    digest = hmac.new(REST_SECRET.encode(), username.encode(), hashlib.sha1).digest()
+    return ["-u", username, "-w", base64.b64encode(digest).decode()]
+
+
+PEER_PORT = 3480
+CLIENTS, MESSAGES = 4, 200
+# A video packet of a client that keeps to the usual path MTU.
+MESSAGE_BYTES = 1200
+# uclient takes some 5 s to set up and 2 s to be sure that no packet is late.
+UCLIENT_SECONDS = 60
