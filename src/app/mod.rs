@@ -142,25 +142,15 @@ impl App {
 /// Tells the admin listener which part can serve.
 fn readiness(is_draining: Arc<AtomicBool>, relay: Arc<std::sync::OnceLock<relay::Health>>) -> Readiness {
     Arc::new(move || {
-        let draining = is_draining
-            .load(Ordering::Acquire)
-            .then(|| "the process is stopping".to_owned());
+        let draining = is_draining.load(Ordering::Acquire).then(|| "the process is stopping".to_owned());
         let relay_reason = match relay.get() {
             None => Some("the workers are starting".to_owned()),
             Some(health) if !health.is_whole() => Some("a worker has failed".to_owned()),
             Some(_) => draining.clone(),
         };
         vec![
-            PartReadiness {
-                part: "gateway",
-                ready: draining.is_none(),
-                reason: draining,
-            },
-            PartReadiness {
-                part: "relay",
-                ready: relay_reason.is_none(),
-                reason: relay_reason,
-            },
+            PartReadiness { part: "gateway", ready: draining.is_none(), reason: draining },
+            PartReadiness { part: "relay", ready: relay_reason.is_none(), reason: relay_reason },
         ]
     })
 }

@@ -31,12 +31,7 @@ pub(super) fn run(file: &ConfigFile) -> anyhow::Result<()> {
 
 /// What the configuration means, in the order of the file; warnings last.
 fn explain(written: &Written, settings: &Settings) -> Result<String, fmt::Error> {
-    let Schema {
-        turn,
-        gateway,
-        admin,
-        log,
-    } = written.schema();
+    let Schema { turn, gateway, admin, log } = written.schema();
     let mut out = String::new();
     out.push_str("turn\n");
     explain_turn(&mut out, turn)?;
@@ -49,11 +44,7 @@ fn explain(written: &Written, settings: &Settings) -> Result<String, fmt::Error>
         LogFormat::Json => "JSON",
     };
     out.push_str("log\n");
-    line(
-        &mut out,
-        "writes",
-        format_args!("{format} from level {}", log.level),
-    )?;
+    line(&mut out, "writes", format_args!("{format} from level {}", log.level))?;
     let variables: Vec<&str> = written.variables().collect();
     if !variables.is_empty() {
         out.push_str("environment\n");
@@ -74,16 +65,8 @@ fn explain_turn(out: &mut String, turn: &Turn) -> fmt::Result {
         list(&turn.relay_addresses)
     };
     let ports = turn.relay_ports.0.len();
-    line(
-        out,
-        "relays from",
-        format_args!("{relay}, ports {}", turn.relay_ports),
-    )?;
-    line(
-        out,
-        "capacity",
-        format_args!("{ports} allocations for each relay address"),
-    )?;
+    line(out, "relays from", format_args!("{relay}, ports {}", turn.relay_ports))?;
+    line(out, "capacity", format_args!("{ports} allocations for each relay address"))?;
     if !turn.external_ip.is_empty() {
         line(out, "seen as", list(&turn.external_ip))?;
     }
@@ -95,17 +78,9 @@ fn explain_turn(out: &mut String, turn: &Turn) -> fmt::Result {
     line(
         out,
         "nonces",
-        if shared {
-            "from the shared secret"
-        } else {
-            "from a random secret of each start"
-        },
+        if shared { "from the shared secret" } else { "from a random secret of each start" },
     )?;
-    line(
-        out,
-        "peers",
-        "public addresses; private and special ones are refused",
-    )?;
+    line(out, "peers", "public addresses; private and special ones are refused")?;
     if !turn.peers.allow.is_empty() {
         line(out, "", format_args!("allowed: {}", list(&turn.peers.allow)))?;
     }
@@ -116,11 +91,7 @@ fn explain_turn(out: &mut String, turn: &Turn) -> fmt::Result {
 }
 
 fn explain_gateway(out: &mut String, gateway: &Gateway) -> fmt::Result {
-    let scheme = if gateway.tls.certificate.is_some() {
-        "HTTPS"
-    } else {
-        "HTTP"
-    };
+    let scheme = if gateway.tls.certificate.is_some() { "HTTPS" } else { "HTTP" };
     line(out, "listens on", format_args!("{} ({scheme})", gateway.listen))?;
     if let Some(certificate) = &gateway.tls.certificate {
         line(out, "certificate", certificate.display())?;
@@ -140,11 +111,7 @@ fn list<T: fmt::Display>(values: &[T]) -> String {
 }
 
 fn counted(names: &[&str]) -> String {
-    if names.is_empty() {
-        "none".to_owned()
-    } else {
-        format!("{} ({})", names.len(), names.join(", "))
-    }
+    if names.is_empty() { "none".to_owned() } else { format!("{} ({})", names.len(), names.join(", ")) }
 }
 
 #[cfg(test)]

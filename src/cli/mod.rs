@@ -82,16 +82,8 @@ mod tests {
 
     #[test]
     fn wrong_arguments_exit_with_2() {
-        for arguments in [
-            &["turnpike", "serv"][..],
-            &["turnpike", "check", "--conf", "x"],
-            &["turnpike"],
-        ] {
-            assert_eq!(
-                Arguments::try_parse_from(arguments).unwrap_err().exit_code(),
-                2,
-                "{arguments:?}"
-            );
+        for arguments in [&["turnpike", "serv"][..], &["turnpike", "check", "--conf", "x"], &["turnpike"]] {
+            assert_eq!(Arguments::try_parse_from(arguments).unwrap_err().exit_code(), 2, "{arguments:?}");
         }
     }
 }

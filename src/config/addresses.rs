@@ -99,10 +99,7 @@ impl FromStr for ListenAddress {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        text.trim()
-            .parse()
-            .map(Self)
-            .map_err(|_| AddressError::Listen(text.to_owned()))
+        text.trim().parse().map(Self).map_err(|_| AddressError::Listen(text.to_owned()))
     }
 }
 
@@ -116,10 +113,7 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        text.trim()
-            .parse()
-            .map(Self)
-            .map_err(|_| AddressError::Address(text.to_owned()))
+        text.trim().parse().map(Self).map_err(|_| AddressError::Address(text.to_owned()))
     }
 }
 
@@ -133,25 +127,15 @@ impl FromStr for ExternalIp {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let read = |part: &str| {
-            part.trim()
-                .parse()
-                .map_err(|_| AddressError::External(text.to_owned()))
-        };
+        let read = |part: &str| part.trim().parse().map_err(|_| AddressError::External(text.to_owned()));
         let Some((public, private)) = text.split_once('/') else {
-            return Ok(Self {
-                public: read(text)?,
-                private: None,
-            });
+            return Ok(Self { public: read(text)?, private: None });
         };
         let (public, private): (IpAddr, IpAddr) = (read(public)?, read(private)?);
         if public.is_ipv4() != private.is_ipv4() {
             return Err(AddressError::MixedFamilies(text.to_owned()));
         }
-        Ok(Self {
-            public,
-            private: Some(private),
-        })
+        Ok(Self { public, private: Some(private) })
     }
 }
 
@@ -180,10 +164,9 @@ impl FromStr for PeerPattern {
                 }
             }
             // More than one colon is a bare IPv6 address or network.
-            None if written.matches(':').count() == 1 => written
-                .split_once(':')
-                .map(|(network, ports)| (network, Some(ports)))
-                .ok_or_else(refused)?,
+            None if written.matches(':').count() == 1 => {
+                written.split_once(':').map(|(network, ports)| (network, Some(ports))).ok_or_else(refused)?
+            }
             None => (written, None),
         };
         let network = match network.parse::<IpAddr>() {
@@ -191,10 +174,7 @@ impl FromStr for PeerPattern {
             Err(_) => network.parse().map_err(|_| refused())?,
         };
         if network.trunc() != network {
-            return Err(AddressError::HostBits {
-                text: text.to_owned(),
-                network: network.trunc(),
-            });
+            return Err(AddressError::HostBits { text: text.to_owned(), network: network.trunc() });
         }
         let ports = match ports {
             Some(ports) => read_ports(ports).ok_or_else(refused)?,
@@ -207,11 +187,7 @@ impl FromStr for PeerPattern {
 impl fmt::Display for PeerPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let one_host = self.network.prefix_len() == self.network.max_prefix_len();
-        let network = if one_host {
-            self.network.addr().to_string()
-        } else {
-            self.network.to_string()
-        };
+        let network = if one_host { self.network.addr().to_string() } else { self.network.to_string() };
         if self.ports == ALL_PORTS {
             return f.write_str(&network);
         }
@@ -228,10 +204,7 @@ impl fmt::Display for PeerPattern {
 
 impl From<PeerPattern> for PeerRule {
     fn from(pattern: PeerPattern) -> Self {
-        Self {
-            network: pattern.network,
-            ports: pattern.ports,
-        }
+        Self { network: pattern.network, ports: pattern.ports }
     }
 }
 
@@ -239,10 +212,7 @@ impl FromStr for Backend {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let refused = |why| AddressError::Backend {
-            text: text.to_owned(),
-            why,
-        };
+        let refused = |why| AddressError::Backend { text: text.to_owned(), why };
         let url = BackendUrl::parse(text).map_err(refused)?;
         if has_plain_authority(text) {
             Ok(Self(url))
@@ -266,12 +236,8 @@ fn has_plain_authority(text: &str) -> bool {
     let Some(host) = uri.host().filter(|host| !host.is_empty()) else {
         return false;
     };
-    let plain = uri
-        .port_u16()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    uri.authority()
-        .is_some_and(|authority| authority.as_str() == plain)
-        && !text.contains('#')
+    let plain = uri.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    uri.authority().is_some_and(|authority| authority.as_str() == plain) && !text.contains('#')
 }
 
 /// One port, or the first and the last.
@@ -300,10 +266,7 @@ mod tests {
 
     #[test]
     fn reads_addresses() {
-        assert_eq!(
-            "2001:db8::1".parse::<Address>().unwrap().to_string(),
-            "2001:db8::1"
-        );
+        assert_eq!("2001:db8::1".parse::<Address>().unwrap().to_string(), "2001:db8::1");
         assert_eq!(
             "10.0.0.1:80".parse::<Address>().unwrap_err().to_string(),
             "`10.0.0.1:80` is not an IP address; write one such as 192.0.2.1 or 2001:db8::1, without a port"
@@ -316,10 +279,7 @@ mod tests {
             assert_eq!(text.parse::<ExternalIp>().unwrap().to_string(), text);
         }
         assert_eq!(
-            "203.0.113.7/fd00::1"
-                .parse::<ExternalIp>()
-                .unwrap_err()
-                .to_string(),
+            "203.0.113.7/fd00::1".parse::<ExternalIp>().unwrap_err().to_string(),
             "`203.0.113.7/fd00::1` pairs IPv4 with IPv6; write two addresses of one family"
         );
         assert_eq!(
@@ -344,13 +304,7 @@ mod tests {
         for (text, network, ports) in cases {
             let pattern: PeerPattern = text.parse().unwrap();
             assert_eq!(pattern.to_string(), text);
-            assert_eq!(
-                PeerRule::from(pattern),
-                PeerRule {
-                    network: network.parse().unwrap(),
-                    ports
-                }
-            );
+            assert_eq!(PeerRule::from(pattern), PeerRule { network: network.parse().unwrap(), ports });
         }
         assert_eq!("[fd00::7]".parse::<PeerPattern>().unwrap().to_string(), "fd00::7");
     }
@@ -367,11 +321,7 @@ mod tests {
             "[fd00::7]5000",
             "[fd00::7]:x",
         ] {
-            assert_eq!(
-                text.parse::<PeerPattern>(),
-                Err(AddressError::Peer(text.into())),
-                "{text}"
-            );
+            assert_eq!(text.parse::<PeerPattern>(), Err(AddressError::Peer(text.into())), "{text}");
         }
         assert_eq!(
             AddressError::Peer("host".into()).to_string(),
@@ -387,25 +337,13 @@ mod tests {
 
     #[test]
     fn reads_backend_urls() {
-        assert_eq!(
-            "http://backend:8000/".parse::<Backend>().unwrap().to_string(),
-            "http://backend:8000"
-        );
+        assert_eq!("http://backend:8000/".parse::<Backend>().unwrap().to_string(), "http://backend:8000");
         assert_eq!(
             "backend:8000".parse::<Backend>().unwrap_err().to_string(),
             "`backend:8000`: no absolute URL; write it as http://host:port"
         );
-        for text in [
-            "http://host:port",
-            "http://host:99999",
-            "http://host:",
-            "http://:80",
-            "http://host#x",
-        ] {
-            assert_eq!(
-                text.parse::<Backend>(),
-                Err(AddressError::BackendHost(text.into()))
-            );
+        for text in ["http://host:port", "http://host:99999", "http://host:", "http://:80", "http://host#x"] {
+            assert_eq!(text.parse::<Backend>(), Err(AddressError::BackendHost(text.into())));
         }
         assert_eq!(
             AddressError::BackendHost("http://:80".into()).to_string(),

@@ -52,10 +52,7 @@ impl Default for Lifetimes {
 impl Default for Limits {
     fn default() -> Self {
         let turn = turn::Settings::default();
-        Self {
-            permissions: turn.max_permissions,
-            channels: turn.max_channels,
-        }
+        Self { permissions: turn.max_permissions, channels: turn.max_channels }
     }
 }
 
@@ -91,9 +88,7 @@ impl Default for Timeouts {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self {
-            listen: ListenAddress(gateway::AdminSettings::default().listen),
-        }
+        Self { listen: ListenAddress(gateway::AdminSettings::default().listen) }
     }
 }
 

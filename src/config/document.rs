@@ -29,12 +29,8 @@ impl<'a> Document<'a> {
             path: path.to_owned(),
             position: Some(position(text, span.start)),
         };
-        let mut document = Self {
-            shape,
-            tree: DeTable::new(),
-            places: Places::new(path),
-            errors: ConfigErrors::default(),
-        };
+        let mut document =
+            Self { shape, tree: DeTable::new(), places: Places::new(path), errors: ConfigErrors::default() };
         match DeTable::parse(text) {
             Ok(tree) => {
                 let mut tree = Spanned::new(tree.span(), DeValue::Table(tree.into_inner()));
@@ -45,9 +41,7 @@ impl<'a> Document<'a> {
             }
             Err(error) => {
                 let place = at(error.span().unwrap_or_default());
-                document
-                    .errors
-                    .push(ConfigError::new(place, Cause::Syntax(error)));
+                document.errors.push(ConfigError::new(place, Cause::Syntax(error)));
             }
         }
         document
@@ -155,8 +149,7 @@ impl<'a> Document<'a> {
             if let DeValue::Table(table) = element.get_mut() {
                 self.admit_table(&key, table, keys, at);
             } else {
-                self.errors
-                    .push(ConfigError::new(place, Cause::NotRepeated).of(&key));
+                self.errors.push(ConfigError::new(place, Cause::NotRepeated).of(&key));
                 fits = false;
             }
         }
@@ -193,18 +186,12 @@ impl<'a> Document<'a> {
         if suggestion == Suggestion::None {
             let elsewhere = options(self.shape).into_iter().find_map(|(path, _)| {
                 let (section, key) = path.rsplit_once('.')?;
-                (key == name).then(|| Suggestion::Elsewhere {
-                    key: key.to_owned(),
-                    section: section.to_owned(),
-                })
+                (key == name)
+                    .then(|| Suggestion::Elsewhere { key: key.to_owned(), section: section.to_owned() })
             });
             suggestion = elsewhere.unwrap_or(Suggestion::None);
         }
-        Cause::UnknownKey {
-            key: name.to_owned(),
-            section: section.to_owned(),
-            suggestion,
-        }
+        Cause::UnknownKey { key: name.to_owned(), section: section.to_owned(), suggestion }
     }
 }
 
@@ -223,28 +210,19 @@ fn remove(
         let Segment::Map { key: name } = segment else {
             return None;
         };
-        let section = if key.is_empty() {
-            name.clone()
-        } else {
-            format!("{key}.{name}")
-        };
+        let section = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
         match segments.get(depth + 1) {
             Some(Segment::Seq { index }) => {
                 let Some(DeValue::Array(elements)) = table.get_mut(name.as_str()).map(Spanned::get_mut)
                 else {
                     return None;
                 };
-                *elements = std::mem::replace(elements, DeArray::new())
-                    .into_iter()
-                    .skip(index + 1)
-                    .collect();
+                *elements = std::mem::replace(elements, DeArray::new()).into_iter().skip(index + 1).collect();
                 let before = removed.entry(section.clone()).or_default();
                 let element = format!("{section}[{}]", *before + index);
                 *before += index + 1;
                 return Some(
-                    segments[depth + 2..]
-                        .iter()
-                        .fold(element, |key, inner| format!("{key}.{inner}")),
+                    segments[depth + 2..].iter().fold(element, |key, inner| format!("{key}.{inner}")),
                 );
             }
             Some(Segment::Map { .. }) => {

@@ -25,12 +25,7 @@ pub(super) struct Variable {
 /// The variables that may concern us, in the order of their names.
 pub(super) fn ours(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<Variable> {
     let mut ours: Vec<Variable> = variables
-        .filter_map(|(name, value)| {
-            Some(Variable {
-                name: name.into_string().ok()?,
-                value,
-            })
-        })
+        .filter_map(|(name, value)| Some(Variable { name: name.into_string().ok()?, value }))
         .filter(|variable| variable.name.starts_with(PREFIX) && variable.name != FILE_VARIABLE)
         .collect();
     ours.sort_by(|a, b| a.name.cmp(&b.name));
@@ -39,10 +34,8 @@ pub(super) fn ours(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec
 
 /// Puts variables over what the file says.
 pub(super) fn overlay<'a>(document: &mut Document<'a>, shape: &Shape, variables: &'a [Variable]) {
-    let known: Vec<(String, String, &Shape)> = options(shape)
-        .into_iter()
-        .map(|(key, shape)| (variable_name(&key), key, shape))
-        .collect();
+    let known: Vec<(String, String, &Shape)> =
+        options(shape).into_iter().map(|(key, shape)| (variable_name(&key), key, shape)).collect();
     for Variable { name, value } in variables {
         let place = Place::Variable(name.clone());
         let text = value.to_str();
@@ -72,9 +65,9 @@ fn read<'a>(text: &'a str, shape: &Shape) -> Result<DeValue<'a>, toml::de::Error
         Shape::Text => Ok(DeValue::String(text.into())),
         Shape::Texts if !looks_like_array(text) => Ok(DeValue::Array(split_list(text))),
         // What is no number or boolean goes on as text, so that serde names the type that it wants.
-        Shape::Literal => Ok(
-            DeValue::parse(text.trim()).map_or_else(|_| DeValue::String(text.into()), Spanned::into_inner)
-        ),
+        Shape::Literal => {
+            Ok(DeValue::parse(text.trim()).map_or_else(|_| DeValue::String(text.into()), Spanned::into_inner))
+        }
         Shape::Texts | Shape::Table(_) | Shape::Tables(_) => {
             DeValue::parse(text.trim()).map(Spanned::into_inner)
         }
@@ -101,16 +94,12 @@ fn split_list(text: &str) -> DeArray<'_> {
 /// Service in front of us is likely to be called `turnpike` or `turnpike-` something.
 fn is_service_link(name: &str, value: &str) -> bool {
     let parts: Vec<&str> = name.split('_').collect();
-    let describes_service = parts
-        .windows(2)
-        .any(|pair| matches!(pair, ["SERVICE", "HOST" | "PORT"]));
+    let describes_service = parts.windows(2).any(|pair| matches!(pair, ["SERVICE", "HOST" | "PORT"]));
     let describes_port = parts.windows(3).any(
         |three| matches!(three, ["PORT", number, "TCP" | "UDP" | "SCTP"] if number.parse::<u16>().is_ok()),
     );
     let is_port = parts.last() == Some(&"PORT")
-        && ["tcp://", "udp://", "sctp://"]
-            .iter()
-            .any(|scheme| value.starts_with(scheme));
+        && ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
     describes_service || describes_port || is_port
 }
 
@@ -133,12 +122,8 @@ mod tests {
         for (name, value) in links {
             assert!(is_service_link(name, value), "{name}");
         }
-        for name in [
-            "TURNPIKE_PORT",
-            "TURNPIKE_TURN_PORT",
-            "TURNPIKE_GATEWAY_HOST",
-            "TURNPIKE_TURN_PORT_UDP",
-        ] {
+        for name in ["TURNPIKE_PORT", "TURNPIKE_TURN_PORT", "TURNPIKE_GATEWAY_HOST", "TURNPIKE_TURN_PORT_UDP"]
+        {
             assert!(!is_service_link(name, "3478"), "{name}");
         }
     }

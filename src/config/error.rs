@@ -58,19 +58,12 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(super) fn new(place: Place, cause: Cause) -> Self {
-        Self {
-            place,
-            key: None,
-            cause,
-        }
+        Self { place, key: None, cause }
     }
 
     /// Names the key that it is about.
     pub(super) fn of(self, key: &str) -> Self {
-        Self {
-            key: Some(key.to_owned()),
-            ..self
-        }
+        Self { key: Some(key.to_owned()), ..self }
     }
 
     /// Where the value was written.
@@ -86,18 +79,10 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = self
-            .key
-            .as_ref()
-            .map(|key| format!("{key}: "))
-            .unwrap_or_default();
+        let key = self.key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default();
         // A value that is quoted in the message must break neither the line nor the terminal.
         for c in format!("{}: {key}{}", self.place, self.cause).chars() {
-            if c.is_control() {
-                write!(f, "{}", c.escape_default())?
-            } else {
-                f.write_char(c)?
-            }
+            if c.is_control() { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
         }
         Ok(())
     }

@@ -30,10 +30,7 @@ pub(super) fn known_keys() -> Shape {
 /// The whole schema, with every part in its place.
 pub(super) fn json_schema() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    settings
-        .into_generator()
-        .into_root_schema_for::<Schema>()
-        .to_value()
+    settings.into_generator().into_root_schema_for::<Schema>().to_value()
 }
 
 /// The options of a file, each with the path to it; repeated sections are one option.
@@ -45,11 +42,8 @@ pub(super) fn options(shape: &Shape) -> Vec<(String, &Shape)> {
     for (key, inner) in keys {
         match inner {
             Shape::Table(_) => {
-                found.extend(
-                    options(inner)
-                        .into_iter()
-                        .map(|(path, shape)| (format!("{key}.{path}"), shape)),
-                );
+                found
+                    .extend(options(inner).into_iter().map(|(path, shape)| (format!("{key}.{path}"), shape)));
             }
             Shape::Tables(_) | Shape::Texts | Shape::Text | Shape::Literal => {
                 found.push((key.clone(), inner))
@@ -82,9 +76,7 @@ fn shape_of(schema: &Value) -> Shape {
 
 fn properties(schema: &Value) -> BTreeMap<String, Shape> {
     let properties = schema["properties"].as_object().into_iter().flatten();
-    properties
-        .map(|(key, schema)| (key.clone(), shape_of(schema)))
-        .collect()
+    properties.map(|(key, schema)| (key.clone(), shape_of(schema))).collect()
 }
 
 #[cfg(test)]
@@ -104,12 +96,7 @@ mod tests {
         assert_eq!(options["turn.limits.channels"], &Shape::Literal);
         assert_eq!(options["gateway.forward_key"], &Shape::Literal);
         assert_eq!(options["gateway.tls.certificate"], &Shape::Text);
-        let Shape::Tables(user) = options["turn.users"] else {
-            panic!("{:?}", options["turn.users"])
-        };
-        assert_eq!(
-            user.keys().collect::<Vec<_>>(),
-            ["name", "password", "password_file"]
-        );
+        let Shape::Tables(user) = options["turn.users"] else { panic!("{:?}", options["turn.users"]) };
+        assert_eq!(user.keys().collect::<Vec<_>>(), ["name", "password", "password_file"]);
     }
 }

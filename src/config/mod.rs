@@ -90,10 +90,7 @@ pub fn load(path: &Path, env: impl Iterator<Item = (OsString, OsString)>) -> Res
 /// Reads a file and puts the environment over it.
 pub fn read(path: &Path, env: impl Iterator<Item = (OsString, OsString)>) -> Result<Written, ConfigErrors> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        let place = Place::File {
-            path: path.to_owned(),
-            position: None,
-        };
+        let place = Place::File { path: path.to_owned(), position: None };
         ConfigError::new(place, Cause::Unreadable(error))
     })?;
     let shape = keys::known_keys();
@@ -102,9 +99,5 @@ pub fn read(path: &Path, env: impl Iterator<Item = (OsString, OsString)>) -> Res
     env::overlay(&mut document, &shape, &variables);
     let (schema, places) = document.read()?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-    Ok(Written {
-        schema,
-        places,
-        folder,
-    })
+    Ok(Written { schema, places, folder })
 }

@@ -21,10 +21,7 @@ pub enum Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File {
-                path,
-                position: Some((line, column)),
-            } => {
+            Self::File { path, position: Some((line, column)) } => {
                 write!(f, "{}:{line}:{column}", path.display())
             }
             Self::File { path, position: None } => write!(f, "{}", path.display()),
@@ -42,10 +39,7 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn new(file: &Path) -> Self {
-        Self {
-            file: file.to_owned(),
-            known: BTreeMap::new(),
-        }
+        Self { file: file.to_owned(), known: BTreeMap::new() }
     }
 
     pub(super) fn add(&mut self, key: String, place: Place) {
@@ -62,10 +56,7 @@ impl Places {
             match key.rfind(['.', '[']) {
                 Some(end) => key = &key[..end],
                 None => {
-                    return Place::File {
-                        path: self.file.clone(),
-                        position: None,
-                    };
+                    return Place::File { path: self.file.clone(), position: None };
                 }
             }
         }
@@ -91,10 +82,7 @@ impl Places {
 pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (
-        before.matches('\n').count() + 1,
-        before[line_start..].chars().count() + 1,
-    )
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
 #[cfg(test)]

@@ -35,15 +35,9 @@ impl Source<'_> {
 }
 
 fn read_file(path: &Path) -> Result<Secret, Cause> {
-    let text = std::fs::read_to_string(path).map_err(|error| Cause::SecretFile {
-        path: path.to_owned(),
-        error,
-    })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Cause::SecretFile { path: path.to_owned(), error })?;
     // Editors and `echo` end a file with a newline that is no part of the secret.
     let secret = Secret::new(text.trim_end_matches(['\r', '\n']));
-    if secret.is_empty() {
-        Err(Cause::EmptySecretFile(path.to_owned()))
-    } else {
-        Ok(secret)
-    }
+    if secret.is_empty() { Err(Cause::EmptySecretFile(path.to_owned())) } else { Ok(secret) }
 }

@@ -65,27 +65,16 @@ impl FromStr for HumanDuration {
             let (number, after) = split_number(rest).ok_or_else(refused)?;
             let name_end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
             let (name, after) = after.split_at(name_end);
-            let (_, unit) = TIME_UNITS
-                .into_iter()
-                .find(|(known, _)| *known == name)
-                .ok_or_else(refused)?;
+            let (_, unit) = TIME_UNITS.into_iter().find(|(known, _)| *known == name).ok_or_else(refused)?;
             if unit >= last_unit {
                 return Err(refused());
             }
-            let part = u32::try_from(number)
-                .ok()
-                .and_then(|number| unit.checked_mul(number));
-            total = part
-                .and_then(|part| total.checked_add(part))
-                .ok_or_else(refused)?;
+            let part = u32::try_from(number).ok().and_then(|number| unit.checked_mul(number));
+            total = part.and_then(|part| total.checked_add(part)).ok_or_else(refused)?;
             last_unit = unit;
             rest = after;
         }
-        if text.is_empty() {
-            Err(refused())
-        } else {
-            Ok(Self(total))
-        }
+        if text.is_empty() { Err(refused()) } else { Ok(Self(total)) }
     }
 }
 
@@ -115,17 +104,9 @@ impl FromStr for ByteSize {
         let name = name.strip_prefix(' ').unwrap_or(name);
         let factor = match name {
             "" => 1,
-            unit => {
-                SIZE_UNITS
-                    .into_iter()
-                    .find(|(known, _)| *known == unit)
-                    .ok_or_else(refused)?
-                    .1
-            }
+            unit => SIZE_UNITS.into_iter().find(|(known, _)| *known == unit).ok_or_else(refused)?.1,
         };
-        let bytes = number
-            .checked_mul(factor)
-            .and_then(|bytes| usize::try_from(bytes).ok());
+        let bytes = number.checked_mul(factor).and_then(|bytes| usize::try_from(bytes).ok());
         bytes.map(Self).ok_or_else(refused)
     }
 }
@@ -169,9 +150,7 @@ impl FromStr for Workers {
         if text == "auto" {
             return Ok(Self(None));
         }
-        text.parse()
-            .map(|count| Self(Some(count)))
-            .map_err(|_| UnitError::Workers(text.to_owned()))
+        text.parse().map(|count| Self(Some(count))).map_err(|_| UnitError::Workers(text.to_owned()))
     }
 }
 
@@ -209,13 +188,8 @@ mod tests {
 
     #[test]
     fn reads_lengths_of_time() {
-        let cases = [
-            ("500ms", 500),
-            ("5s", 5000),
-            ("10m", 600_000),
-            ("1h30m", 5_400_000),
-            ("1d", 86_400_000),
-        ];
+        let cases =
+            [("500ms", 500), ("5s", 5000), ("10m", 600_000), ("1h30m", 5_400_000), ("1d", 86_400_000)];
         for (text, ms) in cases {
             let duration: HumanDuration = text.parse().unwrap();
             assert_eq!(duration.0, Duration::from_millis(ms), "{text}");
@@ -227,23 +201,8 @@ mod tests {
 
     #[test]
     fn refuses_other_lengths_of_time() {
-        for text in [
-            "",
-            "10",
-            "m",
-            "10 m",
-            "ten",
-            "-1s",
-            "1.5s",
-            "30m1h",
-            "1s1s",
-            "10M",
-            "99999999999d",
-        ] {
-            assert_eq!(
-                text.parse::<HumanDuration>(),
-                Err(UnitError::Duration(text.into()))
-            );
+        for text in ["", "10", "m", "10 m", "ten", "-1s", "1.5s", "30m1h", "1s1s", "10M", "99999999999d"] {
+            assert_eq!(text.parse::<HumanDuration>(), Err(UnitError::Duration(text.into())));
         }
         assert_eq!(
             UnitError::Duration("10".into()).to_string(),
@@ -253,13 +212,7 @@ mod tests {
 
     #[test]
     fn reads_sizes() {
-        let cases = [
-            ("1B", 1),
-            ("1000B", 1000),
-            ("256KiB", 262_144),
-            ("4MiB", 4_194_304),
-            ("1GiB", 1 << 30),
-        ];
+        let cases = [("1B", 1), ("1000B", 1000), ("256KiB", 262_144), ("4MiB", 4_194_304), ("1GiB", 1 << 30)];
         for (text, bytes) in cases {
             let size: ByteSize = text.parse().unwrap();
             assert_eq!(size.0, bytes, "{text}");
@@ -283,10 +236,7 @@ mod tests {
     #[test]
     fn reads_ranges_of_ports() {
         let ports: PortRange = "49152-65535".parse().unwrap();
-        assert_eq!(
-            (ports.0.clone(), ports.to_string()),
-            (49152..=65535, "49152-65535".into())
-        );
+        assert_eq!((ports.0.clone(), ports.to_string()), (49152..=65535, "49152-65535".into()));
         assert_eq!("5000-5000".parse::<PortRange>(), Ok(PortRange(5000..=5000)));
         assert_eq!(
             "5000".parse::<PortRange>().unwrap_err().to_string(),
@@ -296,10 +246,7 @@ mod tests {
             "6000-5000".parse::<PortRange>().unwrap_err().to_string(),
             "`6000-5000` runs backwards; write the lower port first"
         );
-        assert_eq!(
-            "1-70000".parse::<PortRange>(),
-            Err(UnitError::PortRange("1-70000".into()))
-        );
+        assert_eq!("1-70000".parse::<PortRange>(), Err(UnitError::PortRange("1-70000".into())));
     }
 
     #[test]

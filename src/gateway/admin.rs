@@ -50,16 +50,9 @@ impl Admin {
         readiness: Readiness,
     ) -> Result<Self, StartError> {
         let listener = listener::bind(Listener::Admin, settings.listen).await?;
-        let router = router(Shared {
-            metrics: metrics.clone(),
-            readiness,
-        });
-        let front = Front {
-            router,
-            tls: None,
-            timeouts: Timeouts::default(),
-            metrics: metrics.gateway().clone(),
-        };
+        let router = router(Shared { metrics: metrics.clone(), readiness });
+        let front =
+            Front { router, tls: None, timeouts: Timeouts::default(), metrics: metrics.gateway().clone() };
         Ok(Self { listener, front })
     }
 
@@ -106,21 +99,9 @@ async fn show_liveness() -> Json<Status> {
 async fn show_readiness(State(shared): State<Shared>) -> (StatusCode, Json<ReadinessReport>) {
     let parts = (shared.readiness)();
     if parts.iter().all(|part| part.ready) {
-        return (
-            StatusCode::OK,
-            Json(ReadinessReport {
-                status: "ready",
-                parts,
-            }),
-        );
+        return (StatusCode::OK, Json(ReadinessReport { status: "ready", parts }));
     }
-    (
-        StatusCode::SERVICE_UNAVAILABLE,
-        Json(ReadinessReport {
-            status: "not ready",
-            parts,
-        }),
-    )
+    (StatusCode::SERVICE_UNAVAILABLE, Json(ReadinessReport { status: "not ready", parts }))
 }
 
 #[derive(Serialize)]

@@ -81,25 +81,15 @@ impl Backend {
         client: Parts,
     ) -> Result<Response<Bytes>, BackendError> {
         let exchange = async {
-            let answer = self
-                .client
-                .request(self.request(forwarded, client))
-                .await
-                .map_err(request_error)?;
+            let answer = self.client.request(self.request(forwarded, client)).await.map_err(request_error)?;
             let (mut head, body) = answer.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES)
-                .collect()
-                .await
-                .map_err(body_error)?
-                .to_bytes();
+            let body = Limited::new(body, ANSWER_BYTES).collect().await.map_err(body_error)?.to_bytes();
             remove_hop_by_hop(&mut head.headers);
             // Counted anew from the bytes that are here.
             head.headers.remove(header::CONTENT_LENGTH);
             Ok(Response::from_parts(head, body))
         };
-        timeout(self.deadline, exchange)
-            .await
-            .unwrap_or(Err(BackendError::TimedOut(self.deadline)))
+        timeout(self.deadline, exchange).await.unwrap_or(Err(BackendError::TimedOut(self.deadline)))
     }
 
     fn request(&self, forwarded: Forwarded<'_>, client: Parts) -> Request<Full<Bytes>> {
@@ -155,19 +145,11 @@ fn request_error(error: hyper_util::client::legacy::Error) -> BackendError {
         .source()
         .and_then(|source| source.downcast_ref::<hyper::Error>())
         .is_some_and(hyper::Error::is_parse);
-    if is_garbled {
-        BackendError::Garbled(error.into())
-    } else {
-        BackendError::Closed(error.into())
-    }
+    if is_garbled { BackendError::Garbled(error.into()) } else { BackendError::Closed(error.into()) }
 }
 
 fn body_error(error: Box<dyn Error + Send + Sync>) -> BackendError {
-    if error.is::<LengthLimitError>() {
-        BackendError::TooLong
-    } else {
-        BackendError::Closed(error)
-    }
+    if error.is::<LengthLimitError>() { BackendError::TooLong } else { BackendError::Closed(error) }
 }
 
 /// Answers have 3 KiB and error pages rarely 100; this bounds what a broken backend can make us hold.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
+use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use tokio::time::timeout;
@@ -11,11 +12,14 @@ use tokio::time::timeout;
 use super::reject::Reject;
 
 /// The whole body, at most `limit_bytes` of it.
-pub(super) async fn read(mut body: Body, limit_bytes: usize, deadline: Duration) -> Result<Bytes, Reject> {
-    // A Content-Length over the limit is refused before anything is read, so a client that waits for `100 Continue`
-    // sends nothing in vain.
+pub(super) async fn read(
+    headers: &HeaderMap,
+    mut body: Body,
+    limit_bytes: usize,
+    deadline: Duration,
+) -> Result<Bytes, Reject> {
     if body.size_hint().lower() > limit_bytes as u64 {
-        discard(body);
+        discard_unread(headers, body);
         return Err(Reject::BodyTooLarge { limit_bytes });
     }
     match timeout(deadline, Limited::new(&mut body, limit_bytes).collect()).await {
@@ -29,11 +33,20 @@ pub(super) async fn read(mut body: Body, limit_bytes: usize, deadline: Duration)
     }
 }
 
+/// Gives up a body of which nothing was read.
+pub(super) fn discard_unread(headers: &HeaderMap, body: Body) {
+    // RFC 9110 §10.1.1: a client that waits for `100 Continue` sends nothing when it gets a final answer instead; reading
+    // would make hyper ask for the body.
+    if !headers.contains_key(header::EXPECT) {
+        discard(body);
+    }
+}
+
 /// Reads on for a while without keeping anything.
 ///
 /// Many clients read an answer only after they have sent all; and a socket that is closed with bytes unread resets the
 /// connection, which can destroy the answer on its way.
-pub(super) fn discard(mut body: Body) {
+fn discard(mut body: Body) {
     if body.is_end_stream() {
         return;
     }

@@ -44,9 +44,7 @@ pub(super) struct Origin {
 
 impl fmt::Debug for Front {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Front")
-            .field("timeouts", &self.timeouts)
-            .finish_non_exhaustive()
+        f.debug_struct("Front").field("timeouts", &self.timeouts).finish_non_exhaustive()
     }
 }
 
@@ -54,18 +52,12 @@ pub(super) async fn serve(stream: TcpStream, client: SocketAddr, front: Arc<Fron
     // Answers are small and written at once; waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
     let Some(acceptor) = &front.tls else {
-        let origin = Origin {
-            client,
-            scheme: Scheme::HTTP,
-        };
+        let origin = Origin { client, scheme: Scheme::HTTP };
         return serve_http(TokioIo::new(stream), origin, &front, open).await;
     };
     match timeout(front.timeouts.handshake, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
-            let origin = Origin {
-                client,
-                scheme: Scheme::HTTPS,
-            };
+            let origin = Origin { client, scheme: Scheme::HTTPS };
             serve_http(TokioIo::new(stream), origin, &front, open).await;
         }
         Ok(Err(error)) => {
@@ -73,9 +65,7 @@ pub(super) async fn serve(stream: TcpStream, client: SocketAddr, front: Arc<Fron
             debug!(client = %RedactedAddr(client), %error, "tls handshake failed");
         }
         Err(_) => {
-            front
-                .metrics
-                .connection_failed(ConnectionFailure::HandshakeTimedOut);
+            front.metrics.connection_failed(ConnectionFailure::HandshakeTimedOut);
             debug!(client = %RedactedAddr(client), "tls handshake timed out");
         }
     }
@@ -109,18 +99,14 @@ where
         Some(result) => result,
         None if has_begun.load(Ordering::Relaxed) => connection.await,
         None => {
-            front
-                .metrics
-                .connection_failed(ConnectionFailure::HeadersTimedOut);
+            front.metrics.connection_failed(ConnectionFailure::HeadersTimedOut);
             debug!(client = %RedactedAddr(client), "connection closed, since no request came");
             return;
         }
     };
     if let Err(error) = result {
         if is_timeout(error.as_ref()) {
-            front
-                .metrics
-                .connection_failed(ConnectionFailure::HeadersTimedOut);
+            front.metrics.connection_failed(ConnectionFailure::HeadersTimedOut);
         }
         debug!(client = %RedactedAddr(client), error, "connection failed");
     }
@@ -145,9 +131,7 @@ fn builder(headers_deadline: Duration) -> Builder<TokioExecutor> {
 }
 
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {
-    error
-        .downcast_ref::<hyper::Error>()
-        .is_some_and(hyper::Error::is_timeout)
+    error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_timeout)
 }
 
 /// What one HTTP/1.1 connection may make us hold for its headers; 431 beyond. Eight times nginx's default.

@@ -27,8 +27,7 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 pub(super) fn prepare_for_backend(headers: &mut HeaderMap, uri: &Uri, origin: &Origin, forwards_key: bool) {
     let host = headers.remove(header::HOST).or_else(|| {
         // HTTP/2 has the host in its `:authority`.
-        uri.authority()
-            .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok())
+        uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok())
     });
     remove_hop_by_hop(headers);
     for name in &ENDS_HERE {
@@ -41,10 +40,7 @@ pub(super) fn prepare_for_backend(headers: &mut HeaderMap, uri: &Uri, origin: &O
 
     // What the client itself says about its origin is not passed on: anyone can say anything.
     let client = origin.client.ip().to_canonical().to_string();
-    headers.insert(
-        X_FORWARDED_FOR,
-        HeaderValue::from_str(&client).expect("an IP address is visible ASCII"),
-    );
+    headers.insert(X_FORWARDED_FOR, HeaderValue::from_str(&client).expect("an IP address is visible ASCII"));
     let scheme = HeaderValue::from_str(origin.scheme.as_str()).expect("a scheme is visible ASCII");
     headers.insert(X_FORWARDED_PROTO, scheme);
     if let Some(host) = host {
@@ -54,11 +50,7 @@ pub(super) fn prepare_for_backend(headers: &mut HeaderMap, uri: &Uri, origin: &O
 
 /// RFC 9113 §8.2.3: cookies that HTTP/2 brings in several fields are one field in HTTP/1.1.
 fn join_cookies(headers: &mut HeaderMap) {
-    let crumbs: Vec<&[u8]> = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .map(HeaderValue::as_bytes)
-        .collect();
+    let crumbs: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if crumbs.len() > 1
         && let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
     {
@@ -159,22 +151,14 @@ mod tests {
     fn joins_the_cookies_of_http2() {
         let mut headers = map(&[("cookie", "a=1"), ("cookie", "b=2")]);
 
-        prepare_for_backend(
-            &mut headers,
-            &Uri::from_static("https://turn.example/"),
-            &origin(),
-            false,
-        );
+        prepare_for_backend(&mut headers, &Uri::from_static("https://turn.example/"), &origin(), false);
 
         assert_eq!(headers[header::COOKIE], "a=1; b=2");
         assert_eq!(headers[X_FORWARDED_HOST], "turn.example");
     }
 
     fn origin() -> Origin {
-        Origin {
-            client: "[::ffff:198.51.100.7]:5000".parse::<SocketAddr>().unwrap(),
-            scheme: Scheme::HTTPS,
-        }
+        Origin { client: "[::ffff:198.51.100.7]:5000".parse::<SocketAddr>().unwrap(), scheme: Scheme::HTTPS }
     }
 
     fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {

@@ -61,17 +61,13 @@ impl fmt::Display for SessionId {
 
 fn is_harmless(id: &str) -> bool {
     (1..=REQUEST_ID_BYTES).contains(&id.len())
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte))
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte))
 }
 
 /// 128 random bits, 22 characters that need no escaping in URLs, headers and logs.
 fn random_text() -> String {
     let mut bytes = [0; 16];
-    SysRng
-        .try_fill_bytes(&mut bytes)
-        .expect("the system's generator does not fail once it is seeded");
+    SysRng.try_fill_bytes(&mut bytes).expect("the system's generator does not fail once it is seeded");
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -84,11 +80,7 @@ mod tests {
 
     #[test]
     fn keeps_a_harmless_request_id() {
-        for id in [
-            "abc-123",
-            "0b9a1b0e-5b0c-4d4e-9d1c-0a1b2c3d4e5f",
-            "1-67891233-abcdef:/+=._",
-        ] {
+        for id in ["abc-123", "0b9a1b0e-5b0c-4d4e-9d1c-0a1b2c3d4e5f", "1-67891233-abcdef:/+=._"] {
             assert_eq!(RequestId::of(&with_ids(&[id])).as_str(), id);
         }
     }
@@ -96,15 +88,7 @@ mod tests {
     #[test]
     fn replaces_any_other_request_id() {
         let long = "a".repeat(129);
-        for ids in [
-            &[][..],
-            &[""],
-            &["a b"],
-            &["a\"b"],
-            &["{x}"],
-            &[&long],
-            &["one", "two"],
-        ] {
+        for ids in [&[][..], &[""], &["a b"], &["a\"b"], &["{x}"], &[&long], &["one", "two"]] {
             let made = RequestId::of(&with_ids(ids));
             assert_eq!(made.as_str().len(), 22, "{ids:?}");
         }
@@ -116,8 +100,6 @@ mod tests {
     }
 
     fn with_ids(ids: &[&str]) -> HeaderMap {
-        ids.iter()
-            .map(|id| (X_REQUEST_ID, HeaderValue::from_str(id).unwrap()))
-            .collect()
+        ids.iter().map(|id| (X_REQUEST_ID, HeaderValue::from_str(id).unwrap())).collect()
     }
 }

@@ -52,17 +52,13 @@ impl Keys {
         for (index, known) in (0u64..).zip(&self.0) {
             found.conditional_assign(&index, known.digest.ct_eq(&presented));
         }
-        self.0
-            .get(usize::try_from(found).ok()?)
-            .map(|known| Arc::clone(&known.id))
+        self.0.get(usize::try_from(found).ok()?).map(|known| Arc::clone(&known.id))
     }
 }
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.0.iter().map(|known| &known.id))
-            .finish()
+        f.debug_list().entries(self.0.iter().map(|known| &known.id)).finish()
     }
 }
 
@@ -92,11 +88,7 @@ mod tests {
     #[test]
     fn refuses_what_is_nobodys_key() {
         for key in ["third", "firs", "first ", "FIRST", "*"] {
-            assert_eq!(
-                keys().check(&presenting(&[key])),
-                Err(KeyRefusal::Unknown),
-                "{key:?}"
-            );
+            assert_eq!(keys().check(&presenting(&[key])), Err(KeyRefusal::Unknown), "{key:?}");
         }
     }
 
@@ -108,18 +100,12 @@ mod tests {
 
     #[test]
     fn refuses_two_keys_in_one_request() {
-        assert_eq!(
-            keys().check(&presenting(&["first", "second"])),
-            Err(KeyRefusal::Ambiguous)
-        );
+        assert_eq!(keys().check(&presenting(&["first", "second"])), Err(KeyRefusal::Ambiguous));
     }
 
     #[test]
     fn lets_nobody_in_without_keys() {
-        assert_eq!(
-            Keys::new(&[]).check(&presenting(&["first"])),
-            Err(KeyRefusal::Unknown)
-        );
+        assert_eq!(Keys::new(&[]).check(&presenting(&["first"])), Err(KeyRefusal::Unknown));
     }
 
     #[test]
@@ -128,16 +114,11 @@ mod tests {
     }
 
     fn keys() -> Keys {
-        let key = |id: &str, key: &str| ApiKey {
-            id: id.to_owned(),
-            key: Secret::new(key),
-        };
+        let key = |id: &str, key: &str| ApiKey { id: id.to_owned(), key: Secret::new(key) };
         Keys::new(&[key("one", "first"), key("two", "second")])
     }
 
     fn presenting(keys: &[&str]) -> HeaderMap {
-        keys.iter()
-            .map(|key| (API_KEY, HeaderValue::from_str(key).unwrap()))
-            .collect()
+        keys.iter().map(|key| (API_KEY, HeaderValue::from_str(key).unwrap())).collect()
     }
 }

@@ -22,7 +22,7 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
     let key = match shared.keys.check(&parts.headers) {
         Ok(key) => key,
         Err(refusal) => {
-            body::discard(body);
+            body::discard_unread(&parts.headers, body);
             shared.metrics.key_refused(refusal);
             let reject = Reject::Key(refusal);
             debug!(cause = reject.code(), "offer refused");
@@ -33,7 +33,7 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
     let request_id = parts.extensions.get::<RequestId>().cloned();
     let mut record = OfferRecord::begin(session.clone(), key, request_id);
 
-    let body = match body::read(body, shared.body_limit_bytes, shared.body_deadline).await {
+    let body = match body::read(&parts.headers, body, shared.body_limit_bytes, shared.body_deadline).await {
         Ok(body) => body,
         Err(reject) => return Err(record.refused(reject)),
     };
@@ -41,12 +41,7 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
         Ok(offer) => record.set_user(offer.user_id),
         Err(errors) => return Err(record.refused(Reject::BodyInvalid(errors))),
     }
-    let forwarded = Forwarded {
-        method: Method::POST,
-        path: OFFER,
-        session: Some(&session),
-        body,
-    };
+    let forwarded = Forwarded { method: Method::POST, path: OFFER, session: Some(&session), body };
     match shared.backend.forward(forwarded, parts).await {
         Ok(mut answer) => {
             answer.headers_mut().insert(X_SESSION_ID, session.to_header());

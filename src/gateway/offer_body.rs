@@ -44,9 +44,7 @@ impl OfferBody {
         let Field::Text(user_id) = fields.user_id else {
             return Ok(Self { user_id: None });
         };
-        Ok(Self {
-            user_id: Some(user_id.into_owned()),
-        })
+        Ok(Self { user_id: Some(user_id.into_owned()) })
     }
 }
 
@@ -136,13 +134,7 @@ fn invalid_json(error: &serde_json::Error) -> FieldError {
 impl FieldError {
     /// FastAPI shows the whole body here; an SDP is too long for that, and has addresses in it.
     fn missing(loc: Vec<Value>) -> Self {
-        Self {
-            r#type: "missing",
-            loc,
-            msg: "Field required".to_owned(),
-            input: Value::Null,
-            ctx: None,
-        }
+        Self { r#type: "missing", loc, msg: "Field required".to_owned(), input: Value::Null, ctx: None }
     }
 
     fn no_string(loc: Vec<Value>, input: Value) -> Self {
@@ -232,27 +224,17 @@ mod tests {
         ] {
             assert_eq!(
                 OfferBody::parse(body.as_bytes()),
-                Ok(OfferBody {
-                    user_id: user_id.map(str::to_owned)
-                })
+                Ok(OfferBody { user_id: user_id.map(str::to_owned) })
             );
         }
     }
 
     #[test]
     fn bounds_the_user_id_in_characters() {
-        let body = |length| {
-            format!(
-                r#"{{"sdp":"","type":"offer","user_id":"{}"}}"#,
-                "ä".repeat(length)
-            )
-        };
+        let body = |length| format!(r#"{{"sdp":"","type":"offer","user_id":"{}"}}"#, "ä".repeat(length));
 
         assert!(OfferBody::parse(body(256).as_bytes()).is_ok());
-        assert_eq!(
-            kinds(&body(257)),
-            [("string_too_long", r#"["body","user_id"]"#.to_owned())]
-        );
+        assert_eq!(kinds(&body(257)), [("string_too_long", r#"["body","user_id"]"#.to_owned())]);
     }
 
     #[test]
@@ -278,11 +260,7 @@ mod tests {
     #[test]
     fn refuses_what_is_no_object() {
         for body in ["[]", "\"x\"", "null", "7"] {
-            assert_eq!(
-                kinds(body),
-                [("model_attributes_type", r#"["body"]"#.to_owned())],
-                "{body}"
-            );
+            assert_eq!(kinds(body), [("model_attributes_type", r#"["body"]"#.to_owned())], "{body}");
         }
         assert_eq!(kinds("  "), [("missing", r#"["body"]"#.to_owned())]);
     }
@@ -290,14 +268,9 @@ mod tests {
     #[test]
     fn refuses_what_is_no_json() {
         let deep = format!(r#"{{"sdp":{}"#, "[".repeat(100_000));
-        for body in [
-            "{",
-            "nope",
-            r#"{"sdp":"}"#,
-            r#"{"sdp":"","sdp":"","type":"offer"}"#,
-            "[1,",
-            deep.as_str(),
-        ] {
+        for body in
+            ["{", "nope", r#"{"sdp":"}"#, r#"{"sdp":"","sdp":"","type":"offer"}"#, "[1,", deep.as_str()]
+        {
             assert_eq!(kinds(body)[0].0, "json_invalid", "{body:.60}");
         }
         assert!(OfferBody::parse(b"{\"sdp\":\"\xff\",\"type\":\"offer\"}").is_err());
@@ -305,9 +278,6 @@ mod tests {
 
     fn kinds(body: &str) -> Vec<(&'static str, String)> {
         let errors = OfferBody::parse(body.as_bytes()).unwrap_err();
-        errors
-            .iter()
-            .map(|error| (error.r#type, json!(error.loc).to_string()))
-            .collect()
+        errors.iter().map(|error| (error.r#type, json!(error.loc).to_string())).collect()
     }
 }

@@ -25,14 +25,7 @@ pub(super) struct OfferRecord {
 
 impl OfferRecord {
     pub(super) fn begin(session: SessionId, key: KeyId, request_id: Option<RequestId>) -> Self {
-        Self {
-            session,
-            key,
-            request_id,
-            user_id: None,
-            started: Instant::now(),
-            is_written: false,
-        }
+        Self { session, key, request_id, user_id: None, started: Instant::now(), is_written: false }
     }
 
     pub(super) fn set_user(&mut self, user_id: Option<String>) {
@@ -95,9 +88,7 @@ impl OfferRecord {
     }
 
     fn user(&self) -> Option<DisplayValue<RedactedUser<'_>>> {
-        self.user_id
-            .as_deref()
-            .map(|user_id| display(RedactedUser(user_id)))
+        self.user_id.as_deref().map(|user_id| display(RedactedUser(user_id)))
     }
 
     fn request_id(&self) -> Option<&str> {

@@ -18,9 +18,7 @@ pub(super) async fn render(request: Request, next: Next) -> Response {
     let content_type = content_type(request.headers());
     let mut response = next.run(request).await;
     if let Some(reject) = response.extensions_mut().remove::<Reject>() {
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         *response.body_mut() = Body::from(body(&reject, &id));
     }
     response.headers_mut().insert(X_REQUEST_ID, id.to_header());

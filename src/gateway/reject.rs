@@ -96,15 +96,11 @@ impl IntoResponse for Reject {
         match &self {
             Self::Key(_) => {
                 // RFC 9110 §15.5.2: a 401 carries a challenge. The scheme is the one of FastAPI.
-                response
-                    .headers_mut()
-                    .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("APIKey"));
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("APIKey"));
             }
             Self::BodyTimedOut => {
                 // RFC 9110 §15.5.9: the rest of the request is not waited for.
-                response
-                    .headers_mut()
-                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             Self::NotFound
             | Self::MethodNotAllowed

@@ -36,12 +36,8 @@ pub(super) const OFFER: &str = "/skin/webrtc/offer";
 pub(super) const HEALTH: &str = "/skin/webrtc/health";
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    let routes = Router::new()
-        .route(OFFER, post(offer::answer))
-        .route(HEALTH, get(health));
-    with_problems(routes)
-        .layer(from_fn_with_state(Arc::clone(&shared), count))
-        .with_state(shared)
+    let routes = Router::new().route(OFFER, post(offer::answer)).route(HEALTH, get(health));
+    with_problems(routes).layer(from_fn_with_state(Arc::clone(&shared), count)).with_state(shared)
 }
 
 /// Adds what every listener does with what it does not serve, and with what its handlers refuse.
@@ -59,12 +55,7 @@ pub(super) fn with_problems<S: Clone + Send + Sync + 'static>(routes: Router<S>)
 /// Forwards a health check. It needs no key, since the probes of load balancers and Kubernetes have none.
 async fn health(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Reject> {
     let (parts, _) = request.into_parts();
-    let forwarded = Forwarded {
-        method: Method::GET,
-        path: HEALTH,
-        session: None,
-        body: Bytes::new(),
-    };
+    let forwarded = Forwarded { method: Method::GET, path: HEALTH, session: None, body: Bytes::new() };
     match shared.backend.forward(forwarded, parts).await {
         Ok(answer) => Ok(answer.map(Body::from)),
         Err(error) => {

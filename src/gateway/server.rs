@@ -45,12 +45,7 @@ impl Gateway {
             body_deadline: settings.timeouts.request_body,
             metrics: metrics.gateway().clone(),
         }));
-        let front = Front {
-            router,
-            tls,
-            timeouts: settings.timeouts,
-            metrics: metrics.gateway().clone(),
-        };
+        let front = Front { router, tls, timeouts: settings.timeouts, metrics: metrics.gateway().clone() };
         Ok(Self { listener, front })
     }
 
@@ -78,12 +73,7 @@ pub(super) async fn serve(listener: TcpListener, front: Front, shutdown: impl Fu
             accepted = listener::accept(&listener, &front.metrics) => accepted,
         };
         while connections.try_join_next().is_some() {}
-        connections.spawn(connection::serve(
-            stream,
-            client,
-            Arc::clone(&front),
-            open.watcher(),
-        ));
+        connections.spawn(connection::serve(stream, client, Arc::clone(&front), open.watcher()));
     }
     drop(listener);
 
@@ -94,18 +84,12 @@ pub(super) async fn serve(listener: TcpListener, front: Front, shutdown: impl Fu
         while connections.join_next().await.is_some() {}
     });
     if drained.await.is_err() {
-        warn!(
-            connections = connections.len(),
-            "http connections cut off at the end of the drain"
-        );
+        warn!(connections = connections.len(), "http connections cut off at the end of the drain");
         connections.shutdown().await;
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the gateway owns a clock; certificates expire by the wall's"
-)]
+#[expect(clippy::disallowed_methods, reason = "the gateway owns a clock; certificates expire by the wall's")]
 fn now() -> SystemTime {
     SystemTime::now()
 }

@@ -97,10 +97,7 @@ pub struct Timeouts {
 impl BackendUrl {
     /// Checks a base URL.
     pub fn parse(text: &str) -> Result<Self, BackendUrlError> {
-        let parts = text
-            .parse::<Uri>()
-            .map_err(|_| BackendUrlError::NotAbsolute)?
-            .into_parts();
+        let parts = text.parse::<Uri>().map_err(|_| BackendUrlError::NotAbsolute)?.into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
             return Err(BackendUrlError::NotAbsolute);
         };
@@ -114,10 +111,7 @@ impl BackendUrl {
         if path.query().is_some() {
             return Err(BackendUrlError::HasQuery);
         }
-        Ok(Self {
-            authority,
-            prefix: path.path().trim_end_matches('/').to_owned(),
-        })
+        Ok(Self { authority, prefix: path.path().trim_end_matches('/').to_owned() })
     }
 
     /// The URL of one of the backend's routes.
@@ -127,11 +121,7 @@ impl BackendUrl {
             Some(query) => format!("{prefix}{path}?{query}"),
             None => format!("{prefix}{path}"),
         };
-        Uri::builder()
-            .scheme(Scheme::HTTP)
-            .authority(self.authority.clone())
-            .path_and_query(target)
-            .build()
+        Uri::builder().scheme(Scheme::HTTP).authority(self.authority.clone()).path_and_query(target).build()
     }
 }
 
@@ -174,9 +164,7 @@ impl Default for Timeouts {
 
 impl Default for AdminSettings {
     fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
-        }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9090)) }
     }
 }
 
@@ -189,14 +177,8 @@ mod tests {
         let at_root = BackendUrl::parse("http://backend:8000/").unwrap();
         let below = BackendUrl::parse("http://[::1]:8000/models/skin/").unwrap();
 
-        assert_eq!(
-            at_root.join("/health", None).unwrap(),
-            "http://backend:8000/health"
-        );
-        assert_eq!(
-            below.join("/health", Some("a=b")).unwrap(),
-            "http://[::1]:8000/models/skin/health?a=b"
-        );
+        assert_eq!(at_root.join("/health", None).unwrap(), "http://backend:8000/health");
+        assert_eq!(below.join("/health", Some("a=b")).unwrap(), "http://[::1]:8000/models/skin/health?a=b");
         assert_eq!(below.to_string(), "http://[::1]:8000/models/skin");
     }
 

@@ -43,10 +43,13 @@ pub enum StartError {
 
 impl StartError {
     pub(super) fn listen(address: SocketAddr, source: io::Error) -> Self {
-        match source.kind() {
-            io::ErrorKind::AddrInUse => Self::AddressInUse { address },
-            io::ErrorKind::AddrNotAvailable => Self::AddressNotAvailable { address },
-            _ => Self::Listen { address, source },
+        let kind = source.kind();
+        if kind == io::ErrorKind::AddrInUse {
+            return Self::AddressInUse { address };
         }
+        if kind == io::ErrorKind::AddrNotAvailable {
+            return Self::AddressNotAvailable { address };
+        }
+        Self::Listen { address, source }
     }
 }

@@ -57,12 +57,7 @@ impl FastPath {
             self.flows.resize_with(index + 1, || None);
         }
         self.by_client.insert(client, allocation.index);
-        self.flows[index] = Some(Flow {
-            client,
-            listener,
-            routes: Vec::new(),
-            traffic: Traffic::default(),
-        });
+        self.flows[index] = Some(Flow { client, listener, routes: Vec::new(), traffic: Traffic::default() });
     }
 
     /// Ends a flow with all its routes and returns what it counted.
@@ -129,16 +124,10 @@ impl FastPath {
 mod tests {
     use super::*;
 
-    const ALLOCATION: AllocationId = AllocationId {
-        index: 2,
-        generation: 7,
-    };
+    const ALLOCATION: AllocationId = AllocationId { index: 2, generation: 7 };
 
     fn client() -> FiveTuple {
-        FiveTuple {
-            client: "192.0.2.1:4000".parse().unwrap(),
-            server: "192.0.2.2:3478".parse().unwrap(),
-        }
+        FiveTuple { client: "192.0.2.1:4000".parse().unwrap(), server: "192.0.2.2:3478".parse().unwrap() }
     }
 
     fn peer() -> SocketAddr {
@@ -159,39 +148,20 @@ mod tests {
     #[test]
     fn a_route_leads_both_ways() {
         let fast_path = with_route();
-        assert_eq!(
-            fast_path.to_peer(&client(), b"\x40\x01\0\x02hi"),
-            Ok((2, peer(), &b"hi"[..]))
-        );
+        assert_eq!(fast_path.to_peer(&client(), b"\x40\x01\0\x02hi"), Ok((2, peer(), &b"hi"[..])));
         let (number, flow) = fast_path.to_client(2, peer()).unwrap();
-        assert_eq!(
-            (number, flow.client, flow.listener),
-            (channel(0x4001), client(), 1)
-        );
+        assert_eq!((number, flow.client, flow.listener), (channel(0x4001), client(), 1));
     }
 
     #[test]
     fn what_leads_nowhere_is_dropped_for_its_reason() {
         let fast_path = with_route();
-        let stranger = FiveTuple {
-            client: peer(),
-            ..client()
-        };
+        let stranger = FiveTuple { client: peer(), ..client() };
         let data = b"\x40\x01\0\x02hi";
         assert_eq!(fast_path.to_peer(&stranger, data), Err(DropReason::NoAllocation));
-        assert_eq!(
-            fast_path.to_peer(&client(), b"\x40\x02\0\x02hi"),
-            Err(DropReason::NoChannel)
-        );
-        assert_eq!(
-            fast_path.to_peer(&client(), b"\x40\x01\0\x03hi"),
-            Err(DropReason::Malformed)
-        );
-        assert!(
-            fast_path
-                .to_client(2, "198.51.100.1:5001".parse().unwrap())
-                .is_none()
-        );
+        assert_eq!(fast_path.to_peer(&client(), b"\x40\x02\0\x02hi"), Err(DropReason::NoChannel));
+        assert_eq!(fast_path.to_peer(&client(), b"\x40\x01\0\x03hi"), Err(DropReason::Malformed));
+        assert!(fast_path.to_client(2, "198.51.100.1:5001".parse().unwrap()).is_none());
         assert!(fast_path.to_client(0, peer()).is_none());
     }
 
@@ -199,23 +169,11 @@ mod tests {
     fn a_closed_route_and_an_ended_flow_lead_nowhere() {
         let mut fast_path = with_route();
         fast_path.close_route(ALLOCATION, channel(0x4001));
-        assert_eq!(
-            fast_path.to_peer(&client(), b"\x40\x01\0\0"),
-            Err(DropReason::NoChannel)
-        );
+        assert_eq!(fast_path.to_peer(&client(), b"\x40\x01\0\0"), Err(DropReason::NoChannel));
         fast_path.count(2, Direction::ToPeer, 100);
         let traffic = fast_path.end(ALLOCATION).unwrap().traffic;
-        assert_eq!(
-            traffic.to_peer,
-            Count {
-                packets: 1,
-                bytes: 100
-            }
-        );
-        assert_eq!(
-            fast_path.to_peer(&client(), b"\x40\x01\0\0"),
-            Err(DropReason::NoAllocation)
-        );
+        assert_eq!(traffic.to_peer, Count { packets: 1, bytes: 100 });
+        assert_eq!(fast_path.to_peer(&client(), b"\x40\x01\0\0"), Err(DropReason::NoAllocation));
         assert!(fast_path.end(ALLOCATION).is_none());
     }
 }

@@ -45,9 +45,7 @@ fn refuse_foreign_owner(address: SocketAddr) -> Result<(), StartError> {
         return Ok(());
     }
     let probe = UdpSocket::bind(address, UdpOptions::default());
-    probe
-        .map(drop)
-        .map_err(|source| StartError::listen(address, source))
+    probe.map(drop).map_err(|source| StartError::listen(address, source))
 }
 
 /// Says when the kernel gave less buffer than was asked, as bursts are lost then.
@@ -69,10 +67,7 @@ mod tests {
     use super::*;
 
     fn settings(listen: SocketAddr) -> Settings {
-        Settings {
-            listen: vec![listen],
-            ..Settings::default()
-        }
+        Settings { listen: vec![listen], ..Settings::default() }
     }
 
     #[test]

@@ -18,10 +18,7 @@
 //! for ChannelData and bound peers, `turn::Server` for the rest), and sends what it gathered in its `Outbox`. Per
 //! relayed datagram there is no allocation, no lock and no log line.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this room owns a clock: turn is told the time from here"
-)]
+#![expect(clippy::disallowed_methods, reason = "this room owns a clock: turn is told the time from here")]
 
 mod error;
 mod fast_path;
@@ -109,17 +106,9 @@ impl Relay {
                     alive.is_told_to_stop = worker.run();
                 })
                 .map_err(|source| StartError::Worker { index, source })?;
-            workers.push(WorkerHandle {
-                commands,
-                waker,
-                thread: Some(thread),
-            });
+            workers.push(WorkerHandle { commands, waker, thread: Some(thread) });
         }
-        Ok(Self {
-            local_addrs,
-            workers,
-            running,
-        })
+        Ok(Self { local_addrs, workers, running })
     }
 
     /// The addresses that clients reach, in the order of the settings.
@@ -129,10 +118,7 @@ impl Relay {
 
     /// A view that outlives this handle: whether every worker runs.
     pub fn health(&self) -> Health {
-        Health {
-            running: Arc::clone(&self.running),
-            expected: self.workers.len(),
-        }
+        Health { running: Arc::clone(&self.running), expected: self.workers.len() }
     }
 
     /// Ends every allocation and every worker, and waits for them.

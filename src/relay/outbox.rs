@@ -92,12 +92,10 @@ impl Outbox {
         mut done: impl FnMut(Cargo, Result<(), SendFailure>),
     ) {
         // Datagrams of one socket keep their order; a stable sort would allocate.
-        self.entries
-            .sort_unstable_by_key(|(place, outgoing)| (outgoing.via, *place));
+        self.entries.sort_unstable_by_key(|(place, outgoing)| (outgoing.via, *place));
         for run in self.entries.chunk_by(|(_, a), (_, b)| a.via == b.via) {
             let Some(socket) = socket(run[0].1.via) else {
-                run.iter()
-                    .for_each(|(_, outgoing)| done(outgoing.cargo, Err(SendFailure::Refused)));
+                run.iter().for_each(|(_, outgoing)| done(outgoing.cargo, Err(SendFailure::Refused)));
                 continue;
             };
             let answers = &self.answers;
@@ -110,9 +108,7 @@ impl Outbox {
                 },
             });
             self.failures.clear();
-            self.sender.send(socket, datagrams, |index, failure| {
-                self.failures.push((index, failure))
-            });
+            self.sender.send(socket, datagrams, |index, failure| self.failures.push((index, failure)));
             let mut failures = self.failures.iter().peekable();
             for (index, (_, outgoing)) in run.iter().enumerate() {
                 match failures.next_if(|(failed, _)| *failed == index) {

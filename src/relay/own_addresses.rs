@@ -15,9 +15,7 @@ pub fn forbid_as_peer(settings: &mut turn::Settings, listener: SocketAddr) -> io
     }
     addresses.extend(settings.external_addresses.public_addresses());
     for address in addresses {
-        settings
-            .peer_policy
-            .add_own_listener(SocketAddr::new(address, listener.port()));
+        settings.peer_policy.add_own_listener(SocketAddr::new(address, listener.port()));
     }
     Ok(())
 }

@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::turn::RelayPort;
+
 /// The ports of every relay address.
 #[derive(Debug)]
 pub(super) struct RelayPorts {
@@ -32,21 +34,14 @@ pub(super) struct PortLease {
 
 impl RelayPorts {
     pub(super) fn new(range: RangeInclusive<u16>) -> Self {
-        Self {
-            range,
-            pools: Mutex::default(),
-        }
+        Self { range, pools: Mutex::default() }
     }
 
     /// The pool of an address.
     pub(super) fn pool(&self, address: IpAddr) -> Arc<PortPool> {
         // A poisoned map is still whole: an insertion is its only change.
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(
-            pools
-                .entry(address)
-                .or_insert_with(|| Arc::new(PortPool::new(&self.range))),
-        )
+        Arc::clone(pools.entry(address).or_insert_with(|| Arc::new(PortPool::new(&self.range))))
     }
 
     /// How many ports there are on the addresses used so far, and how many of them are free.
@@ -57,10 +52,7 @@ impl RelayPorts {
             return (total, total);
         }
         pools.values().fold((0, 0), |(total, free), pool| {
-            (
-                total + u64::from(pool.total),
-                free + u64::from(pool.free.load(Ordering::Relaxed)),
-            )
+            (total + u64::from(pool.total), free + u64::from(pool.free.load(Ordering::Relaxed)))
         })
     }
 }
@@ -75,40 +67,37 @@ impl PortPool {
             // The bits beyond the range are never free.
             last.store(!0 << (total % 64), Ordering::Relaxed);
         }
-        Self {
-            first: *range.start(),
-            taken,
-            total,
-            free: AtomicU32::new(total),
-        }
+        Self { first: *range.start(), taken, total, free: AtomicU32::new(total) }
     }
 
     /// Takes the first free port from a random place on; `None` when all are taken.
     ///
     /// Random, so that nobody guesses where the next client's media arrives (RFC 8656 §7.2, RFC 6056).
-    pub(super) fn take(self: &Arc<Self>, random: u32) -> Option<PortLease> {
+    pub(super) fn take(self: &Arc<Self>, random: u32, wanted: RelayPort) -> Option<PortLease> {
         let start = random % self.total.max(1);
         let (start_word, start_bit) = ((start / 64) as usize, start % 64);
         let words = self.taken.len();
+        let eligible = match wanted {
+            RelayPort::Any => !0,
+            RelayPort::Even if self.first.is_multiple_of(2) => EVERY_OTHER_BIT,
+            RelayPort::Even => EVERY_OTHER_BIT << 1,
+        };
         // The first word comes twice: from the start on, and at the end as a whole.
         (0..=words).find_map(|step| {
             let word = (start_word + step) % words;
             let from = if step == 0 { start_bit } else { 0 };
-            let bit = self.take_in_word(word, from)?;
+            let bit = self.take_in_word(word, eligible & (!0 << from))?;
             self.free.fetch_sub(1, Ordering::Relaxed);
             let port = self.first + (word * 64) as u16 + bit as u16;
-            Some(PortLease {
-                pool: Arc::clone(self),
-                port,
-            })
+            Some(PortLease { pool: Arc::clone(self), port })
         })
     }
 
-    /// Sets the first clear bit at or after `from`.
-    fn take_in_word(&self, word: usize, from: u32) -> Option<u32> {
+    /// Sets the first clear bit among the eligible ones.
+    fn take_in_word(&self, word: usize, eligible: u64) -> Option<u32> {
         let mut seen = self.taken[word].load(Ordering::Relaxed);
         loop {
-            let candidates = !seen & (!0 << from);
+            let candidates = !seen & eligible;
             if candidates == 0 {
                 return None;
             }
@@ -137,6 +126,9 @@ impl Drop for PortLease {
     }
 }
 
+/// Bits 0, 2, 4 …: the even ports, where the range begins with one.
+const EVERY_OTHER_BIT: u64 = 0x5555_5555_5555_5555;
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -152,7 +144,8 @@ mod tests {
         for range in [50_000..=50_000, 50_000..=50_099, 65_472..=65_535, 49_152..=65_535] {
             for start in [0, 63, 64, 70, u32::MAX] {
                 let pool = pool(range.clone());
-                let leases: Vec<PortLease> = std::iter::from_fn(|| pool.take(start)).collect();
+                let leases: Vec<PortLease> =
+                    std::iter::from_fn(|| pool.take(start, RelayPort::Any)).collect();
                 let ports: HashSet<u16> = leases.iter().map(PortLease::port).collect();
                 assert_eq!(ports.len(), range.len());
                 assert!(ports.iter().all(|port| range.contains(port)));
@@ -164,21 +157,31 @@ mod tests {
     fn a_port_given_back_is_free_again() {
         let ports = RelayPorts::new(50_000..=50_001);
         let pool = ports.pool("192.0.2.1".parse().unwrap());
-        let leases = [pool.take(0).unwrap(), pool.take(0).unwrap()];
-        assert!(pool.take(0).is_none());
+        let leases = [pool.take(0, RelayPort::Any).unwrap(), pool.take(0, RelayPort::Any).unwrap()];
+        assert!(pool.take(0, RelayPort::Any).is_none());
         assert_eq!(ports.count(), (2, 0));
         drop(leases);
         assert_eq!(ports.count(), (2, 2));
-        assert_eq!(pool.take(1).unwrap().port(), 50_001);
+        assert_eq!(pool.take(1, RelayPort::Any).unwrap().port(), 50_001);
     }
 
     #[test]
     fn each_address_has_ports_of_its_own() {
         let ports = RelayPorts::new(50_000..=50_009);
         assert_eq!(ports.count(), (10, 10), "before the first address is known");
-        let _lease = ports.pool("192.0.2.1".parse().unwrap()).take(0);
-        assert!(ports.pool("192.0.2.2".parse().unwrap()).take(0).is_some());
+        let _lease = ports.pool("192.0.2.1".parse().unwrap()).take(0, RelayPort::Any);
+        assert!(ports.pool("192.0.2.2".parse().unwrap()).take(0, RelayPort::Any).is_some());
         assert_eq!(ports.count().0, 20);
+    }
+
+    #[test]
+    fn even_ports_are_even_and_all_of_them_can_be_taken() {
+        for (range, count) in [(50_000..=50_099, 50), (50_001..=50_100, 50), (50_001..=50_001, 0)] {
+            let pool = pool(range);
+            let leases: Vec<PortLease> = std::iter::from_fn(|| pool.take(70, RelayPort::Even)).collect();
+            assert_eq!(leases.len(), count);
+            assert!(leases.iter().all(|lease| lease.port().is_multiple_of(2)));
+        }
     }
 
     #[test]
@@ -188,13 +191,12 @@ mod tests {
             let takers: Vec<_> = (0..4)
                 .map(|taker| {
                     let pool = &pool;
-                    scope.spawn(move || (0..250).filter_map(|i| pool.take(i * taker)).collect::<Vec<_>>())
+                    scope.spawn(move || {
+                        (0..250).filter_map(|i| pool.take(i * taker, RelayPort::Any)).collect::<Vec<_>>()
+                    })
                 })
                 .collect();
-            takers
-                .into_iter()
-                .flat_map(|taker| taker.join().unwrap())
-                .collect()
+            takers.into_iter().flat_map(|taker| taker.join().unwrap()).collect()
         });
         let distinct: HashSet<u16> = leases.iter().map(PortLease::port).collect();
         assert_eq!((leases.len(), distinct.len()), (1000, 1000));

@@ -49,23 +49,14 @@ impl RelaySockets {
     pub(super) fn open(&mut self, request: &OpenRelay) -> Result<RelaySocket, RelayRefusal> {
         let address = self.address(request).ok_or(RelayRefusal::FamilyNotSupported)?;
         let pool = self.ports.pool(address);
-        let options = UdpOptions {
-            buffer_bytes: self.buffer_bytes,
-            ..UdpOptions::default()
-        };
+        let options = UdpOptions { buffer_bytes: self.buffer_bytes, ..UdpOptions::default() };
         // Ports that another process has are kept until the end, so that none is tried twice.
         let mut foreign = Vec::new();
         while foreign.len() < MAX_FOREIGN_PORTS {
-            let lease = pool
-                .take(self.random.next_u32())
-                .ok_or(RelayRefusal::NoPortLeft)?;
+            let lease = pool.take(self.random.next_u32(), request.port).ok_or(RelayRefusal::NoPortLeft)?;
             match UdpSocket::bind(SocketAddr::new(address, lease.port()), options) {
                 Ok(socket) => {
-                    return Ok(RelaySocket {
-                        socket,
-                        _lease: lease,
-                        allocation: None,
-                    });
+                    return Ok(RelaySocket { socket, _lease: lease, allocation: None });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => foreign.push(lease),
                 Err(error) => {
@@ -107,11 +98,7 @@ impl RelaySockets {
     /// Where to open a socket: a configured address of the family, or the one that the client reached.
     fn address(&self, request: &OpenRelay) -> Option<IpAddr> {
         let is_wanted = |ip: &IpAddr| AddressFamily::of(*ip) == request.family;
-        self.addresses
-            .iter()
-            .copied()
-            .find(is_wanted)
-            .or_else(|| Some(request.reached()).filter(is_wanted))
+        self.addresses.iter().copied().find(is_wanted).or_else(|| Some(request.reached()).filter(is_wanted))
     }
 }
 

@@ -12,10 +12,7 @@ pub(super) struct Ring {
 
 impl Ring {
     pub(super) fn new() -> Self {
-        Self {
-            bytes: vec![0; SLOTS * SLOT_LEN],
-            used: 0,
-        }
+        Self { bytes: vec![0; SLOTS * SLOT_LEN], used: 0 }
     }
 
     /// The payload buffers of up to `limit` free slots.

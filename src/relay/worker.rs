@@ -182,27 +182,19 @@ impl Worker {
     fn take_from_client(&mut self, listener: u32, slot: usize, received: Received) {
         let local = self.listeners[listener as usize].local_addr();
         let server = SocketAddr::new(received.to.unwrap_or(local.ip()), local.port());
-        let path = FiveTuple {
-            client: received.from,
-            server,
-        };
+        let path = FiveTuple { client: received.from, server };
         let datagram = self.ring.payload(slot, received.len);
         match classify(datagram) {
             Protocol::ChannelData => match self.fast_path.to_peer(&path, datagram) {
                 Ok((flow, peer, payload)) => {
                     let start = Ring::payload_start(slot) + ChannelData::HEADER_LEN;
-                    self.outbox
-                        .push(to_peer(flow, peer, start..start + payload.len()));
+                    self.outbox.push(to_peer(flow, peer, start..start + payload.len()));
                 }
                 Err(reason) => self.stats.dropped(reason, 1),
             },
             Protocol::Stun => {
                 self.server.handle_client(self.now, path, datagram);
-                self.carry_out(Some(Input {
-                    listener,
-                    slot,
-                    len: received.len,
-                }));
+                self.carry_out(Some(Input { listener, slot, len: received.len }));
             }
             Protocol::Unknown => self.stats.dropped(DropReason::Malformed, 1),
         }
@@ -221,25 +213,15 @@ impl Worker {
         let Some(listener) = self.fast_path.flow(allocation).map(|flow| flow.listener) else {
             return;
         };
-        self.server
-            .handle_peer(self.now, id, received.from, received.len as u16);
-        self.carry_out(Some(Input {
-            listener,
-            slot,
-            len: received.len,
-        }));
+        self.server.handle_peer(self.now, id, received.from, received.len as u16);
+        self.carry_out(Some(Input { listener, slot, len: received.len }));
     }
 
     /// Does what `turn` wants done about an input, or about a timeout, which has none.
     fn carry_out(&mut self, input: Option<Input>) {
         while let Some(output) = self.server.poll_output() {
             match output {
-                Output::Reply {
-                    to,
-                    message,
-                    method,
-                    error,
-                } => {
+                Output::Reply { to, message, method, error } => {
                     let Some(Input { listener, .. }) = input else {
                         continue;
                     };
@@ -247,13 +229,7 @@ impl Worker {
                     let bytes = self.outbox.keep(self.server.scratch(message));
                     let from = self.source(listener, to);
                     let via = Via::Listener(listener);
-                    self.outbox.push(Outgoing {
-                        via,
-                        to: to.client,
-                        from,
-                        bytes,
-                        cargo: Cargo::Answer,
-                    });
+                    self.outbox.push(Outgoing { via, to: to.client, from, bytes, cargo: Cargo::Answer });
                 }
                 Output::Indicate { allocation, to, head } => {
                     let Some(Input { listener, slot, len }) = input else {
@@ -262,23 +238,14 @@ impl Worker {
                     let bytes = self.ring.wrap(slot, len, self.server.scratch(head), true);
                     self.push_to_client(allocation.index, to, listener, Bytes::Ring(bytes), len);
                 }
-                Output::ToPeer {
-                    allocation,
-                    peer,
-                    payload,
-                } => {
+                Output::ToPeer { allocation, peer, payload } => {
                     let Some(Input { slot, .. }) = input else { continue };
                     let start = Ring::payload_start(slot);
                     let bytes = start + payload.start..start + payload.end;
                     self.outbox.push(to_peer(allocation.index, peer, bytes));
                 }
                 Output::OpenRelay(request) => self.open_relay(request),
-                Output::Begin {
-                    allocation,
-                    five_tuple,
-                    relayed,
-                    username,
-                } => {
+                Output::Begin { allocation, five_tuple, relayed, username } => {
                     let Some(Input { listener, .. }) = input else {
                         continue;
                     };
@@ -286,11 +253,7 @@ impl Worker {
                     report::began(&self.stats, allocation, five_tuple, relayed, &username);
                 }
                 Output::End { allocation, reason } => self.end(allocation, reason),
-                Output::OpenRoute {
-                    allocation,
-                    channel,
-                    peer,
-                } => {
+                Output::OpenRoute { allocation, channel, peer } => {
                     self.fast_path.open_route(allocation, channel, peer);
                 }
                 Output::CloseRoute { allocation, channel } => self.fast_path.close_route(allocation, channel),
@@ -334,15 +297,8 @@ impl Worker {
         // What was accepted before the end still goes out, and is counted.
         self.send();
         self.relays.close(allocation);
-        let traffic = self
-            .fast_path
-            .end(allocation)
-            .map(|flow| flow.traffic)
-            .unwrap_or_default();
-        let began = self
-            .beginnings
-            .get_mut(allocation.index as usize)
-            .and_then(Option::take);
+        let traffic = self.fast_path.end(allocation).map(|flow| flow.traffic).unwrap_or_default();
+        let began = self.beginnings.get_mut(allocation.index as usize).and_then(Option::take);
         let lasted = began.map(|began| self.now.instant - began).unwrap_or_default();
         report::ended(&self.stats, allocation, reason, lasted, traffic);
     }
@@ -369,20 +325,13 @@ impl Worker {
             to: client.client,
             from: self.source(listener, client),
             bytes,
-            cargo: Cargo::Data {
-                flow,
-                direction: Direction::ToClient,
-                payload_bytes: payload_len as u64,
-            },
+            cargo: Cargo::Data { flow, direction: Direction::ToClient, payload_bytes: payload_len as u64 },
         });
     }
 
     /// The address that a client must see, where its listener has several.
     fn source(&self, listener: u32, client: FiveTuple) -> Option<std::net::IpAddr> {
-        let is_wildcard = self.listeners[listener as usize]
-            .local_addr()
-            .ip()
-            .is_unspecified();
+        let is_wildcard = self.listeners[listener as usize].local_addr().ip().is_unspecified();
         is_wildcard.then_some(client.server.ip())
     }
 
@@ -396,28 +345,13 @@ impl Worker {
         if self.outbox.is_empty() {
             return;
         }
-        let Self {
-            outbox,
-            ring,
-            listeners,
-            relays,
-            fast_path,
-            stats,
-            ..
-        } = self;
+        let Self { outbox, ring, listeners, relays, fast_path, stats, .. } = self;
         let socket = |via| match via {
             Via::Listener(index) => listeners.get(index as usize).map(AsFd::as_fd),
             Via::Relay(index) => relays.get(index),
         };
         outbox.flush(ring, socket, |cargo, result| match (cargo, result) {
-            (
-                Cargo::Data {
-                    flow,
-                    direction,
-                    payload_bytes,
-                },
-                Ok(()),
-            ) => {
+            (Cargo::Data { flow, direction, payload_bytes }, Ok(())) => {
                 fast_path.count(flow, direction, payload_bytes);
                 stats.relayed(direction, 1, payload_bytes);
             }
@@ -435,19 +369,12 @@ fn to_peer(flow: u32, peer: SocketAddr, bytes: std::ops::Range<usize>) -> Outgoi
         to: peer,
         from: None,
         bytes: Bytes::Ring(bytes),
-        cargo: Cargo::Data {
-            flow,
-            direction: Direction::ToPeer,
-            payload_bytes,
-        },
+        cargo: Cargo::Data { flow, direction: Direction::ToPeer, payload_bytes },
     }
 }
 
 fn report_receive_error(error: &io::Error) {
-    if !matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-    ) {
+    if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) {
         debug!(%error, "cannot receive from a socket");
     }
 }
@@ -470,22 +397,13 @@ impl Token {
 
     fn unpack(token: u64) -> Self {
         let index = (token >> 32) as u32;
-        if token & 1 == 0 {
-            Self::Listener(index)
-        } else {
-            Self::Relay(index)
-        }
+        if token & 1 == 0 { Self::Listener(index) } else { Self::Relay(index) }
     }
 }
 
 fn present() -> Now {
-    let unix_seconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    Now {
-        instant: Instant::now(),
-        unix_seconds,
-    }
+    let unix_seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    Now { instant: Instant::now(), unix_seconds }
 }
 
 fn random_seed() -> io::Result<[u8; 32]> {
@@ -505,12 +423,7 @@ mod tests {
 
     #[test]
     fn tokens_survive_the_kernel() {
-        for token in [
-            Token::Listener(0),
-            Token::Listener(7),
-            Token::Relay(0),
-            Token::Relay(u32::MAX - 1),
-        ] {
+        for token in [Token::Listener(0), Token::Listener(7), Token::Relay(0), Token::Relay(u32::MAX - 1)] {
             assert_eq!(Token::unpack(token.pack()), token);
         }
     }

@@ -54,21 +54,14 @@ pub(super) fn decode(storage: &Storage) -> Option<SocketAddr> {
             // SAFETY: the family says that the storage holds a sockaddr_in6.
             let name = unsafe { (&raw const *storage).cast::<libc::sockaddr_in6>().read() };
             let ip = Ipv6Addr::from(name.sin6_addr.s6_addr);
-            Some(SocketAddr::V6(SocketAddrV6::new(
-                ip,
-                u16::from_be(name.sin6_port),
-                0,
-                name.sin6_scope_id,
-            )))
+            Some(SocketAddr::V6(SocketAddrV6::new(ip, u16::from_be(name.sin6_port), 0, name.sin6_scope_id)))
         }
         _ => None,
     }
 }
 
 pub(super) fn ipv4(ip: Ipv4Addr) -> libc::in_addr {
-    libc::in_addr {
-        s_addr: u32::from(ip).to_be(),
-    }
+    libc::in_addr { s_addr: u32::from(ip).to_be() }
 }
 
 pub(super) fn ipv6(ip: Ipv6Addr) -> libc::in6_addr {

@@ -79,10 +79,7 @@ impl Receiver {
     ) -> io::Result<usize> {
         let mut asked = 0;
         for (index, buffer) in buffers.take(self.headers.len()).enumerate() {
-            self.buffers[index] = libc::iovec {
-                iov_base: buffer.as_mut_ptr().cast(),
-                iov_len: buffer.len(),
-            };
+            self.buffers[index] = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
             let header = &mut self.headers[index].msg_hdr;
             header.msg_name = (&raw mut self.names[index]).cast();
             header.msg_namelen = size_of::<Storage>() as libc::socklen_t;
@@ -117,11 +114,7 @@ impl Receiver {
             return None;
         }
         let from = address::decode(&self.names[index])?;
-        Some(Received {
-            len: header.msg_len as usize,
-            from,
-            to: destination(&header.msg_hdr),
-        })
+        Some(Received { len: header.msg_len as usize, from, to: destination(&header.msg_hdr) })
     }
 }
 
@@ -149,9 +142,7 @@ impl Sender {
             if filled == 0 {
                 return;
             }
-            self.send_filled(socket, filled, |index, failure| {
-                failed(sent_before + index, failure)
-            });
+            self.send_filled(socket, filled, |index, failure| failed(sent_before + index, failure));
             sent_before += filled;
         }
     }
@@ -202,18 +193,16 @@ impl Sender {
                 next += sent as usize;
                 continue;
             }
-            match io::Error::last_os_error().kind() {
-                io::ErrorKind::Interrupted => {}
-                io::ErrorKind::WouldBlock => {
-                    // Media that comes late is worthless: what does not fit now is dropped.
-                    (next..filled).for_each(|index| failed(index, SendFailure::BufferFull));
-                    return;
-                }
-                _ => {
-                    // An error is that of the first datagram; the others may fare better.
-                    failed(next, SendFailure::Refused);
-                    next += 1;
-                }
+            let kind = io::Error::last_os_error().kind();
+            if kind == io::ErrorKind::WouldBlock {
+                // Media that comes late is worthless: what does not fit now is dropped.
+                (next..filled).for_each(|index| failed(index, SendFailure::BufferFull));
+                return;
+            }
+            if kind != io::ErrorKind::Interrupted {
+                // An error is that of the first datagram; the others may fare better.
+                failed(next, SendFailure::Refused);
+                next += 1;
             }
         }
     }
@@ -240,10 +229,7 @@ impl Control {
                 self.write(libc::IPPROTO_IP, libc::IP_PKTINFO, info)
             }
             IpAddr::V6(ip) => {
-                let info = libc::in6_pktinfo {
-                    ipi6_addr: address::ipv6(ip),
-                    ipi6_ifindex: 0,
-                };
+                let info = libc::in6_pktinfo { ipi6_addr: address::ipv6(ip), ipi6_ifindex: 0 };
                 self.write(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info)
             }
         }
@@ -252,16 +238,9 @@ impl Control {
     fn write<T>(&mut self, level: libc::c_int, kind: libc::c_int, value: T) -> usize {
         let header = (&raw mut self.0).cast::<libc::cmsghdr>();
         // SAFETY: computes sizes from sizes.
-        let (len, space) = unsafe {
-            (
-                libc::CMSG_LEN(size_of::<T>() as u32),
-                libc::CMSG_SPACE(size_of::<T>() as u32),
-            )
-        };
-        assert!(
-            space as usize <= size_of::<Self>(),
-            "both kinds of packet info fit"
-        );
+        let (len, space) =
+            unsafe { (libc::CMSG_LEN(size_of::<T>() as u32), libc::CMSG_SPACE(size_of::<T>() as u32)) };
+        assert!(space as usize <= size_of::<Self>(), "both kinds of packet info fit");
         // SAFETY: the array is aligned for a cmsghdr, zeroed, and has room for the header and T, as asserted.
         unsafe {
             (*header).cmsg_len = len as _;
@@ -279,13 +258,8 @@ fn destination(header: &libc::msghdr) -> Option<IpAddr> {
     let mut control = unsafe { libc::CMSG_FIRSTHDR(header) };
     while !control.is_null() {
         // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR return pointers to whole control messages inside the buffer.
-        let (level, kind, data) = unsafe {
-            (
-                (*control).cmsg_level,
-                (*control).cmsg_type,
-                libc::CMSG_DATA(control),
-            )
-        };
+        let (level, kind, data) =
+            unsafe { ((*control).cmsg_level, (*control).cmsg_type, libc::CMSG_DATA(control)) };
         match (level, kind) {
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                 // SAFETY: the kernel puts an in_pktinfo into a message of this kind.
@@ -311,10 +285,7 @@ fn empty_header() -> libc::mmsghdr {
 }
 
 fn empty_buffer() -> libc::iovec {
-    libc::iovec {
-        iov_base: ptr::null_mut(),
-        iov_len: 0,
-    }
+    libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }
 }
 
 #[cfg(test)]
@@ -327,19 +298,15 @@ mod tests {
     fn socket(address: &str) -> UdpSocket {
         UdpSocket::bind(
             address.parse().unwrap(),
-            UdpOptions {
-                wants_destination: true,
-                ..UdpOptions::default()
-            },
+            UdpOptions { wants_destination: true, ..UdpOptions::default() },
         )
         .unwrap()
     }
 
     fn send(from: &UdpSocket, datagrams: &[Datagram<'_>]) -> Vec<(usize, SendFailure)> {
         let mut failures = Vec::new();
-        Sender::new(4).send(from.as_fd(), datagrams.iter().copied(), |index, failure| {
-            failures.push((index, failure))
-        });
+        Sender::new(4)
+            .send(from.as_fd(), datagrams.iter().copied(), |index, failure| failures.push((index, failure)));
         failures
     }
 
@@ -347,9 +314,7 @@ mod tests {
         let mut receiver = Receiver::new(8);
         let mut buffers = vec![vec![0; len]; 8];
         at.wait_until_readable();
-        let count = receiver
-            .receive(at.as_fd(), buffers.iter_mut().map(Vec::as_mut_slice))
-            .unwrap();
+        let count = receiver.receive(at.as_fd(), buffers.iter_mut().map(Vec::as_mut_slice)).unwrap();
         (receiver, count, buffers)
     }
 
@@ -379,33 +344,16 @@ mod tests {
     fn a_wildcard_socket_answers_from_the_address_that_was_asked() {
         let (client, server) = (socket("127.0.0.1:0"), socket("0.0.0.0:0"));
         let from = Some("127.0.0.7".parse().unwrap());
-        send(
-            &server,
-            &[Datagram {
-                to: client.local_addr(),
-                from,
-                bytes: b"x",
-            }],
-        );
+        send(&server, &[Datagram { to: client.local_addr(), from, bytes: b"x" }]);
         let (receiver, _, _) = receive(&client, 16);
         let received = receiver.received(0).unwrap();
-        assert_eq!(
-            received.from,
-            SocketAddr::new("127.0.0.7".parse().unwrap(), server.local_addr().port())
-        );
+        assert_eq!(received.from, SocketAddr::new("127.0.0.7".parse().unwrap(), server.local_addr().port()));
     }
 
     #[test]
     fn a_datagram_that_was_cut_off_is_not_handed_out() {
         let (alice, bob) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
-        send(
-            &alice,
-            &[Datagram {
-                to: bob.local_addr(),
-                from: None,
-                bytes: b"too long",
-            }],
-        );
+        send(&alice, &[Datagram { to: bob.local_addr(), from: None, bytes: b"too long" }]);
         let (receiver, count, _) = receive(&bob, 4);
         assert_eq!(count, 1);
         assert_eq!(receiver.received(0), None);
@@ -414,16 +362,8 @@ mod tests {
     #[test]
     fn a_refused_datagram_leaves_the_others_alone() {
         let (alice, bob) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
-        let good = Datagram {
-            to: bob.local_addr(),
-            from: None,
-            bytes: b"good",
-        };
-        let bad = Datagram {
-            to: "127.0.0.1:0".parse().unwrap(),
-            from: None,
-            bytes: b"port zero",
-        };
+        let good = Datagram { to: bob.local_addr(), from: None, bytes: b"good" };
+        let bad = Datagram { to: "127.0.0.1:0".parse().unwrap(), from: None, bytes: b"port zero" };
         assert_eq!(
             send(&alice, &[bad, good, bad, good]),
             [(0, SendFailure::Refused), (2, SendFailure::Refused)]
@@ -435,9 +375,7 @@ mod tests {
     fn an_empty_socket_would_block() {
         let alice = socket("127.0.0.1:0");
         let mut buffer = [0; 4];
-        let error = Receiver::new(1)
-            .receive(alice.as_fd(), std::iter::once(&mut buffer[..]))
-            .unwrap_err();
+        let error = Receiver::new(1).receive(alice.as_fd(), std::iter::once(&mut buffer[..])).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
     }
 }

@@ -24,12 +24,7 @@ impl Readiness {
     pub fn new() -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let wake = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
-        epoll::add(
-            &epoll,
-            &*wake,
-            epoll::EventData::new_u64(WAKE_TOKEN),
-            epoll::EventFlags::IN,
-        )?;
+        epoll::add(&epoll, &*wake, epoll::EventData::new_u64(WAKE_TOKEN), epoll::EventFlags::IN)?;
         Ok(Self { epoll, wake })
     }
 
@@ -41,12 +36,7 @@ impl Readiness {
     /// Adds a socket that is reported whenever it can be read; it leaves the set by being closed.
     pub fn add(&self, socket: impl AsFd, token: u64) -> io::Result<()> {
         assert_ne!(token, WAKE_TOKEN, "the last token belongs to the waker");
-        Ok(epoll::add(
-            &self.epoll,
-            socket,
-            epoll::EventData::new_u64(token),
-            epoll::EventFlags::IN,
-        )?)
+        Ok(epoll::add(&self.epoll, socket, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?)
     }
 
     /// Waits until a socket can be read, somebody wakes us, or the time is over; `None` waits for ever.
@@ -106,14 +96,8 @@ mod tests {
         let mut ready = Vec::new();
         readiness.add(&quiet, 1).unwrap();
         readiness.add(&loud, 2).unwrap();
-        let datagram = Datagram {
-            to: loud.local_addr(),
-            from: None,
-            bytes: b"x",
-        };
-        Sender::new(1).send(quiet.as_fd(), std::iter::once(datagram), |_, failure| {
-            panic!("{failure:?}")
-        });
+        let datagram = Datagram { to: loud.local_addr(), from: None, bytes: b"x" };
+        Sender::new(1).send(quiet.as_fd(), std::iter::once(datagram), |_, failure| panic!("{failure:?}"));
         assert!(!readiness.wait(Some(Duration::from_secs(5)), &mut ready).unwrap());
         assert_eq!(ready, [2]);
     }

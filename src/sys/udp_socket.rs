@@ -28,11 +28,8 @@ pub struct UdpOptions {
 impl UdpSocket {
     /// Opens a socket and binds it.
     pub fn bind(address: SocketAddr, options: UdpOptions) -> io::Result<Self> {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::DGRAM.nonblocking(),
-            Some(Protocol::UDP),
-        )?;
+        let socket =
+            Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
         if address.is_ipv6() {
             // One socket for each family, so that no IPv4 client appears as an IPv6 one.
             socket.set_only_v6(true)?;
@@ -51,10 +48,7 @@ impl UdpSocket {
             ask_for_destination(&socket, address.ip())?;
         }
         socket.bind(&address.into())?;
-        let local = socket
-            .local_addr()?
-            .as_socket()
-            .unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
+        let local = socket.local_addr()?.as_socket().unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
         Ok(Self { socket, local })
     }
 
@@ -70,19 +64,9 @@ impl UdpSocket {
 
     #[cfg(test)]
     pub(super) fn wait_until_readable(&self) {
-        let mut poll = [rustix::event::PollFd::new(
-            &self.socket,
-            rustix::event::PollFlags::IN,
-        )];
-        let deadline = rustix::event::Timespec {
-            tv_sec: 5,
-            tv_nsec: 0,
-        };
-        assert_eq!(
-            rustix::event::poll(&mut poll, Some(&deadline)).unwrap(),
-            1,
-            "nothing came"
-        );
+        let mut poll = [rustix::event::PollFd::new(&self.socket, rustix::event::PollFlags::IN)];
+        let deadline = rustix::event::Timespec { tv_sec: 5, tv_nsec: 0 };
+        assert_eq!(rustix::event::poll(&mut poll, Some(&deadline)).unwrap(), 1, "nothing came");
     }
 }
 
@@ -109,11 +93,7 @@ fn ask_for_destination(socket: &Socket, family: IpAddr) -> io::Result<()> {
             size_of::<libc::c_int>() as libc::socklen_t,
         )
     };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(test)]
@@ -122,10 +102,7 @@ mod tests {
 
     #[test]
     fn shared_sockets_bind_the_same_port() {
-        let shared = UdpOptions {
-            is_shared: true,
-            ..UdpOptions::default()
-        };
+        let shared = UdpOptions { is_shared: true, ..UdpOptions::default() };
         let first = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), shared).unwrap();
         UdpSocket::bind(first.local_addr(), shared).unwrap();
         let error = UdpSocket::bind(first.local_addr(), UdpOptions::default()).unwrap_err();
@@ -135,14 +112,8 @@ mod tests {
     #[test]
     fn never_sets_the_dont_fragment_bit() {
         let v4 = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), UdpOptions::default()).unwrap();
-        assert_eq!(
-            sockopt::ip_mtu_discover(&v4.socket).unwrap(),
-            Ipv4PathMtuDiscovery::DONT
-        );
+        assert_eq!(sockopt::ip_mtu_discover(&v4.socket).unwrap(), Ipv4PathMtuDiscovery::DONT);
         let v6 = UdpSocket::bind("[::1]:0".parse().unwrap(), UdpOptions::default()).unwrap();
-        assert_eq!(
-            sockopt::ipv6_mtu_discover(&v6.socket).unwrap(),
-            Ipv6PathMtuDiscovery::DONT
-        );
+        assert_eq!(sockopt::ipv6_mtu_discover(&v6.socket).unwrap(), Ipv6PathMtuDiscovery::DONT);
     }
 }

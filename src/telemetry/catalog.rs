@@ -33,11 +33,8 @@ impl Family {
     }
 }
 
-pub(super) const BUILD_INFO: Family = Family::new(
-    "turnpike_build_info",
-    "Always 1; the label names the version that runs.",
-    &["version"],
-);
+pub(super) const BUILD_INFO: Family =
+    Family::new("turnpike_build_info", "Always 1; the label names the version that runs.", &["version"]);
 
 pub(super) const GATEWAY_REQUESTS: Family = Family::new(
     "turnpike_gateway_requests_total",
@@ -49,70 +46,46 @@ pub(super) const GATEWAY_REQUEST_DURATION: Family = Family::new(
     "Time from a request's headers to its answer.",
     &["route"],
 );
-pub(super) const GATEWAY_IN_FLIGHT: Family = Family::new(
-    "turnpike_gateway_requests_in_flight",
-    "HTTP requests that are being answered now.",
-    &[],
-);
+pub(super) const GATEWAY_IN_FLIGHT: Family =
+    Family::new("turnpike_gateway_requests_in_flight", "HTTP requests that are being answered now.", &[]);
 pub(super) const GATEWAY_BACKEND_FAILURES: Family = Family::new(
     "turnpike_gateway_backend_failures_total",
     "Requests that the backend gave no usable answer to, by cause.",
     &["cause"],
 );
-pub(super) const GATEWAY_KEYS_REFUSED: Family = Family::new(
-    "turnpike_gateway_keys_refused_total",
-    "Requests without a valid key, by cause.",
-    &["cause"],
-);
+pub(super) const GATEWAY_KEYS_REFUSED: Family =
+    Family::new("turnpike_gateway_keys_refused_total", "Requests without a valid key, by cause.", &["cause"]);
 pub(super) const GATEWAY_CONNECTION_FAILURES: Family = Family::new(
     "turnpike_gateway_connection_failures_total",
     "Client connections that ended before they carried a request, by cause.",
     &["cause"],
 );
 
-pub(super) const RELAY_PACKETS: Family = Family::new(
-    "turnpike_relay_packets_total",
-    "Application packets relayed, by direction.",
-    &["direction"],
-);
+pub(super) const RELAY_PACKETS: Family =
+    Family::new("turnpike_relay_packets_total", "Application packets relayed, by direction.", &["direction"]);
 pub(super) const RELAY_BYTES: Family = Family::new(
     "turnpike_relay_bytes_total",
     "Application payload relayed in bytes, without TURN, UDP and IP headers, by direction.",
     &["direction"],
 );
-pub(super) const RELAY_DROPPED: Family = Family::new(
-    "turnpike_relay_dropped_packets_total",
-    "Packets not relayed, by reason.",
-    &["reason"],
-);
-pub(super) const RELAY_RECEIVED: Family = Family::new(
-    "turnpike_relay_received_packets_total",
-    "Packets taken from the relay's sockets.",
-    &[],
-);
+pub(super) const RELAY_DROPPED: Family =
+    Family::new("turnpike_relay_dropped_packets_total", "Packets not relayed, by reason.", &["reason"]);
+pub(super) const RELAY_RECEIVED: Family =
+    Family::new("turnpike_relay_received_packets_total", "Packets taken from the relay's sockets.", &[]);
 pub(super) const RELAY_BATCHES: Family = Family::new(
     "turnpike_relay_receive_batches_total",
     "Receive calls that returned packets; received packets divided by it is the mean batch.",
     &[],
 );
-pub(super) const RELAY_PORTS: Family = Family::new(
-    "turnpike_relay_ports",
-    "Relay ports that allocations can have.",
-    &[],
-);
-pub(super) const RELAY_PORTS_FREE: Family = Family::new(
-    "turnpike_relay_ports_free",
-    "Relay ports that no allocation holds now.",
-    &[],
-);
+pub(super) const RELAY_PORTS: Family =
+    Family::new("turnpike_relay_ports", "Relay ports that allocations can have.", &[]);
+pub(super) const RELAY_PORTS_FREE: Family =
+    Family::new("turnpike_relay_ports_free", "Relay ports that no allocation holds now.", &[]);
 pub(super) const RELAY_WORKERS: Family =
     Family::new("turnpike_relay_workers", "Worker threads of the relay.", &[]);
 
-pub(super) const TURN_REQUESTS: Family = Family::new(
-    "turnpike_turn_requests_total",
-    "STUN and TURN requests received, by method.",
-    &["method"],
-);
+pub(super) const TURN_REQUESTS: Family =
+    Family::new("turnpike_turn_requests_total", "STUN and TURN requests received, by method.", &["method"]);
 pub(super) const TURN_RESPONSES: Family = Family::new(
     "turnpike_turn_responses_total",
     "STUN and TURN responses sent, by error code or success.",
@@ -120,16 +93,10 @@ pub(super) const TURN_RESPONSES: Family = Family::new(
 );
 pub(super) const TURN_ALLOCATIONS: Family =
     Family::new("turnpike_turn_allocations", "Allocations that live now.", &[]);
-pub(super) const TURN_ALLOCATIONS_CREATED: Family = Family::new(
-    "turnpike_turn_allocations_created_total",
-    "Allocations created.",
-    &[],
-);
-pub(super) const TURN_ALLOCATIONS_ENDED: Family = Family::new(
-    "turnpike_turn_allocations_ended_total",
-    "Allocations ended, by reason.",
-    &["reason"],
-);
+pub(super) const TURN_ALLOCATIONS_CREATED: Family =
+    Family::new("turnpike_turn_allocations_created_total", "Allocations created.", &[]);
+pub(super) const TURN_ALLOCATIONS_ENDED: Family =
+    Family::new("turnpike_turn_allocations_ended_total", "Allocations ended, by reason.", &["reason"]);
 
 #[cfg(test)]
 pub(super) const ALL: &[Family] = &[
@@ -171,11 +138,7 @@ mod tests {
     #[test]
     fn says_in_one_sentence_what_is_counted() {
         for family in ALL {
-            assert!(
-                family.help.ends_with('.') && !family.help.contains('\n'),
-                "{}",
-                family.name
-            );
+            assert!(family.help.ends_with('.') && !family.help.contains('\n'), "{}", family.name);
         }
     }
 }

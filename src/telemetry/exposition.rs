@@ -30,17 +30,9 @@ mod tests {
         let text = metrics.exposition().unwrap();
 
         for family in catalog::ALL {
-            assert!(
-                text.contains(&format!("# HELP {} {}\n", family.name, family.help)),
-                "{}",
-                family.name
-            );
+            assert!(text.contains(&format!("# HELP {} {}\n", family.name, family.help)), "{}", family.name);
         }
-        assert!(text.contains(concat!(
-            "turnpike_build_info{version=\"",
-            env!("CARGO_PKG_VERSION"),
-            "\"} 1"
-        )));
+        assert!(text.contains(concat!("turnpike_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1")));
         assert!(text.contains("process_open_fds "));
     }
 
@@ -68,10 +60,7 @@ mod tests {
 
     fn counted() -> Metrics {
         let metrics = Metrics::new();
-        metrics
-            .gateway()
-            .begin(Route::Offer)
-            .finish(200, Duration::from_millis(7));
+        metrics.gateway().begin(Route::Offer).finish(200, Duration::from_millis(7));
         metrics.register_worker().relayed(Direction::ToPeer, 1, 100);
         metrics
     }

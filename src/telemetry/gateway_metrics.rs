@@ -110,11 +110,7 @@ impl GatewayMetrics {
     /// Counts a request in, until the returned value finishes or is dropped.
     pub fn begin(&self, route: Route) -> RequestInFlight {
         self.in_flight.inc();
-        RequestInFlight {
-            metrics: self.clone(),
-            route,
-            is_finished: false,
-        }
+        RequestInFlight { metrics: self.clone(), route, is_finished: false }
     }
 
     /// Counts a request that the backend failed.
@@ -144,10 +140,7 @@ impl RequestInFlight {
     fn count(&self, status: u16) {
         // Three digits at most leave HTTP, and the backend chooses among them: the label stays bounded.
         let status = status.to_string();
-        self.metrics
-            .requests
-            .with_label_values(&[self.route.label(), &status])
-            .inc();
+        self.metrics.requests.with_label_values(&[self.route.label(), &status]).inc();
     }
 }
 
@@ -173,13 +166,7 @@ impl Route {
 }
 
 impl BackendFailure {
-    const ALL: [Self; 5] = [
-        Self::Unreachable,
-        Self::Closed,
-        Self::Garbled,
-        Self::TimedOut,
-        Self::TooLong,
-    ];
+    const ALL: [Self; 5] = [Self::Unreachable, Self::Closed, Self::Garbled, Self::TimedOut, Self::TooLong];
 
     /// The cause as logs and metrics name it.
     pub fn label(self) -> &'static str {
@@ -206,12 +193,7 @@ impl KeyRefusal {
 }
 
 impl ConnectionFailure {
-    const ALL: [Self; 4] = [
-        Self::Accept,
-        Self::Handshake,
-        Self::HandshakeTimedOut,
-        Self::HeadersTimedOut,
-    ];
+    const ALL: [Self; 4] = [Self::Accept, Self::Handshake, Self::HandshakeTimedOut, Self::HeadersTimedOut];
 
     fn label(self) -> &'static str {
         match self {
@@ -237,9 +219,8 @@ fn histograms(family: &Family, register: &impl Fn(Box<dyn Collector>)) -> Histog
 
 /// Seconds. From a health answer on the same machine (1 ms) to the default deadline of an offer (20 s), with a bound
 /// just above the 5 s that an aiortc backend needs when its STUN server is unreachable.
-const DURATION_BUCKETS: [f64; 14] = [
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.5, 10.0, 20.0,
-];
+const DURATION_BUCKETS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.5, 10.0, 20.0];
 
 /// The status that web servers log where no answer was sent, since nobody waited for it.
 const CLIENT_LEFT: u16 = 499;
@@ -255,10 +236,7 @@ mod tests {
     fn counts_a_request_by_route_and_status() {
         let metrics = Metrics::new();
 
-        metrics
-            .gateway()
-            .begin(Route::Offer)
-            .finish(200, Duration::from_millis(7));
+        metrics.gateway().begin(Route::Offer).finish(200, Duration::from_millis(7));
         let text = metrics.exposition().unwrap();
 
         assert!(text.contains("turnpike_gateway_requests_total{route=\"offer\",status=\"200\"} 1\n"));
@@ -293,9 +271,7 @@ mod tests {
         let _ = ConnectionFailure::ALL.map(|cause| metrics.gateway().connection_failed(cause));
         let text = metrics.exposition().unwrap();
 
-        let causes = text
-            .lines()
-            .filter(|line| line.contains("{cause=") && line.ends_with("} 1"));
+        let causes = text.lines().filter(|line| line.contains("{cause=") && line.ends_with("} 1"));
         assert_eq!(causes.count(), 12);
     }
 }

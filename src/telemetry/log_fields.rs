@@ -15,11 +15,7 @@ pub(super) struct TextFields;
 
 impl<'writer> FormatFields<'writer> for TextFields {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'writer>, fields: R) -> fmt::Result {
-        let mut line = Line {
-            writer,
-            is_empty: true,
-            result: Ok(()),
-        };
+        let mut line = Line { writer, is_empty: true, result: Ok(()) };
         fields.record(&mut line);
         line.result
     }
@@ -38,17 +34,13 @@ impl Line<'_> {
         }
         self.is_empty = false;
         if field.name() == "message" {
-            return value
-                .chars()
-                .try_for_each(|character| write_escaped(&mut self.writer, character));
+            return value.chars().try_for_each(|character| write_escaped(&mut self.writer, character));
         }
         write!(self.writer, "{}=", field.name())?;
         if value.is_empty() || value.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '=')) {
             self.quoted(value)
         } else {
-            value
-                .chars()
-                .try_for_each(|character| write_escaped(&mut self.writer, character))
+            value.chars().try_for_each(|character| write_escaped(&mut self.writer, character))
         }
     }
 

@@ -74,21 +74,12 @@ mod tests {
     fn keeps_a_hostile_user_id_on_its_line_in_text() {
         let log = Log::default();
 
-        subscriber::with_default(
-            text(&Settings::default(), log.writer(), false),
-            log_hostile_values,
-        );
+        subscriber::with_default(text(&Settings::default(), log.writer(), false), log_hostile_values);
 
         let lines = log.lines();
         assert_eq!(lines.len(), 1, "{lines:?}");
-        assert!(
-            !lines[0].contains(|c: char| c.is_control() || c == '\u{2028}'),
-            "{lines:?}"
-        );
-        assert!(
-            lines[0].contains("offer answered user_id=\"eve\\\\n2025"),
-            "{lines:?}"
-        );
+        assert!(!lines[0].contains(|c: char| c.is_control() || c == '\u{2028}'), "{lines:?}");
+        assert!(lines[0].contains("offer answered user_id=\"eve\\\\n2025"), "{lines:?}");
         assert!(lines[0].contains("\\\"x\\\""), "{lines:?}");
         assert!(lines[0].ends_with("status=201"), "{lines:?}");
     }
@@ -117,11 +108,7 @@ mod tests {
             info!(user_id = %RedactedUser("user-42"), none = None::<u8>, empty = "", "offer answered");
         });
 
-        assert!(
-            log.lines()[0].ends_with("offer answered user_id=user-42 empty=\"\""),
-            "{:?}",
-            log.lines()
-        );
+        assert!(log.lines()[0].ends_with("offer answered user_id=user-42 empty=\"\""), "{:?}", log.lines());
     }
 
     #[test]
@@ -157,11 +144,7 @@ mod tests {
 
         fn lines(&self) -> Vec<String> {
             let bytes = self.0.lock().unwrap().clone();
-            String::from_utf8(bytes)
-                .unwrap()
-                .lines()
-                .map(str::to_owned)
-                .collect()
+            String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
         }
     }
 

@@ -28,15 +28,8 @@ impl Metrics {
         register(&registry, Box::new(RelayCollector::new(Arc::clone(&relay))));
         register(&registry, Box::new(build_info()));
         #[cfg(target_os = "linux")]
-        register(
-            &registry,
-            Box::new(prometheus::process_collector::ProcessCollector::for_self()),
-        );
-        Self {
-            registry,
-            gateway,
-            relay,
-        }
+        register(&registry, Box::new(prometheus::process_collector::ProcessCollector::for_self()));
+        Self { registry, gateway, relay }
     }
 
     /// The counts of the gateway.
@@ -48,11 +41,7 @@ impl Metrics {
     pub fn register_worker(&self) -> Arc<RelayStats> {
         let stats = Arc::new(RelayStats::default());
         // A poisoned list is still whole: pushing is its only change.
-        self.relay
-            .workers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Arc::clone(&stats));
+        self.relay.workers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&stats));
         stats
     }
 
@@ -75,9 +64,7 @@ impl fmt::Debug for Metrics {
 }
 
 fn register(registry: &Registry, collector: Box<dyn Collector>) {
-    registry
-        .register(collector)
-        .expect("each name of the catalogue is registered once");
+    registry.register(collector).expect("each name of the catalogue is registered once");
 }
 
 fn build_info() -> prometheus::IntGaugeVec {

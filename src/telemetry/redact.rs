@@ -17,11 +17,7 @@ impl fmt::Display for RedactedUser<'_> {
         for character in characters.by_ref().take(SHOWN_CHARACTERS) {
             write_escaped(f, character)?;
         }
-        if characters.next().is_some() {
-            f.write_char('…')
-        } else {
-            Ok(())
-        }
+        if characters.next().is_some() { f.write_char('…') } else { Ok(()) }
     }
 }
 

@@ -26,10 +26,7 @@ pub(super) type CountPorts = dyn Fn() -> (u64, u64) + Send + Sync;
 
 impl RelayCollector {
     pub(super) fn new(relay: Arc<RelayRegistry>) -> Self {
-        Self {
-            relay,
-            descs: FAMILIES.iter().map(Family::desc).collect(),
-        }
+        Self { relay, descs: FAMILIES.iter().map(Family::desc).collect() }
     }
 }
 
@@ -47,37 +44,21 @@ impl Collector for RelayCollector {
         let reasons = DropReason::ALL.map(DropReason::label);
         let methods = TurnMethod::ALL.map(TurnMethod::label);
         let ends = EndReason::ALL.map(EndReason::label);
-        let codes: Vec<&str> = RESPONSE_CODES
-            .iter()
-            .map(|&(_, label)| label)
-            .chain(["other", "success"])
-            .collect();
+        let codes: Vec<&str> =
+            RESPONSE_CODES.iter().map(|&(_, label)| label).chain(["other", "success"]).collect();
         vec![
-            counters(&catalog::RELAY_PACKETS, &directions, |i| {
-                sum(&|stats| stats.packets[i].get())
-            }),
-            counters(&catalog::RELAY_BYTES, &directions, |i| {
-                sum(&|stats| stats.bytes[i].get())
-            }),
-            counters(&catalog::RELAY_DROPPED, &reasons, |i| {
-                sum(&|stats| stats.dropped[i].get())
-            }),
+            counters(&catalog::RELAY_PACKETS, &directions, |i| sum(&|stats| stats.packets[i].get())),
+            counters(&catalog::RELAY_BYTES, &directions, |i| sum(&|stats| stats.bytes[i].get())),
+            counters(&catalog::RELAY_DROPPED, &reasons, |i| sum(&|stats| stats.dropped[i].get())),
             counter(&catalog::RELAY_RECEIVED, sum(&|stats| stats.received.get())),
             counter(&catalog::RELAY_BATCHES, sum(&|stats| stats.batches.get())),
             gauge(&catalog::RELAY_PORTS, ports),
             gauge(&catalog::RELAY_PORTS_FREE, ports_free),
             gauge(&catalog::RELAY_WORKERS, workers.len() as u64),
-            counters(&catalog::TURN_REQUESTS, &methods, |i| {
-                sum(&|stats| stats.requests[i].get())
-            }),
-            counters(&catalog::TURN_RESPONSES, &codes, |i| {
-                sum(&|stats| stats.responses[i].get())
-            }),
+            counters(&catalog::TURN_REQUESTS, &methods, |i| sum(&|stats| stats.requests[i].get())),
+            counters(&catalog::TURN_RESPONSES, &codes, |i| sum(&|stats| stats.responses[i].get())),
             gauge(&catalog::TURN_ALLOCATIONS, sum(&RelayStats::allocations)),
-            counter(
-                &catalog::TURN_ALLOCATIONS_CREATED,
-                sum(&|stats| stats.allocations_created.get()),
-            ),
+            counter(&catalog::TURN_ALLOCATIONS_CREATED, sum(&|stats| stats.allocations_created.get())),
             counters(&catalog::TURN_ALLOCATIONS_ENDED, &ends, |i| {
                 sum(&|stats| stats.allocations_ended[i].get())
             }),
@@ -185,11 +166,7 @@ mod tests {
         stats.success_response();
         let text = metrics.exposition().unwrap();
 
-        let once = |name: &str| {
-            text.lines()
-                .filter(|l| l.starts_with(name) && l.ends_with("} 1"))
-                .count()
-        };
+        let once = |name: &str| text.lines().filter(|l| l.starts_with(name) && l.ends_with("} 1")).count();
         assert_eq!(once("turnpike_relay_dropped_packets_total{reason="), 8);
         assert_eq!(once("turnpike_turn_requests_total{method="), 6);
         assert_eq!(once("turnpike_turn_allocations_ended_total{reason="), 3);
@@ -207,11 +184,6 @@ mod tests {
         stats.allocation_ended(EndReason::Deleted);
 
         assert_eq!(stats.allocations(), 2);
-        assert!(
-            metrics
-                .exposition()
-                .unwrap()
-                .contains("turnpike_turn_allocations 2\n")
-        );
+        assert!(metrics.exposition().unwrap().contains("turnpike_turn_allocations 2\n"));
     }
 }

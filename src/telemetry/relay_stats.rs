@@ -111,10 +111,7 @@ impl RelayStats {
 
     /// Counts an error response.
     pub fn error_response(&self, code: u16) {
-        let index = RESPONSE_CODES
-            .iter()
-            .position(|&(listed, _)| listed == code)
-            .unwrap_or(OTHER_CODE);
+        let index = RESPONSE_CODES.iter().position(|&(listed, _)| listed == code).unwrap_or(OTHER_CODE);
         self.responses[index].add(1);
     }
 
@@ -139,9 +136,7 @@ impl RelayStats {
 
 impl fmt::Debug for RelayStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RelayStats")
-            .field("allocations", &self.allocations())
-            .finish_non_exhaustive()
+        f.debug_struct("RelayStats").field("allocations", &self.allocations()).finish_non_exhaustive()
     }
 }
 

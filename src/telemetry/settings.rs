@@ -26,9 +26,7 @@ pub struct LogFilter(String);
 impl LogFilter {
     /// Checks a filter.
     pub fn parse(text: &str) -> Result<Self, tracing_subscriber::filter::ParseError> {
-        tracing_subscriber::EnvFilter::builder()
-            .parse(text)
-            .map(|_| Self(text.to_owned()))
+        tracing_subscriber::EnvFilter::builder().parse(text).map(|_| Self(text.to_owned()))
     }
 
     /// The filter as it was written.

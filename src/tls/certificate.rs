@@ -62,10 +62,7 @@ fn certified_key(
     let key = provider
         .key_provider
         .load_private_key(key)
-        .map_err(|source| TlsError::UnusableKey {
-            path: files.private_key.clone(),
-            source,
-        })?;
+        .map_err(|source| TlsError::UnusableKey { path: files.private_key.clone(), source })?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
         // Unknown: a kind of key whose public half rustls cannot ask for. Nothing speaks against the pair.
@@ -74,10 +71,7 @@ fn certified_key(
             certificate: files.certificate.clone(),
             private_key: files.private_key.clone(),
         }),
-        Err(source) => Err(TlsError::Refused {
-            path: files.certificate.clone(),
-            source,
-        }),
+        Err(source) => Err(TlsError::Refused { path: files.certificate.clone(), source }),
     }
 }
 
@@ -87,9 +81,7 @@ fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>())
         .map_err(|error| read_error(path, error))?;
     if chain.is_empty() {
-        return Err(TlsError::NoCertificate {
-            path: path.to_owned(),
-        });
+        return Err(TlsError::NoCertificate { path: path.to_owned() });
     }
     Ok(chain)
 }
@@ -97,9 +89,7 @@ fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     PrivateKeyDer::from_pem_file(path).map_err(|error| {
         if matches!(error, pem::Error::NoItemsFound) {
-            return TlsError::NoPrivateKey {
-                path: path.to_owned(),
-            };
+            return TlsError::NoPrivateKey { path: path.to_owned() };
         }
         read_error(path, error)
     })
@@ -118,9 +108,7 @@ fn read_error(path: &Path, error: pem::Error) -> TlsError {
 
 fn check_validity(path: &Path, certificate: &CertificateDer<'_>, now: SystemTime) -> Result<(), TlsError> {
     let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
-        return Err(TlsError::MalformedCertificate {
-            path: path.to_owned(),
-        });
+        return Err(TlsError::MalformedCertificate { path: path.to_owned() });
     };
     let validity = parsed.validity();
     // A clock before 1970 is wrong; such a machine sees every certificate as not yet valid.
@@ -132,10 +120,7 @@ fn check_validity(path: &Path, certificate: &CertificateDer<'_>, now: SystemTime
         });
     }
     if now > validity.not_after.timestamp() {
-        return Err(TlsError::Expired {
-            path: path.to_owned(),
-            not_after: validity.not_after.to_string(),
-        });
+        return Err(TlsError::Expired { path: path.to_owned(), not_after: validity.not_after.to_string() });
     }
     Ok(())
 }
@@ -167,10 +152,8 @@ mod tests {
         let both = fs::read_to_string(&files.private_key).unwrap()
             + &fs::read_to_string(&files.certificate).unwrap();
         fs::write(&files.certificate, both).unwrap();
-        let files = CertificateFiles {
-            private_key: files.certificate.clone(),
-            certificate: files.certificate,
-        };
+        let files =
+            CertificateFiles { private_key: files.certificate.clone(), certificate: files.certificate };
 
         load(&files, &[], year_2030()).unwrap();
     }
@@ -183,16 +166,8 @@ mod tests {
 
         let error = load(&files, &[], year_2030()).unwrap_err();
 
-        assert!(
-            matches!(&error, TlsError::Missing { path } if *path == files.private_key),
-            "{error}"
-        );
-        assert!(
-            error
-                .to_string()
-                .ends_with("none.key: no such file; check the path"),
-            "{error}"
-        );
+        assert!(matches!(&error, TlsError::Missing { path } if *path == files.private_key), "{error}");
+        assert!(error.to_string().ends_with("none.key: no such file; check the path"), "{error}");
     }
 
     #[test]
@@ -201,10 +176,7 @@ mod tests {
         let mut files = issue(&folder, "server");
         files.certificate = folder.path().to_owned();
 
-        assert!(matches!(
-            load(&files, &[], year_2030()),
-            Err(TlsError::Unreadable { .. })
-        ));
+        assert!(matches!(load(&files, &[], year_2030()), Err(TlsError::Unreadable { .. })));
     }
 
     #[test]
@@ -213,10 +185,7 @@ mod tests {
         let mut files = issue(&folder, "server");
         files.certificate = files.private_key.clone();
 
-        assert!(matches!(
-            load(&files, &[], year_2030()),
-            Err(TlsError::NoCertificate { .. })
-        ));
+        assert!(matches!(load(&files, &[], year_2030()), Err(TlsError::NoCertificate { .. })));
     }
 
     #[test]
@@ -225,10 +194,7 @@ mod tests {
         let mut files = issue(&folder, "server");
         files.private_key = files.certificate.clone();
 
-        assert!(matches!(
-            load(&files, &[], year_2030()),
-            Err(TlsError::NoPrivateKey { .. })
-        ));
+        assert!(matches!(load(&files, &[], year_2030()), Err(TlsError::NoPrivateKey { .. })));
     }
 
     #[test]
@@ -238,42 +204,27 @@ mod tests {
         let whole = fs::read_to_string(&files.certificate).unwrap();
         fs::write(&files.certificate, &whole[..whole.len() / 2]).unwrap();
 
-        assert!(matches!(
-            load(&files, &[], year_2030()),
-            Err(TlsError::NotPem { .. })
-        ));
+        assert!(matches!(load(&files, &[], year_2030()), Err(TlsError::NotPem { .. })));
     }
 
     #[test]
     fn refuses_pem_that_holds_no_x509() {
         let folder = TempDir::new().unwrap();
         let files = issue(&folder, "server");
-        fs::write(
-            &files.certificate,
-            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-        )
-        .unwrap();
+        fs::write(&files.certificate, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+            .unwrap();
 
-        assert!(matches!(
-            load(&files, &[], year_2030()),
-            Err(TlsError::MalformedCertificate { .. })
-        ));
+        assert!(matches!(load(&files, &[], year_2030()), Err(TlsError::MalformedCertificate { .. })));
     }
 
     #[test]
     fn refuses_a_key_that_is_no_key() {
         let folder = TempDir::new().unwrap();
         let files = issue(&folder, "server");
-        fs::write(
-            &files.private_key,
-            "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-        )
-        .unwrap();
+        fs::write(&files.private_key, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+            .unwrap();
 
-        assert!(matches!(
-            load(&files, &[], year_2030()),
-            Err(TlsError::UnusableKey { .. })
-        ));
+        assert!(matches!(load(&files, &[], year_2030()), Err(TlsError::UnusableKey { .. })));
     }
 
     #[test]
@@ -282,10 +233,7 @@ mod tests {
         let mut files = issue(&folder, "server");
         files.private_key = issue(&folder, "other").private_key;
 
-        assert!(matches!(
-            load(&files, &[], year_2030()),
-            Err(TlsError::KeyMismatch { .. })
-        ));
+        assert!(matches!(load(&files, &[], year_2030()), Err(TlsError::KeyMismatch { .. })));
     }
 
     #[test]
@@ -297,10 +245,7 @@ mod tests {
         let early = load(&files, &[], UNIX_EPOCH).unwrap_err();
 
         assert!(matches!(expired, TlsError::Expired { .. }), "{expired}");
-        assert!(
-            expired.to_string().contains("server.crt: expired at "),
-            "{expired}"
-        );
+        assert!(expired.to_string().contains("server.crt: expired at "), "{expired}");
         assert!(matches!(early, TlsError::NotYetValid { .. }), "{early}");
     }
 

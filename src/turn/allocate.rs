@@ -7,14 +7,14 @@ use super::allocation::Allocation;
 use super::auth::Authenticated;
 use super::channel::Channels;
 use super::five_tuple::{AllocationId, FiveTuple, Now};
-use super::output::{OpenRelay, Output, RelayRefusal};
+use super::output::{OpenRelay, Output, RelayPort, RelayRefusal};
 use super::permission::Permissions;
 use super::reject::Reject;
 use super::server::{Reply, Request, Server};
 use super::settings::Settings;
 use crate::wire::attribute::{
-    LIFETIME, REQUESTED_ADDRESS_FAMILY, REQUESTED_TRANSPORT, TRANSPORT_UDP, XOR_MAPPED_ADDRESS,
-    XOR_RELAYED_ADDRESS,
+    EVEN_PORT, LIFETIME, REQUESTED_ADDRESS_FAMILY, REQUESTED_TRANSPORT, RESERVATION_TOKEN, TRANSPORT_UDP,
+    XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS,
 };
 use crate::wire::{AddressFamily, Message};
 
@@ -30,13 +30,16 @@ impl Server {
             TRANSPORT_UDP => {}
             _ => return Err(Reject::UnsupportedTransport),
         }
-        // Steps 4 to 7, DONT-FRAGMENT, RESERVATION-TOKEN and EVEN-PORT: not understood, so refused with 420 before.
+        // Step 4, DONT-FRAGMENT: not understood, so refused with 420 before.
+        // Steps 5 to 7: which port.
+        let port = requested_port(request.message)?;
         // Step 8: the family of the relayed address.
         let family = requested_family(request.message)?.unwrap_or(AddressFamily::Ipv4);
         let lifetime = granted_lifetime(&self.settings, requested_lifetime(request.message)?);
         self.outputs.push_back(Output::OpenRelay(OpenRelay {
             five_tuple: request.path,
             family,
+            port,
             user: request.user.clone(),
             lifetime,
             reply,
@@ -124,19 +127,37 @@ pub(super) fn requested_lifetime(message: &Message<'_>) -> Result<Option<Duratio
 /// RFC 8656 §7.2: at least the default, at most the maximum.
 pub(super) fn granted_lifetime(settings: &Settings, requested: Option<Duration>) -> Duration {
     let longest = settings.max_allocation_lifetime.max(settings.allocation_lifetime);
-    requested
-        .unwrap_or_default()
-        .clamp(settings.allocation_lifetime, longest)
+    requested.unwrap_or_default().clamp(settings.allocation_lifetime, longest)
 }
 
 /// The family that a client asks for, if it asks (RFC 8656 §18.6).
 pub(super) fn requested_family(message: &Message<'_>) -> Result<Option<AddressFamily>, Reject> {
     match message.find(REQUESTED_ADDRESS_FAMILY) {
         None => Ok(None),
-        Some(&[number, _, _, _]) => AddressFamily::from_number(number)
-            .map(Some)
-            .ok_or(Reject::UnsupportedFamily),
+        Some(&[number, _, _, _]) => {
+            AddressFamily::from_number(number).map(Some).ok_or(Reject::UnsupportedFamily)
+        }
         Some(_) => Err(Reject::Malformed),
+    }
+}
+
+/// The port that a client asks for (RFC 8656 §18.7, §18.10).
+fn requested_port(message: &Message<'_>) -> Result<RelayPort, Reject> {
+    let even_port = match message.find(EVEN_PORT) {
+        None => None,
+        Some(&[flags]) => Some(flags),
+        Some(_) => return Err(Reject::Malformed),
+    };
+    if let Some(token) = message.find(RESERVATION_TOKEN) {
+        // Step 5: no request may have both, and a token must be one of ours, of which there are none.
+        let is_malformed = token.len() != RESERVATION_TOKEN_LEN || even_port.is_some();
+        return Err(if is_malformed { Reject::Malformed } else { Reject::InsufficientCapacity });
+    }
+    match even_port {
+        None => Ok(RelayPort::Any),
+        Some(flags) if flags & RESERVE_NEXT_PORT == 0 => Ok(RelayPort::Even),
+        // Step 6: a reservation that cannot be made is 508.
+        Some(_) => Err(Reject::InsufficientCapacity),
     }
 }
 
@@ -147,3 +168,8 @@ fn requested_transport(message: &Message<'_>) -> Result<u8, Reject> {
         _ => Err(Reject::Malformed),
     }
 }
+
+/// The R bit of EVEN-PORT (RFC 8656 §18.7).
+const RESERVE_NEXT_PORT: u8 = 0x80;
+/// The bytes of a RESERVATION-TOKEN (RFC 8656 §18.10).
+const RESERVATION_TOKEN_LEN: usize = 8;

@@ -64,16 +64,14 @@ impl Allocation {
 
     /// The next moment at which something of it ends.
     pub(super) fn deadline(&self) -> Instant {
-        let routes = self
-            .channels
-            .iter()
-            .filter(|channel| channel.is_routed)
-            .map(|channel| match self.permissions.until(channel.peer.ip()) {
+        let routes = self.channels.iter().filter(|channel| channel.is_routed).map(|channel| {
+            match self.permissions.until(channel.peer.ip()) {
                 Some(permitted_until) if !self.permission_follows_channel => {
                     channel.until.min(permitted_until)
                 }
                 _ => channel.until,
-            });
+            }
+        });
         routes.fold(self.until, Instant::min)
     }
 }

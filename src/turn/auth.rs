@@ -47,10 +47,7 @@ pub(super) fn authenticate(
     if !nonces.is_fresh(nonce, now.unix_seconds, client) {
         return Err(Reject::StaleNonce);
     }
-    Ok(Authenticated {
-        username: username.into(),
-        key,
-    })
+    Ok(Authenticated { username: username.into(), key })
 }
 
 /// The key that the message was signed with, if it is one of the user's.
@@ -63,15 +60,12 @@ fn find_key(
 ) -> Option<Key> {
     // The allocation's own user keeps the key that it came with, also when an expiring name has expired since:
     // the expiry limits when a session may begin, not how long it lasts.
-    if let Some(user) = allocation
-        .map(|allocation| &allocation.user)
-        .filter(|user| *user.username == *username)
+    if let Some(user) =
+        allocation.map(|allocation| &allocation.user).filter(|user| *user.username == *username)
     {
         return message.is_signed_with(&user.key).then(|| user.key.clone());
     }
     settings
         .credentials
-        .find_key(username, &settings.realm, now.unix_seconds, |key| {
-            message.is_signed_with(key)
-        })
+        .find_key(username, &settings.realm, now.unix_seconds, |key| message.is_signed_with(key))
 }

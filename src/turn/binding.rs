@@ -14,8 +14,6 @@ impl Server {
         }
         // No SOFTWARE: it would only make the answer to a forged source longer (RFC 8489 §14.14, a SHOULD for
         // diagnostics).
-        self.accept(reply, None, |writer| {
-            writer.address(XOR_MAPPED_ADDRESS, reply.to.client)
-        });
+        self.accept(reply, None, |writer| writer.address(XOR_MAPPED_ADDRESS, reply.to.client));
     }
 }

@@ -42,11 +42,7 @@ impl Channels {
         limit: usize,
     ) -> Result<(), BindRefusal> {
         self.0.retain(|channel| channel.reserved_until > now);
-        match self
-            .0
-            .iter()
-            .find(|channel| channel.number == number || channel.peer == peer)
-        {
+        match self.0.iter().find(|channel| channel.number == number || channel.peer == peer) {
             Some(channel) if channel.number == number && channel.peer == peer => Ok(()),
             Some(_) => Err(BindRefusal::Conflict),
             None if self.0.len() >= limit => Err(BindRefusal::Full),
@@ -64,21 +60,13 @@ impl Channels {
     ) {
         match self.0.iter_mut().find(|channel| channel.number == number) {
             Some(channel) => (channel.until, channel.reserved_until) = (until, reserved_until),
-            None => self.0.push(Channel {
-                number,
-                peer,
-                until,
-                reserved_until,
-                is_routed: false,
-            }),
+            None => self.0.push(Channel { number, peer, until, reserved_until, is_routed: false }),
         }
     }
 
     /// Whether some channel leads to this address.
     pub(super) fn lead_to(&self, peer: IpAddr, now: Instant) -> bool {
-        self.0
-            .iter()
-            .any(|channel| channel.peer.ip() == peer && channel.until > now)
+        self.0.iter().any(|channel| channel.peer.ip() == peer && channel.until > now)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Channel> {

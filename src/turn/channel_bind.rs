@@ -12,11 +12,7 @@ impl Server {
         let id = self.own_allocation(request)?;
         let number =
             requested_channel(request.message, self.settings.channel_numbers).ok_or(Reject::Malformed)?;
-        let peer = request
-            .message
-            .find_address(XOR_PEER_ADDRESS)
-            .flatten()
-            .ok_or(Reject::Malformed)?;
+        let peer = request.message.find_address(XOR_PEER_ADDRESS).flatten().ok_or(Reject::Malformed)?;
         let family = self.table.get(id).ok_or(Reject::NoAllocation)?.family();
         if AddressFamily::of(peer.ip()) != family {
             return Err(Reject::PeerFamilyMismatch);
@@ -31,24 +27,16 @@ impl Server {
         let reserved_until = bound_until + self.settings.permission_lifetime;
         let (max_channels, max_permissions) = (self.settings.max_channels, self.settings.max_permissions);
         self.update(id, request.now, |allocation| {
-            allocation
-                .channels
-                .check(number, peer, now, max_channels)
-                .map_err(|refusal| match refusal {
-                    BindRefusal::Conflict => Reject::ChannelConflict,
-                    BindRefusal::Full => Reject::InsufficientCapacity,
-                })?;
-            if !allocation
-                .permissions
-                .have_room_for([peer.ip()].into_iter(), now, max_permissions)
-            {
+            allocation.channels.check(number, peer, now, max_channels).map_err(|refusal| match refusal {
+                BindRefusal::Conflict => Reject::ChannelConflict,
+                BindRefusal::Full => Reject::InsufficientCapacity,
+            })?;
+            if !allocation.permissions.have_room_for([peer.ip()].into_iter(), now, max_permissions) {
                 return Err(Reject::InsufficientCapacity);
             }
             // RFC 8656 §12.2: a binding makes or prolongs the permission as well.
             allocation.permissions.permit(peer.ip(), permitted_until);
-            allocation
-                .channels
-                .bind(number, peer, bound_until, reserved_until);
+            allocation.channels.bind(number, peer, bound_until, reserved_until);
             Ok(())
         })
         .ok_or(Reject::NoAllocation)??;

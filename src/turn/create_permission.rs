@@ -23,22 +23,13 @@ impl Server {
         if peers.iter().any(|&peer| AddressFamily::of(peer) != family) {
             return Err(Reject::PeerFamilyMismatch);
         }
-        if !peers
-            .iter()
-            .all(|&peer| self.settings.peer_policy.may_permit(peer))
-        {
+        if !peers.iter().all(|&peer| self.settings.peer_policy.may_permit(peer)) {
             return Err(Reject::PeerForbidden);
         }
         let now = request.now.instant;
-        let (limit, until) = (
-            self.settings.max_permissions,
-            now + self.settings.permission_lifetime,
-        );
+        let (limit, until) = (self.settings.max_permissions, now + self.settings.permission_lifetime);
         self.update(id, request.now, |allocation| {
-            if !allocation
-                .permissions
-                .have_room_for(peers.iter().copied(), now, limit)
-            {
+            if !allocation.permissions.have_room_for(peers.iter().copied(), now, limit) {
                 return Err(Reject::InsufficientCapacity);
             }
             for &peer in &peers {

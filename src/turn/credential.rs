@@ -93,11 +93,7 @@ mod tests {
         )
         .sign(&Key::long_term(username.as_bytes(), "realm", password));
         let message = crate::wire::Message::parse(&signed).unwrap();
-        credentials
-            .find_key(username.as_bytes(), "realm", NOW, |key| {
-                message.is_signed_with(key)
-            })
-            .is_some()
+        credentials.find_key(username.as_bytes(), "realm", NOW, |key| message.is_signed_with(key)).is_some()
     }
 
     #[test]
@@ -132,11 +128,7 @@ mod tests {
                 (":alice".into(), false),
             ] {
                 let password = rest_password(secret, username.as_bytes());
-                assert_eq!(
-                    lets_in(&credentials, &username, password.expose()),
-                    expected,
-                    "{username}"
-                );
+                assert_eq!(lets_in(&credentials, &username, password.expose()), expected, "{username}");
             }
         }
         assert!(!lets_in(&credentials, &format!("{NOW}:alice"), "north"));

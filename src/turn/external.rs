@@ -23,9 +23,7 @@ impl ExternalAddresses {
     pub fn public_of(&self, local: IpAddr) -> IpAddr {
         let exact = self.0.iter().find(|mapping| mapping.private == Some(local));
         let any = || {
-            self.0
-                .iter()
-                .find(|mapping| mapping.private.is_none() && is_same_family(mapping.public, local))
+            self.0.iter().find(|mapping| mapping.private.is_none() && is_same_family(mapping.public, local))
         };
         exact.or_else(any).map_or(local, |mapping| mapping.public)
     }
@@ -50,10 +48,7 @@ mod tests {
 
     #[test]
     fn leaves_addresses_alone_without_a_mapping() {
-        assert_eq!(
-            ExternalAddresses::default().public_of(ip("10.0.0.5")),
-            ip("10.0.0.5")
-        );
+        assert_eq!(ExternalAddresses::default().public_of(ip("10.0.0.5")), ip("10.0.0.5"));
     }
 
     #[test]

@@ -43,6 +43,6 @@ mod tests;
 
 pub use external::ExternalAddresses;
 pub use five_tuple::{AllocationId, FiveTuple, Now};
-pub use output::{DropReason, EndReason, OpenRelay, Output, RelayRefusal};
+pub use output::{DropReason, EndReason, OpenRelay, Output, RelayPort, RelayRefusal};
 pub use server::Server;
 pub use settings::{ChannelNumbers, Settings};

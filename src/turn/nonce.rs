@@ -39,11 +39,7 @@ impl Nonces {
         let issued = u32::from_be_bytes([sealed[0], sealed[1], sealed[2], sealed[3]]);
         let age_seconds = i64::from((unix_seconds as u32).wrapping_sub(issued) as i32);
         let is_in_time = (-MAX_CLOCK_SKEW_SECONDS..=self.lifetime.as_secs() as i64).contains(&age_seconds);
-        is_in_time
-            && self
-                .mac_of(issued, client)
-                .verify_truncated_left(&sealed[4..])
-                .is_ok()
+        is_in_time && self.mac_of(issued, client).verify_truncated_left(&sealed[4..]).is_ok()
     }
 
     fn seal(&self, issued: u32, client: SocketAddr) -> Nonce {
@@ -52,9 +48,7 @@ impl Nonces {
         let mac = self.mac_of(issued, client).finalize().into_bytes();
         sealed[4..].copy_from_slice(&mac[..SEALED_LEN - 4]);
         let mut nonce = [0; NONCE_LEN];
-        URL_SAFE_NO_PAD
-            .encode_slice(sealed, &mut nonce)
-            .expect("12 bytes are 16 characters of base64");
+        URL_SAFE_NO_PAD.encode_slice(sealed, &mut nonce).expect("12 bytes are 16 characters of base64");
         nonce
     }
 
@@ -72,9 +66,7 @@ impl Nonces {
 
 impl fmt::Debug for Nonces {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Nonces")
-            .field("lifetime", &self.lifetime)
-            .finish_non_exhaustive()
+        f.debug_struct("Nonces").field("lifetime", &self.lifetime).finish_non_exhaustive()
     }
 }
 
@@ -118,13 +110,7 @@ mod tests {
     fn refuses_what_another_key_made_and_what_nobody_made() {
         let other = Nonces::new(&[2; 32], Duration::from_secs(600));
         let nonce = other.issue(NOW, client("192.0.2.1:5000"));
-        for nonce in [
-            &nonce[..],
-            b"",
-            b"0123456789abcdef",
-            b"not base64 at all",
-            &[0xff; 400],
-        ] {
+        for nonce in [&nonce[..], b"", b"0123456789abcdef", b"not base64 at all", &[0xff; 400]] {
             assert!(!nonces().is_fresh(nonce, NOW, client("192.0.2.1:5000")));
         }
     }

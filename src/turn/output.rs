@@ -88,6 +88,8 @@ pub struct OpenRelay {
     pub five_tuple: FiveTuple,
     /// The family that it wants its relayed address in.
     pub family: AddressFamily,
+    /// The port that it wants.
+    pub port: RelayPort,
     pub(super) user: Authenticated,
     pub(super) lifetime: Duration,
     pub(super) reply: Reply,
@@ -98,6 +100,15 @@ impl OpenRelay {
     pub fn reached(&self) -> IpAddr {
         self.five_tuple.server.ip()
     }
+}
+
+/// Which relay port a client asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayPort {
+    /// Any one.
+    Any,
+    /// An even one, as RTP wanted it before it shared its port with RTCP.
+    Even,
 }
 
 /// Why no relay socket could be opened.

@@ -60,8 +60,7 @@ impl PeerPolicy {
 
     /// Names an address and port that this process itself listens on.
     pub fn add_own_listener(&mut self, address: SocketAddr) {
-        self.own_listeners
-            .push(SocketAddr::new(unwrap_embedded(address.ip()), address.port()));
+        self.own_listeners.push(SocketAddr::new(unwrap_embedded(address.ip()), address.port()));
     }
 
     /// Judges a peer.
@@ -80,33 +79,18 @@ impl PeerPolicy {
         // A denial of some ports leaves the others, and Send and ChannelBind look at the port.
         let is_whole = |rule: &PeerRule| *rule.ports.start() <= 1 && *rule.ports.end() == u16::MAX;
         let is_allowed = self.allowed.iter().any(|rule| rule.network.contains(&ip));
-        let is_denied = self
-            .denied
-            .iter()
-            .any(|rule| rule.covers(original, ip) && is_whole(rule));
+        let is_denied = self.denied.iter().any(|rule| rule.covers(original, ip) && is_whole(rule));
         is_allowed || (!is_denied && is_public(original, ip))
     }
 
     fn judge_network(&self, original: IpAddr, ip: IpAddr, has_port: impl Fn(&PeerRule) -> bool) -> Judgement {
-        if self
-            .allowed
-            .iter()
-            .any(|rule| rule.network.contains(&ip) && has_port(rule))
-        {
+        if self.allowed.iter().any(|rule| rule.network.contains(&ip) && has_port(rule)) {
             return Judgement::AllowedByRule;
         }
-        if self
-            .denied
-            .iter()
-            .any(|rule| rule.covers(original, ip) && has_port(rule))
-        {
+        if self.denied.iter().any(|rule| rule.covers(original, ip) && has_port(rule)) {
             return Judgement::DeniedByRule;
         }
-        if is_public(original, ip) {
-            Judgement::AllowedAsPublic
-        } else {
-            Judgement::NotPublic
-        }
+        if is_public(original, ip) { Judgement::AllowedAsPublic } else { Judgement::NotPublic }
     }
 }
 
@@ -186,10 +170,7 @@ const fn v4(octets: [u8; 4], prefix: u8) -> Ipv4Net {
 }
 
 const fn v6(segments: [u16; 3], prefix: u8) -> Ipv6Net {
-    Ipv6Net::new_assert(
-        Ipv6Addr::new(segments[0], segments[1], segments[2], 0, 0, 0, 0, 0),
-        prefix,
-    )
+    Ipv6Net::new_assert(Ipv6Addr::new(segments[0], segments[1], segments[2], 0, 0, 0, 0, 0), prefix)
 }
 
 #[cfg(test)]
@@ -197,10 +178,7 @@ mod tests {
     use super::*;
 
     fn rule(network: &str, ports: RangeInclusive<u16>) -> PeerRule {
-        PeerRule {
-            network: network.parse().unwrap(),
-            ports,
-        }
+        PeerRule { network: network.parse().unwrap(), ports }
     }
 
     fn judge(policy: &PeerPolicy, ip: &str) -> Judgement {
@@ -261,13 +239,7 @@ mod tests {
     #[test]
     fn lets_public_addresses_through() {
         let policy = PeerPolicy::default();
-        for ip in [
-            "8.8.8.8",
-            "2606:4700::1111",
-            "::ffff:8.8.8.8",
-            "64:ff9b::808:808",
-            "172.32.0.1",
-        ] {
+        for ip in ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "172.32.0.1"] {
             assert_eq!(judge(&policy, ip), Judgement::AllowedAsPublic, "{ip}");
             assert!(policy.may_permit(ip.parse().unwrap()), "{ip}");
         }
@@ -303,18 +275,9 @@ mod tests {
         let mut policy = PeerPolicy::default();
         policy.allow(rule("0.0.0.0/0", 0..=65535));
         policy.add_own_listener("10.0.0.1:3478".parse().unwrap());
-        assert_eq!(
-            policy.judge("10.0.0.1:3478".parse().unwrap()),
-            Judgement::OwnListener
-        );
-        assert_eq!(
-            policy.judge("[::ffff:10.0.0.1]:3478".parse().unwrap()),
-            Judgement::OwnListener
-        );
-        assert_eq!(
-            policy.judge("10.0.0.1:3479".parse().unwrap()),
-            Judgement::AllowedByRule
-        );
+        assert_eq!(policy.judge("10.0.0.1:3478".parse().unwrap()), Judgement::OwnListener);
+        assert_eq!(policy.judge("[::ffff:10.0.0.1]:3478".parse().unwrap()), Judgement::OwnListener);
+        assert_eq!(policy.judge("10.0.0.1:3479".parse().unwrap()), Judgement::AllowedByRule);
     }
 
     #[test]

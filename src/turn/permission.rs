@@ -16,9 +16,7 @@ struct Permission {
 impl Permissions {
     /// Whether the peer has a permission.
     pub(super) fn is_permitted(&self, peer: IpAddr, now: Instant) -> bool {
-        self.0
-            .iter()
-            .any(|permission| permission.peer == peer && permission.until > now)
+        self.0.iter().any(|permission| permission.peer == peer && permission.until > now)
     }
 
     /// Whether these peers fit, given those that are there already and at most `limit` in all.
@@ -45,9 +43,6 @@ impl Permissions {
 
     /// When the permission of a peer ends.
     pub(super) fn until(&self, peer: IpAddr) -> Option<Instant> {
-        self.0
-            .iter()
-            .find(|permission| permission.peer == peer)
-            .map(|permission| permission.until)
+        self.0.iter().find(|permission| permission.peer == peer).map(|permission| permission.until)
     }
 }

@@ -24,11 +24,7 @@ impl RecentlyEnded {
         if self.0.len() == CAPACITY {
             self.0.pop_front();
         }
-        self.0.push_back(Deletion {
-            at: now,
-            five_tuple,
-            transaction,
-        });
+        self.0.push_back(Deletion { at: now, five_tuple, transaction });
     }
 
     /// Whether this request ended an allocation a moment ago.
@@ -39,18 +35,11 @@ impl RecentlyEnded {
         transaction: TransactionId,
     ) -> bool {
         self.forget_old(now);
-        self.0
-            .iter()
-            .rev()
-            .any(|ended| ended.transaction == transaction && ended.five_tuple == five_tuple)
+        self.0.iter().rev().any(|ended| ended.transaction == transaction && ended.five_tuple == five_tuple)
     }
 
     fn forget_old(&mut self, now: Instant) {
-        while self
-            .0
-            .front()
-            .is_some_and(|ended| now.duration_since(ended.at) >= REMEMBERED_FOR)
-        {
+        while self.0.front().is_some_and(|ended| now.duration_since(ended.at) >= REMEMBERED_FOR) {
             self.0.pop_front();
         }
     }
@@ -67,10 +56,7 @@ mod tests {
     use super::*;
 
     fn five_tuple(port: u16) -> FiveTuple {
-        FiveTuple {
-            client: ([192, 0, 2, 1], port).into(),
-            server: ([192, 0, 2, 2], 3478).into(),
-        }
+        FiveTuple { client: ([192, 0, 2, 1], port).into(), server: ([192, 0, 2, 2], 3478).into() }
     }
 
     #[test]

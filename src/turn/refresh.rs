@@ -21,34 +21,25 @@ impl Server {
             Err(reject) => return Err(reject),
         };
         if let Some(family) = requested_family(request.message)?
-            && self
-                .table
-                .get(id)
-                .is_some_and(|allocation| allocation.family() != family)
+            && self.table.get(id).is_some_and(|allocation| allocation.family() != family)
         {
             return Err(Reject::PeerFamilyMismatch);
         }
         let lifetime = if wants_end {
-            self.recently_ended
-                .remember(request.now.instant, request.path, request.message.transaction());
+            self.recently_ended.remember(request.now.instant, request.path, request.message.transaction());
             // The driver closes the relay socket before it sends the answer, so that the port is free by then.
             self.end(id, EndReason::Deleted);
             Duration::ZERO
         } else {
             let granted = granted_lifetime(&self.settings, requested);
-            self.update(id, request.now, |allocation| {
-                allocation.until = request.now.instant + granted
-            });
+            self.update(id, request.now, |allocation| allocation.until = request.now.instant + granted);
             granted
         };
-        self.accept(reply, Some(&request.user), |writer| {
-            writer.u32(LIFETIME, lifetime.as_secs() as u32)
-        });
+        self.accept(reply, Some(&request.user), |writer| writer.u32(LIFETIME, lifetime.as_secs() as u32));
         Ok(())
     }
 
     fn is_repeated_deletion(&mut self, request: &Request<'_>) -> bool {
-        self.recently_ended
-            .contains(request.now.instant, request.path, request.message.transaction())
+        self.recently_ended.contains(request.now.instant, request.path, request.message.transaction())
     }
 }

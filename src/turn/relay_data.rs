@@ -24,11 +24,7 @@ impl Server {
             return self.drop_input(DropReason::NoAllocation);
         };
         match self.check_peer(now, allocation, peer) {
-            Ok(()) => self.outputs.push_back(Output::ToPeer {
-                allocation,
-                peer,
-                payload,
-            }),
+            Ok(()) => self.outputs.push_back(Output::ToPeer { allocation, peer, payload }),
             Err(reason) => self.drop_input(reason),
         }
     }

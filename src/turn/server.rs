@@ -60,17 +60,8 @@ impl Server {
         self.begin_input();
         let message = match Message::parse(datagram) {
             Ok(message) => message,
-            Err(ParseError::MalformedAttributes {
-                method,
-                class: Class::Request,
-                transaction,
-            }) => {
-                let reply = Reply {
-                    to: path,
-                    method,
-                    transaction,
-                    wants_fingerprint: false,
-                };
+            Err(ParseError::MalformedAttributes { method, class: Class::Request, transaction }) => {
+                let reply = Reply { to: path, method, transaction, wants_fingerprint: false };
                 return self.refuse(now, reply, None, Reject::Malformed);
             }
             Err(_) => return self.drop_input(DropReason::Malformed),
@@ -105,11 +96,7 @@ impl Server {
             if deadline > now.instant {
                 return;
             }
-            if self
-                .table
-                .get(id)
-                .is_some_and(|allocation| allocation.until <= now.instant)
-            {
+            if self.table.get(id).is_some_and(|allocation| allocation.until <= now.instant) {
                 self.end(id, EndReason::Expired);
             } else {
                 self.update(id, now, |_| ());
@@ -144,24 +131,10 @@ impl Server {
             Method::Binding => self.binding(now, reply, message),
             Method::Allocate | Method::Refresh | Method::CreatePermission | Method::ChannelBind => {
                 let allocation = self.table.find(&path).and_then(|id| self.table.get(id));
-                let user = auth::authenticate(
-                    &self.settings,
-                    &self.nonces,
-                    now,
-                    path.client,
-                    message,
-                    allocation,
-                );
+                let user =
+                    auth::authenticate(&self.settings, &self.nonces, now, path.client, message, allocation);
                 match user {
-                    Ok(user) => self.handle_authenticated(
-                        reply,
-                        Request {
-                            now,
-                            path,
-                            message,
-                            user,
-                        },
-                    ),
+                    Ok(user) => self.handle_authenticated(reply, Request { now, path, message, user }),
                     Err(reject) => self.refuse(now, reply, None, reject),
                 }
             }
@@ -225,15 +198,8 @@ impl Server {
             let result = change(allocation);
             allocation.update_routes(now.instant, |route| {
                 outputs.push_back(match route {
-                    RouteChange::Open(channel, peer) => Output::OpenRoute {
-                        allocation: id,
-                        channel,
-                        peer,
-                    },
-                    RouteChange::Close(channel) => Output::CloseRoute {
-                        allocation: id,
-                        channel,
-                    },
+                    RouteChange::Open(channel, peer) => Output::OpenRoute { allocation: id, channel, peer },
+                    RouteChange::Close(channel) => Output::CloseRoute { allocation: id, channel },
                 });
             });
             result
@@ -242,10 +208,7 @@ impl Server {
 
     pub(super) fn end(&mut self, id: AllocationId, reason: EndReason) {
         if self.table.remove(id).is_some() {
-            self.outputs.push_back(Output::End {
-                allocation: id,
-                reason,
-            });
+            self.outputs.push_back(Output::End { allocation: id, reason });
         }
     }
 
@@ -272,9 +235,7 @@ impl Server {
                 writer = writer.unknown_attributes(unknown);
             }
             if let Some((realm, nonce)) = &challenge {
-                writer = writer
-                    .bytes(attribute::REALM, realm.as_bytes())
-                    .bytes(attribute::NONCE, nonce);
+                writer = writer.bytes(attribute::REALM, realm.as_bytes()).bytes(attribute::NONCE, nonce);
             }
             writer
         });
@@ -289,12 +250,8 @@ impl Server {
         write: impl FnOnce(MessageWriter<'_>) -> MessageWriter<'_>,
     ) {
         let start = self.scratch.len();
-        let mut writer = write(MessageWriter::begin(
-            &mut self.scratch,
-            reply.method,
-            class,
-            reply.transaction,
-        ));
+        let mut writer =
+            write(MessageWriter::begin(&mut self.scratch, reply.method, class, reply.transaction));
         if let Some(user) = user {
             writer = writer.sign(&user.key);
         }
@@ -302,12 +259,7 @@ impl Server {
             writer.fingerprint();
         }
         let message = start..self.scratch.len();
-        self.outputs.push_back(Output::Reply {
-            to: reply.to,
-            message,
-            method: reply.method,
-            error,
-        });
+        self.outputs.push_back(Output::Reply { to: reply.to, message, method: reply.method, error });
     }
 
     pub(super) fn drop_input(&mut self, reason: DropReason) {
@@ -323,10 +275,7 @@ impl Server {
 
     /// Forgets the bytes of the last input's outputs.
     pub(super) fn begin_input(&mut self) {
-        debug_assert!(
-            self.outputs.is_empty(),
-            "outputs are drained before the next input"
-        );
+        debug_assert!(self.outputs.is_empty(), "outputs are drained before the next input");
         self.scratch.clear();
     }
 }
@@ -357,7 +306,7 @@ pub(super) fn unknown_attributes(message: &Message<'_>) -> Vec<AttributeType> {
 }
 
 /// The attributes that we know what to do with.
-const UNDERSTOOD: [AttributeType; 9] = [
+const UNDERSTOOD: [AttributeType; 11] = [
     attribute::USERNAME,
     attribute::REALM,
     attribute::NONCE,
@@ -367,6 +316,8 @@ const UNDERSTOOD: [AttributeType; 9] = [
     attribute::DATA,
     attribute::REQUESTED_ADDRESS_FAMILY,
     attribute::REQUESTED_TRANSPORT,
+    attribute::EVEN_PORT,
+    attribute::RESERVATION_TOKEN,
 ];
 
 /// How many unknown attributes an answer lists; more only come from somebody who looks for quadratic work.

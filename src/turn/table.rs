@@ -30,19 +30,12 @@ impl Table {
     pub(super) fn insert(&mut self, allocation: Allocation) -> AllocationId {
         let entry = self.slots.vacant_entry();
         let index = u32::try_from(entry.key()).expect("there are fewer allocations than relay ports");
-        let id = AllocationId {
-            index,
-            generation: self.next_generation,
-        };
+        let id = AllocationId { index, generation: self.next_generation };
         self.next_generation = self.next_generation.wrapping_add(1);
         let deadline = allocation.deadline();
         self.by_five_tuple.insert(allocation.five_tuple, id);
         self.deadlines.insert((deadline, id));
-        entry.insert(Slot {
-            id,
-            deadline,
-            allocation,
-        });
+        entry.insert(Slot { id, deadline, allocation });
         id
     }
 
@@ -68,10 +61,7 @@ impl Table {
         id: AllocationId,
         change: impl FnOnce(&mut Allocation) -> T,
     ) -> Option<T> {
-        let slot = self
-            .slots
-            .get_mut(id.index as usize)
-            .filter(|slot| slot.id == id)?;
+        let slot = self.slots.get_mut(id.index as usize).filter(|slot| slot.id == id)?;
         let result = change(&mut slot.allocation);
         let deadline = slot.allocation.deadline();
         if deadline != slot.deadline {

@@ -81,10 +81,7 @@ impl<'a> Iterator for Attributes<'a> {
     type Item = Attribute<'a>;
 
     fn next(&mut self) -> Option<Attribute<'a>> {
-        let header = self
-            .message
-            .get(self.offset..self.end)?
-            .first_chunk::<HEADER_LEN>()?;
+        let header = self.message.get(self.offset..self.end)?.first_chunk::<HEADER_LEN>()?;
         let kind = AttributeType(u16::from_be_bytes([header[0], header[1]]));
         let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
         let offset = self.offset;

@@ -38,10 +38,7 @@ impl<'a> ChannelData<'a> {
         let channel = ChannelNumber::new(u16::from_be_bytes([n0, n1]))?;
         let length = usize::from(u16::from_be_bytes([l0, l1]));
         // RFC 8656 §12.5: over UDP padding is optional, so bytes may follow the payload.
-        Some(Self {
-            channel,
-            payload: rest.get(..length)?,
-        })
+        Some(Self { channel, payload: rest.get(..length)? })
     }
 
     /// The header for a payload of `length` bytes.
@@ -61,13 +58,7 @@ mod tests {
         let channel = ChannelNumber::new(0x4001).unwrap();
         let mut datagram = ChannelData::header(channel, 3).to_vec();
         datagram.extend_from_slice(b"abc");
-        assert_eq!(
-            ChannelData::parse(&datagram),
-            Some(ChannelData {
-                channel,
-                payload: b"abc"
-            })
-        );
+        assert_eq!(ChannelData::parse(&datagram), Some(ChannelData { channel, payload: b"abc" }));
     }
 
     #[test]

@@ -65,11 +65,7 @@ impl<'a> Message<'a> {
         let (method, class) = method::unpack(message_type);
         let mut transaction = TransactionId([0; 12]);
         transaction.0.copy_from_slice(&header[8..20]);
-        let malformed = ParseError::MalformedAttributes {
-            method,
-            class,
-            transaction,
-        };
+        let malformed = ParseError::MalformedAttributes { method, class, transaction };
 
         let mut message = Self {
             bytes,
@@ -80,11 +76,7 @@ impl<'a> Message<'a> {
             integrity: None,
             has_fingerprint: false,
         };
-        let mut attributes = Attributes {
-            message: bytes,
-            offset: HEADER_LEN,
-            end: bytes.len(),
-        };
+        let mut attributes = Attributes { message: bytes, offset: HEADER_LEN, end: bytes.len() };
         for attribute in &mut attributes {
             message.note_protection(attribute)?;
         }
@@ -154,36 +146,22 @@ impl<'a> Message<'a> {
         // The length that was signed ends with MESSAGE-INTEGRITY, whatever follows.
         let signed_len = (offset + attribute::HEADER_LEN + MAC_LEN - HEADER_LEN) as u16;
         let mac = &self.bytes[offset + attribute::HEADER_LEN..][..MAC_LEN];
-        key.verify(
-            [
-                &self.bytes[..2],
-                &signed_len.to_be_bytes(),
-                &self.bytes[4..offset],
-            ],
-            mac,
-        )
+        key.verify([&self.bytes[..2], &signed_len.to_be_bytes(), &self.bytes[4..offset]], mac)
     }
 
     /// The attributes that count, in order.
     pub fn attributes(&self) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
-        Attributes {
-            message: self.bytes,
-            offset: HEADER_LEN,
-            end: self.attributes_end,
-        }
+        Attributes { message: self.bytes, offset: HEADER_LEN, end: self.attributes_end }
     }
 
     /// The value of the first attribute of this type; later ones are ignored (RFC 8489 §14).
     pub fn find(&self, kind: AttributeType) -> Option<&'a [u8]> {
-        self.attributes()
-            .find(|attribute| attribute.kind == kind)
-            .map(|attribute| attribute.value)
+        self.attributes().find(|attribute| attribute.kind == kind).map(|attribute| attribute.value)
     }
 
     /// The first attribute of this type as an XOR address: `None` when it is missing, `Some(None)` when malformed.
     pub fn find_address(&self, kind: AttributeType) -> Option<Option<SocketAddr>> {
-        self.find(kind)
-            .map(|value| address::decode(value, &self.transaction))
+        self.find(kind).map(|value| address::decode(value, &self.transaction))
     }
 
     /// Every attribute of this type as an XOR address, `None` for a malformed one.
@@ -196,18 +174,15 @@ impl<'a> Message<'a> {
 
     /// The 32 bits of the first attribute of this type: `None` when it is missing, `Some(None)` when malformed.
     pub fn find_u32(&self, kind: AttributeType) -> Option<Option<u32>> {
-        self.find(kind)
-            .map(|value| value.try_into().ok().map(u32::from_be_bytes))
+        self.find(kind).map(|value| value.try_into().ok().map(u32::from_be_bytes))
     }
 
     /// Where the value of the first attribute of this type lies in the datagram.
     pub fn find_range(&self, kind: AttributeType) -> Option<std::ops::Range<usize>> {
-        self.attributes()
-            .find(|attribute| attribute.kind == kind)
-            .map(|attribute| {
-                let start = attribute.offset + attribute::HEADER_LEN;
-                start..start + attribute.value.len()
-            })
+        self.attributes().find(|attribute| attribute.kind == kind).map(|attribute| {
+            let start = attribute.offset + attribute::HEADER_LEN;
+            start..start + attribute.value.len()
+        })
     }
 }
 

@@ -119,11 +119,7 @@ mod tests {
         ];
         for (ours, theirs) in methods {
             for (our_class, their_class) in classes {
-                let expected = oracle::MessageType {
-                    method: theirs,
-                    class: their_class,
-                }
-                .value();
+                let expected = oracle::MessageType { method: theirs, class: their_class }.value();
                 assert_eq!(pack(ours, our_class), expected);
             }
         }

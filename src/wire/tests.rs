@@ -33,10 +33,7 @@ const SAMPLE_LONG_TERM: &[u8] =
 #[test]
 fn reads_the_sample_request_of_rfc5769() {
     let message = Message::parse(SAMPLE_REQUEST).unwrap();
-    assert_eq!(
-        (message.method(), message.class()),
-        (Method::Binding, Class::Request)
-    );
+    assert_eq!((message.method(), message.class()), (Method::Binding, Class::Request));
     assert_eq!(message.find(USERNAME), Some(&b"evtj:h6vY"[..]));
     assert!(message.has_fingerprint());
     assert!(message.is_signed_with(&Key::from_bytes(b"VOkJxbRl1RmTxUk/WvJxBt")));
@@ -83,14 +80,9 @@ fn ignores_what_follows_the_integrity() {
 #[test]
 fn the_first_of_repeated_attributes_counts() {
     let mut bytes = Vec::new();
-    MessageWriter::begin(
-        &mut bytes,
-        Method::Refresh,
-        Class::Request,
-        TransactionId([1; 12]),
-    )
-    .u32(LIFETIME, 7)
-    .u32(LIFETIME, 8);
+    MessageWriter::begin(&mut bytes, Method::Refresh, Class::Request, TransactionId([1; 12]))
+        .u32(LIFETIME, 7)
+        .u32(LIFETIME, 8);
     assert_eq!(Message::parse(&bytes).unwrap().find_u32(LIFETIME), Some(Some(7)));
 }
 
@@ -100,11 +92,8 @@ fn an_attribute_that_overruns_is_malformed_but_answerable() {
     let transaction = TransactionId([9; 12]);
     MessageWriter::begin(&mut bytes, Method::Allocate, Class::Request, transaction).u32(LIFETIME, 7);
     bytes[23] = 8;
-    let expected = ParseError::MalformedAttributes {
-        method: Method::Allocate,
-        class: Class::Request,
-        transaction,
-    };
+    let expected =
+        ParseError::MalformedAttributes { method: Method::Allocate, class: Class::Request, transaction };
     assert_eq!(Message::parse(&bytes).unwrap_err(), expected);
 }
 
@@ -140,10 +129,7 @@ fn webrtc_rs_reads_what_we_write() {
     assert_eq!((code.code.0, code.reason), (420, b"Unknown Attribute".to_vec()));
     let mut unknown = stun::uattrs::UnknownAttributes(Vec::new());
     unknown.get_from(&oracle).unwrap();
-    assert_eq!(
-        unknown.0.iter().map(|kind| kind.value()).collect::<Vec<_>>(),
-        [0x7abc, EVEN_PORT.0]
-    );
+    assert_eq!(unknown.0.iter().map(|kind| kind.value()).collect::<Vec<_>>(), [0x7abc, EVEN_PORT.0]);
     let mut address = webrtc_turn::proto::peeraddr::PeerAddress::default();
     address.get_from(&oracle).unwrap();
     assert_eq!(SocketAddr::new(address.ip, address.port), peer);
@@ -170,19 +156,14 @@ fn we_read_what_webrtc_rs_writes() {
             stun::message::METHOD_REFRESH,
             stun::message::CLASS_REQUEST,
         )),
-        Box::new(webrtc_turn::proto::lifetime::Lifetime(
-            std::time::Duration::from_secs(77),
-        )),
+        Box::new(webrtc_turn::proto::lifetime::Lifetime(std::time::Duration::from_secs(77))),
         Box::new(integrity),
         Box::new(stun::fingerprint::FINGERPRINT),
     ];
     oracle.build(&setters).unwrap();
 
     let message = Message::parse(&oracle.raw).unwrap();
-    assert_eq!(
-        (message.method(), message.class()),
-        (Method::Refresh, Class::Request)
-    );
+    assert_eq!((message.method(), message.class()), (Method::Refresh, Class::Request));
     assert_eq!(message.find_u32(LIFETIME), Some(Some(77)));
     assert!(message.is_signed_with(&Key::long_term(b"alice", "realm", "secret")));
     assert!(message.has_fingerprint());

@@ -25,11 +25,7 @@ impl<'b> MessageWriter<'b> {
         buffer.extend_from_slice(&[0, 0]);
         buffer.extend_from_slice(&MAGIC_COOKIE.to_be_bytes());
         buffer.extend_from_slice(&transaction.0);
-        Self {
-            buffer,
-            start,
-            transaction,
-        }
+        Self { buffer, start, transaction }
     }
 
     /// Appends an attribute with these bytes as its value.

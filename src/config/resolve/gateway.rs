@@ -52,19 +52,9 @@ fn keys(written: &[Key], rules: &mut Rules<'_>) -> Vec<ApiKey> {
         if !is_plain || !(1..=MOST_ID_CHARACTERS).contains(&id.len()) {
             rules.refuse(&id_key, Cause::KeyId(id.clone()));
         } else if let Some(first) = ids.claim(id, &id_key) {
-            rules.refuse(
-                &id_key,
-                Cause::Duplicate {
-                    value: id.clone(),
-                    first,
-                },
-            );
+            rules.refuse(&id_key, Cause::Duplicate { value: id.clone(), first });
         }
-        let source = Source {
-            key: "key",
-            value: key.as_ref(),
-            file: key_file.as_ref(),
-        };
+        let source = Source { key: "key", value: key.as_ref(), file: key_file.as_ref() };
         let Some(key) = rules.required(&section, &source) else {
             continue;
         };
@@ -72,12 +62,7 @@ fn keys(written: &[Key], rules: &mut Rules<'_>) -> Vec<ApiKey> {
         if !key.expose().chars().all(|c| c.is_ascii_graphic()) {
             rules.refuse(&key_key, Cause::KeyCharacters);
         } else if key.expose().len() < LEAST_KEY_CHARACTERS {
-            rules.refuse(
-                &key_key,
-                Cause::ShortSecret {
-                    least: LEAST_KEY_CHARACTERS,
-                },
-            );
+            rules.refuse(&key_key, Cause::ShortSecret { least: LEAST_KEY_CHARACTERS });
         } else if let Some(first) = known.claim(key.expose().to_owned(), &key_key) {
             rules.refuse(&key_key, Cause::DuplicateSecret { first });
         }
@@ -97,11 +82,7 @@ fn timeouts(written: &Timeouts, rules: &mut Rules<'_>) -> gateway::Timeouts {
         ("drain", written.drain),
     ];
     for (name, value) in all {
-        rules.in_range(
-            &format!("gateway.timeouts.{name}"),
-            &value,
-            LEAST_TIMEOUT..=MOST_TIMEOUT,
-        );
+        rules.in_range(&format!("gateway.timeouts.{name}"), &value, LEAST_TIMEOUT..=MOST_TIMEOUT);
     }
     gateway::Timeouts {
         handshake: written.handshake.0,

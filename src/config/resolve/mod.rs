@@ -22,11 +22,8 @@ use crate::telemetry;
 /// Checks the rules and makes the settings.
 pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
     let schema = &written.schema;
-    let mut rules = Rules {
-        places: &written.places,
-        folder: &written.folder,
-        errors: ConfigErrors::default(),
-    };
+    let mut rules =
+        Rules { places: &written.places, folder: &written.folder, errors: ConfigErrors::default() };
     let turn = turn::turn(&schema.turn, &mut rules);
     let relay = turn::relay(&schema.turn, &mut rules);
     let gateway = gateway::gateway(&schema.gateway, &mut rules);
@@ -39,9 +36,7 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
         turn,
         relay,
         gateway,
-        admin: AdminSettings {
-            listen: schema.admin.listen.0,
-        },
+        admin: AdminSettings { listen: schema.admin.listen.0 },
         telemetry,
         warnings: warning::find(schema),
     };
@@ -57,21 +52,13 @@ struct Rules<'a> {
 
 impl Rules<'_> {
     fn refuse(&mut self, key: &str, cause: Cause) {
-        self.errors
-            .push(ConfigError::new(self.places.of(key), cause).of(key));
+        self.errors.push(ConfigError::new(self.places.of(key), cause).of(key));
     }
 
     fn in_range<T: PartialOrd + Display>(&mut self, key: &str, value: &T, range: RangeInclusive<T>) {
         if !range.contains(value) {
             let (least, most) = (range.start().to_string(), range.end().to_string());
-            self.refuse(
-                key,
-                Cause::OutOfRange {
-                    value: value.to_string(),
-                    least,
-                    most,
-                },
-            );
+            self.refuse(key, Cause::OutOfRange { value: value.to_string(), least, most });
         }
     }
 
@@ -123,15 +110,9 @@ fn telemetry(log: &Log, rules: &mut Rules<'_>) -> telemetry::Settings {
     };
     // The filter's own parser takes a misspelt level for the name of a target.
     let is_level = |part: &str| LEVELS.contains(&part.trim().to_ascii_lowercase().as_str());
-    let all_known = log
-        .level
-        .split(',')
-        .all(|part| is_level(part) || part.contains('='));
+    let all_known = log.level.split(',').all(|part| is_level(part) || part.contains('='));
     match telemetry::LogFilter::parse(&log.level) {
-        Ok(log_filter) if all_known => telemetry::Settings {
-            log_format,
-            log_filter,
-        },
+        Ok(log_filter) if all_known => telemetry::Settings { log_format, log_filter },
         Ok(_) | Err(_) => {
             rules.refuse("log.level", Cause::LogLevel(log.level.clone()));
             telemetry::Settings::default()
@@ -142,10 +123,8 @@ fn telemetry(log: &Log, rules: &mut Rules<'_>) -> telemetry::Settings {
 /// No two TCP listeners may want one port of one address.
 fn separate_listeners(schema: &Schema, rules: &mut Rules<'_>) {
     if collide(schema.gateway.listen.0, schema.admin.listen.0) {
-        let cause = Cause::AddressTaken {
-            value: schema.admin.listen.to_string(),
-            first: "gateway.listen".into(),
-        };
+        let cause =
+            Cause::AddressTaken { value: schema.admin.listen.to_string(), first: "gateway.listen".into() };
         rules.refuse("admin.listen", cause);
     }
 }
@@ -162,14 +141,9 @@ fn listeners(key: &str, listen: &[ListenAddress], rules: &mut Rules<'_>) -> Vec<
         rules.refuse(key, Cause::EmptyList);
     }
     for (index, address) in listen.iter().enumerate() {
-        let taken = listen[..index]
-            .iter()
-            .position(|earlier| collide(earlier.0, address.0));
+        let taken = listen[..index].iter().position(|earlier| collide(earlier.0, address.0));
         if let Some(first) = taken {
-            let cause = Cause::AddressTaken {
-                value: address.to_string(),
-                first: format!("{key}[{first}]"),
-            };
+            let cause = Cause::AddressTaken { value: address.to_string(), first: format!("{key}[{first}]") };
             rules.refuse(&format!("{key}[{index}]"), cause);
         }
     }

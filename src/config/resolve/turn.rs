@@ -24,16 +24,8 @@ pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
         rules.refuse("turn.realm", Cause::Realm(written.realm.clone()));
     }
     lifetimes(&written.lifetimes, rules);
-    rules.in_range(
-        "turn.limits.permissions",
-        &written.limits.permissions,
-        1..=MOST_PER_ALLOCATION,
-    );
-    rules.in_range(
-        "turn.limits.channels",
-        &written.limits.channels,
-        1..=MOST_PER_ALLOCATION,
-    );
+    rules.in_range("turn.limits.permissions", &written.limits.permissions, 1..=MOST_PER_ALLOCATION);
+    rules.in_range("turn.limits.channels", &written.limits.channels, 1..=MOST_PER_ALLOCATION);
     turn::Settings {
         realm: written.realm.clone(),
         credentials: credentials(written, rules),
@@ -69,16 +61,8 @@ pub(super) fn relay(written: &Turn, rules: &mut Rules<'_>) -> relay::Settings {
     if let Some(workers) = written.workers.0 {
         rules.in_range("turn.workers", &workers.get(), 1..=MOST_WORKERS);
     }
-    rules.in_range(
-        "turn.listener_buffer",
-        &written.listener_buffer,
-        LEAST_BUFFER..=MOST_BUFFER,
-    );
-    rules.in_range(
-        "turn.relay_buffer",
-        &written.relay_buffer,
-        LEAST_BUFFER..=MOST_BUFFER,
-    );
+    rules.in_range("turn.listener_buffer", &written.listener_buffer, LEAST_BUFFER..=MOST_BUFFER);
+    rules.in_range("turn.relay_buffer", &written.relay_buffer, LEAST_BUFFER..=MOST_BUFFER);
     relay::Settings {
         listen: listeners("turn.listen", &written.listen, rules),
         relay_addresses: relay_addresses(written, rules),
@@ -92,12 +76,7 @@ pub(super) fn relay(written: &Turn, rules: &mut Rules<'_>) -> relay::Settings {
 fn lifetimes(written: &Lifetimes, rules: &mut Rules<'_>) {
     let bounds = [
         ("allocation", written.allocation, SECOND, DAY),
-        (
-            "max_allocation",
-            written.max_allocation,
-            written.allocation.clamp(SECOND, DAY),
-            DAY,
-        ),
+        ("max_allocation", written.max_allocation, written.allocation.clamp(SECOND, DAY), DAY),
         ("permission", written.permission, SECOND, HOUR),
         ("channel", written.channel, SECOND, HOUR),
         // RFC 8656 §5 recommends a new nonce at least every hour.
@@ -123,19 +102,10 @@ fn credentials(written: &Turn, rules: &mut Rules<'_>) -> Credentials {
         if !(1..=MOST_NAME_BYTES).contains(&user.name.len()) || user.name.contains(char::is_control) {
             rules.refuse(&name_key, Cause::UserName(user.name.clone()));
         } else if let Some(first) = names.claim(&user.name, &name_key) {
-            rules.refuse(
-                &name_key,
-                Cause::Duplicate {
-                    value: user.name.clone(),
-                    first,
-                },
-            );
+            rules.refuse(&name_key, Cause::Duplicate { value: user.name.clone(), first });
         }
-        let source = Source {
-            key: "password",
-            value: user.password.as_ref(),
-            file: user.password_file.as_ref(),
-        };
+        let source =
+            Source { key: "password", value: user.password.as_ref(), file: user.password_file.as_ref() };
         if let Some(password) = rules.required(&section, &source) {
             credentials.add_user(&user.name, password);
         }
@@ -143,11 +113,8 @@ fn credentials(written: &Turn, rules: &mut Rules<'_>) -> Credentials {
     let mut known = Unique::new();
     for (index, shared) in written.secrets.iter().enumerate() {
         let section = format!("turn.secrets[{index}]");
-        let source = Source {
-            key: "secret",
-            value: shared.secret.as_ref(),
-            file: shared.secret_file.as_ref(),
-        };
+        let source =
+            Source { key: "secret", value: shared.secret.as_ref(), file: shared.secret_file.as_ref() };
         let Some(secret) = rules.required(&section, &source) else {
             continue;
         };
@@ -170,18 +137,11 @@ fn nonce_key(written: &Turn, rules: &mut Rules<'_>) -> [u8; 32] {
     if let Some(secret) = rules.secret("turn", &source) {
         if secret.expose().chars().count() < LEAST_SECRET_CHARACTERS {
             let key = format!("turn.{}", source.written_key());
-            rules.refuse(
-                &key,
-                Cause::ShortSecret {
-                    least: LEAST_SECRET_CHARACTERS,
-                },
-            );
+            rules.refuse(&key, Cause::ShortSecret { least: LEAST_SECRET_CHARACTERS });
         }
         // The label keeps the key apart from others that may come from the same secret.
-        key = Sha256::new_with_prefix(b"turnpike nonce key\0")
-            .chain_update(secret.expose())
-            .finalize()
-            .into();
+        key =
+            Sha256::new_with_prefix(b"turnpike nonce key\0").chain_update(secret.expose()).finalize().into();
     } else if let Err(error) = SysRng.try_fill_bytes(&mut key) {
         rules.refuse("turn.nonce_secret", Cause::NoRandomness(error));
     }
@@ -205,23 +165,13 @@ fn external_addresses(written: &[ExternalIp], rules: &mut Rules<'_>) -> External
     let mut alone = Unique::new();
     for (index, ip) in written.iter().enumerate() {
         let key = format!("turn.external_ip[{index}]");
-        if let Some(stranger) = [Some(ip.public), ip.private]
-            .into_iter()
-            .flatten()
-            .find(|ip| !is_host(*ip))
-        {
+        if let Some(stranger) = [Some(ip.public), ip.private].into_iter().flatten().find(|ip| !is_host(*ip)) {
             rules.refuse(&key, Cause::NotAHost(stranger.to_string()));
         }
         match ip.private {
             Some(private) => {
                 if let Some(first) = privates.claim(private, &key) {
-                    rules.refuse(
-                        &key,
-                        Cause::Duplicate {
-                            value: private.to_string(),
-                            first,
-                        },
-                    );
+                    rules.refuse(&key, Cause::Duplicate { value: private.to_string(), first });
                 }
             }
             None => {

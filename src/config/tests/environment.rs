@@ -31,26 +31,15 @@ fn wins_over_the_file() {
     assert!(!turn.permission_follows_channel);
     assert!(written.schema().gateway.tls.certificate.is_some());
     assert_eq!(written.variables().count(), 6);
-    assert_eq!(
-        written.variables().next(),
-        Some("TURNPIKE_GATEWAY_TLS_CERTIFICATE")
-    );
+    assert_eq!(written.variables().next(), Some("TURNPIKE_GATEWAY_TLS_CERTIFICATE"));
 }
 
 #[test]
 fn takes_strings_as_they_are() {
     let files = Files::new("");
-    for text in [
-        "1234567890123456",
-        "true-but-a-string",
-        "[x] = \"y\" # z",
-        " padded by spaces ",
-    ] {
+    for text in ["1234567890123456", "true-but-a-string", "[x] = \"y\" # z", " padded by spaces "] {
         let written = files.read(&[("TURNPIKE_TURN_NONCE_SECRET", text)]).unwrap();
-        assert_eq!(
-            written.schema().turn.nonce_secret.as_ref().unwrap().expose(),
-            text
-        );
+        assert_eq!(written.schema().turn.nonce_secret.as_ref().unwrap().expose(), text);
     }
 }
 
@@ -59,14 +48,7 @@ fn takes_lists_with_commas_or_brackets() {
     let files = Files::new("[turn.peers]\nallow = [\"10.0.0.7\"]");
     let allow = |text| {
         let written = files.read(&[("TURNPIKE_TURN_PEERS_ALLOW", text)]).unwrap();
-        written
-            .schema()
-            .turn
-            .peers
-            .allow
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
+        written.schema().turn.peers.allow.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(allow("10.0.0.0/8, fd00::/8"), ["10.0.0.0/8", "fd00::/8"]);
     assert_eq!(allow("[\"10.0.0.0/8\"]"), ["10.0.0.0/8"]);
@@ -80,13 +62,7 @@ fn takes_repeated_sections_as_lists_of_tables() {
     let files = Files::new("[[gateway.keys]]\nid = \"file\"\nkey = \"0123456789abcdef\"");
     let keys = r#"[{id = "app", key = "fedcba9876543210"}, {id = "web", key_file = "web.key"}]"#;
     let written = files.read(&[("TURNPIKE_GATEWAY_KEYS", keys)]).unwrap();
-    let ids: Vec<&str> = written
-        .schema()
-        .gateway
-        .keys
-        .iter()
-        .map(|key| key.id.as_str())
-        .collect();
+    let ids: Vec<&str> = written.schema().gateway.keys.iter().map(|key| key.id.as_str()).collect();
     assert_eq!(ids, ["app", "web"]);
 }
 
@@ -101,10 +77,7 @@ fn every_option_has_a_variable_of_its_own() {
         let name = variable_name(key);
         let taken = Files::new("").read(&[(&name, "\u{7}")]);
         match taken {
-            Ok(written) => assert!(
-                *shape == &Shape::Text && written.schema() != &Schema::default(),
-                "{key}"
-            ),
+            Ok(written) => assert!(*shape == &Shape::Text && written.schema() != &Schema::default(), "{key}"),
             Err(errors) => assert!(errors.starts_with(&format!("{name}: {key}")), "{errors}"),
         }
     }
@@ -162,8 +135,5 @@ fn refuses_bytes_that_are_no_text() {
     let files = Files::new("");
     let variable = ("TURNPIKE_TURN_REALM".into(), OsString::from_vec(vec![0xff]));
     let errors = crate::config::read(&files.config(), [variable].into_iter()).unwrap_err();
-    assert_eq!(
-        errors.to_string(),
-        "TURNPIKE_TURN_REALM: turn.realm: is not UTF-8; write the value as text"
-    );
+    assert_eq!(errors.to_string(), "TURNPIKE_TURN_REALM: turn.realm: is not UTF-8; write the value as text");
 }

@@ -22,10 +22,7 @@ fn unreadable_file() {
 
 #[test]
 fn no_toml() {
-    assert_eq!(
-        refused("[turn]\nrealm = \"x"),
-        ["turnpike.toml:2:11: invalid basic string, expected `\"`"]
-    );
+    assert_eq!(refused("[turn]\nrealm = \"x"), ["turnpike.toml:2:11: invalid basic string, expected `\"`"]);
     assert_eq!(refused("[log]\n[log]"), ["turnpike.toml:2:2: duplicate key"]);
 }
 
@@ -188,11 +185,7 @@ fn realms_that_break_the_attribute() {
         let lines = refused(&format!("[turn]\nrealm = \"{realm}\""));
         assert!(lines[0].contains("is no realm"), "{lines:?}");
     }
-    assert!(
-        Files::new(&format!("[turn]\nrealm = \"{}\"", "ß".repeat(127)))
-            .load(&[])
-            .is_ok()
-    );
+    assert!(Files::new(&format!("[turn]\nrealm = \"{}\"", "ß".repeat(127))).load(&[]).is_ok());
 }
 
 #[test]
@@ -283,9 +276,7 @@ password_file = "empty"
 id = "app"
 key_file = "short"
 "#;
-    let files = Files::new(config)
-        .with("empty", "\r\n\n")
-        .with("short", "short\n");
+    let files = Files::new(config).with("empty", "\r\n\n").with("short", "short\n");
     let expected = [
         "turnpike.toml:3:21: turn.nonce_secret_file: missing cannot be read: No such file or directory (os error 2); \
          check the path and that this user may read it",

@@ -21,10 +21,7 @@ fn the_manual_has_every_option_with_its_comment_and_default() {
     for (key, entry) in &expected {
         assert_eq!(written.get(key), Some(entry), "{key}");
     }
-    let unknown: Vec<_> = written
-        .keys()
-        .filter(|key| !expected.contains_key(*key))
-        .collect();
+    let unknown: Vec<_> = written.keys().filter(|key| !expected.contains_key(*key)).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }
 
@@ -38,10 +35,7 @@ fn uncommented_defaults_are_the_defaults() {
     let mut defaults = BTreeMap::new();
     find_defaults("", &json_schema(), &mut defaults);
     let text = uncomment(MANUAL, |key| defaults.contains_key(key));
-    assert_eq!(
-        text.matches("\n#").count(),
-        MANUAL.matches("\n#").count() - defaults.len()
-    );
+    assert_eq!(text.matches("\n#").count(), MANUAL.matches("\n#").count() - defaults.len());
     assert_eq!(Files::new(&text).read(&[]).unwrap().schema(), &Schema::default());
 }
 
@@ -71,11 +65,7 @@ fn the_smallest_file_serves() {
 /// What the schema says about each option and section.
 fn describe(path: &str, schema: &Value, entries: &mut BTreeMap<String, Entry>) {
     for (name, inner) in schema["properties"].as_object().unwrap() {
-        let key = if path.is_empty() {
-            name.clone()
-        } else {
-            format!("{path}.{name}")
-        };
+        let key = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         let comment = words(inner["description"].as_str().unwrap());
         if inner["type"] == "object" {
             entries.insert(key.clone(), (comment, format!("[{key}]")));
@@ -95,11 +85,7 @@ fn describe(path: &str, schema: &Value, entries: &mut BTreeMap<String, Entry>) {
 /// The options that have a default, each with its value.
 fn find_defaults(path: &str, schema: &Value, defaults: &mut BTreeMap<String, Value>) {
     for (name, inner) in schema["properties"].as_object().unwrap() {
-        let key = if path.is_empty() {
-            name.clone()
-        } else {
-            format!("{path}.{name}")
-        };
+        let key = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         if inner["type"] == "object" {
             find_defaults(&key, inner, defaults);
         } else if let Some(value) = inner.get("default").filter(|value| !value.is_null()) {

@@ -20,9 +20,7 @@ struct Files {
 
 impl Files {
     fn new(config: &str) -> Self {
-        let files = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
+        let files = Self { folder: tempfile::tempdir().unwrap() };
         files.with("turnpike.toml", config)
     }
 
@@ -45,9 +43,7 @@ impl Files {
 
     /// The messages without the name of the folder.
     fn relative(&self, errors: &super::ConfigErrors) -> String {
-        errors
-            .to_string()
-            .replace(&format!("{}/", self.folder.path().display()), "")
+        errors.to_string().replace(&format!("{}/", self.folder.path().display()), "")
     }
 }
 

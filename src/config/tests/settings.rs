@@ -15,15 +15,9 @@ fn an_empty_file_is_the_defaults_of_the_rooms() {
     assert_eq!(settings.telemetry, telemetry::Settings::default());
     assert_eq!(settings.admin.listen, SocketAddr::from(([127, 0, 0, 1], 9090)));
     // The rest cannot be compared, but it can be printed; the nonce key is random.
-    let turn = turn::Settings {
-        nonce_key: [0; 32],
-        ..settings.turn
-    };
+    let turn = turn::Settings { nonce_key: [0; 32], ..settings.turn };
     assert_eq!(format!("{turn:?}"), format!("{:?}", turn::Settings::default()));
-    assert_eq!(
-        format!("{:?}", settings.gateway),
-        format!("{:?}", gateway::Settings::default())
-    );
+    assert_eq!(format!("{:?}", settings.gateway), format!("{:?}", gateway::Settings::default()));
 }
 
 #[test]
@@ -99,20 +93,11 @@ level = "info,turnpike::relay=debug"
     assert!(!turn.permission_follows_channel);
     assert!(!turn.credentials.is_empty());
     let defaults = turn::Settings::default();
-    assert_ne!(
-        format!("{:?}", turn.peer_policy),
-        format!("{:?}", defaults.peer_policy)
-    );
-    assert_ne!(
-        format!("{:?}", turn.external_addresses),
-        format!("{:?}", defaults.external_addresses)
-    );
+    assert_ne!(format!("{:?}", turn.peer_policy), format!("{:?}", defaults.peer_policy));
+    assert_ne!(format!("{:?}", turn.external_addresses), format!("{:?}", defaults.external_addresses));
 
     let relay = relay::Settings {
-        listen: vec![
-            SocketAddr::from(([127, 0, 0, 1], 3478)),
-            "[::1]:3478".parse().unwrap(),
-        ],
+        listen: vec![SocketAddr::from(([127, 0, 0, 1], 3478)), "[::1]:3478".parse().unwrap()],
         relay_addresses: vec![IpAddr::from([127, 0, 0, 1])],
         relay_ports: 50000..=50999,
         workers: NonZeroUsize::new(3),
@@ -144,10 +129,7 @@ level = "info,turnpike::relay=debug"
 
     assert_eq!(settings.admin.listen, SocketAddr::from(([127, 0, 0, 1], 9091)));
     assert_eq!(settings.telemetry.log_format, telemetry::LogFormat::Json);
-    assert_eq!(
-        settings.telemetry.log_filter.as_str(),
-        "info,turnpike::relay=debug"
-    );
+    assert_eq!(settings.telemetry.log_filter.as_str(), "info,turnpike::relay=debug");
     assert_eq!(settings.warnings, []);
 }
 

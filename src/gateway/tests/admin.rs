@@ -18,10 +18,7 @@ async fn serves_the_metrics_as_text() {
     let answer = get(admin, "/metrics").await;
 
     assert_eq!(answer.status, 200);
-    assert_eq!(
-        answer.header("content-type"),
-        "text/plain; version=0.0.4; charset=utf-8"
-    );
+    assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     let text = String::from_utf8(answer.body.to_vec()).unwrap();
     assert!(text.contains("turnpike_build_info{"), "{text}");
 }
@@ -49,10 +46,7 @@ async fn names_the_part_that_is_not_ready() {
     assert_eq!(ready.json(), json!({"status": "ready", "parts": parts}));
     assert_eq!(unready.status, 503);
     assert_eq!(unready.json()["status"], "not ready");
-    assert_eq!(
-        unready.json()["parts"][1],
-        json!({"part": "relay", "ready": false, "reason": "it drains"})
-    );
+    assert_eq!(unready.json()["parts"][1], json!({"part": "relay", "ready": false, "reason": "it drains"}));
 }
 
 #[tokio::test]
@@ -69,14 +63,9 @@ async fn says_at_once_that_its_port_is_in_use() {
     let (taken, _) = start().await;
 
     let settings = AdminSettings { listen: taken };
-    let error = Admin::bind(&settings, &Metrics::new(), Arc::new(Vec::new))
-        .await
-        .unwrap_err();
+    let error = Admin::bind(&settings, &Metrics::new(), Arc::new(Vec::new)).await.unwrap_err();
 
-    assert!(
-        matches!(error, StartError::PortInUse { address, .. } if address == taken),
-        "{error}"
-    );
+    assert!(matches!(error, StartError::PortInUse { address, .. } if address == taken), "{error}");
 }
 
 async fn start() -> (SocketAddr, Arc<AtomicBool>) {
@@ -86,21 +75,11 @@ async fn start() -> (SocketAddr, Arc<AtomicBool>) {
         let ready = asked.load(Ordering::SeqCst);
         let reason = (!ready).then(|| "it drains".to_owned());
         vec![
-            PartReadiness {
-                part: "gateway",
-                ready: true,
-                reason: None,
-            },
-            PartReadiness {
-                part: "relay",
-                ready,
-                reason,
-            },
+            PartReadiness { part: "gateway", ready: true, reason: None },
+            PartReadiness { part: "relay", ready, reason },
         ]
     });
-    let settings = AdminSettings {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-    };
+    let settings = AdminSettings { listen: SocketAddr::from(([127, 0, 0, 1], 0)) };
     let admin = Admin::bind(&settings, &Metrics::new(), readiness).await.unwrap();
     let address = admin.local_addr().unwrap();
     tokio::spawn(admin.serve(std::future::pending()));

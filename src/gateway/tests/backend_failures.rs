@@ -28,10 +28,9 @@ async fn says_that_the_backend_cannot_be_reached() {
 #[tokio::test]
 async fn says_that_the_backend_is_too_slow() {
     let backend = TestBackend::start(async |_| std::future::pending().await).await;
-    let gateway = start(backend.address, |settings| {
-        settings.timeouts.backend_answer = Duration::from_millis(100)
-    })
-    .await;
+    let gateway =
+        start(backend.address, |settings| settings.timeouts.backend_answer = Duration::from_millis(100))
+            .await;
 
     let answer = gateway.offer(&[], OFFER).await;
 
@@ -49,10 +48,7 @@ async fn says_that_the_answer_stopped_halfway() {
     .await;
     let gateway = start(backend, |_| {}).await;
 
-    gateway
-        .offer(&[], OFFER)
-        .await
-        .assert_problem(502, "backend_closed");
+    gateway.offer(&[], OFFER).await.assert_problem(502, "backend_closed");
 
     assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
@@ -66,10 +62,7 @@ async fn says_that_the_answer_is_garbage() {
     .await;
     let gateway = start(backend, |_| {}).await;
 
-    gateway
-        .offer(&[], OFFER)
-        .await
-        .assert_problem(502, "backend_garbled");
+    gateway.offer(&[], OFFER).await.assert_problem(502, "backend_garbled");
 
     assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
@@ -79,10 +72,7 @@ async fn says_that_the_answer_is_too_large() {
     let backend = TestBackend::start(async |_| json_response(200, vec![b' '; (1 << 20) + 1])).await;
     let gateway = start(backend.address, |_| {}).await;
 
-    gateway
-        .offer(&[], OFFER)
-        .await
-        .assert_problem(502, "backend_too_long");
+    gateway.offer(&[], OFFER).await.assert_problem(502, "backend_too_long");
 }
 
 #[tokio::test]
@@ -93,10 +83,7 @@ async fn never_sends_an_offer_again_that_the_backend_may_have_seen() {
     .await;
     let gateway = start(backend, |_| {}).await;
 
-    gateway
-        .offer(&[], OFFER)
-        .await
-        .assert_problem(502, "backend_closed");
+    gateway.offer(&[], OFFER).await.assert_problem(502, "backend_closed");
 
     assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
@@ -111,10 +98,7 @@ async fn never_sends_twice_when_the_backend_drops_kept_connections() {
             let Some(request) = read_request(&mut stream).await else {
                 return;
             };
-            remembered
-                .lock()
-                .unwrap()
-                .push(request.split_once("\r\n\r\n").unwrap().1.to_owned());
+            remembered.lock().unwrap().push(request.split_once("\r\n\r\n").unwrap().1.to_owned());
             // Promises to keep the connection, and closes it.
             write(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
         }
@@ -162,10 +146,8 @@ async fn closes_an_idle_connection_before_the_backend_does() {
         }
     })
     .await;
-    let gateway = start(backend, |settings| {
-        settings.timeouts.backend_idle = Duration::from_millis(100)
-    })
-    .await;
+    let gateway =
+        start(backend, |settings| settings.timeouts.backend_idle = Duration::from_millis(100)).await;
 
     assert_eq!(gateway.offer(&[], OFFER).await.status, 200);
 
@@ -181,10 +163,7 @@ async fn drops_the_backends_request_when_the_client_leaves() {
         async move {
             read_request(&mut stream).await;
             reached.send(()).await.unwrap();
-            closed
-                .send(stream.read(&mut [0]).await.unwrap_or(0))
-                .await
-                .unwrap();
+            closed.send(stream.read(&mut [0]).await.unwrap_or(0)).await.unwrap();
         }
     })
     .await;

@@ -21,12 +21,7 @@ use crate::tls::CertificateFiles;
 
 #[tokio::test]
 async fn cuts_off_a_client_whose_headers_do_not_end() {
-    for text in [
-        "",
-        "P",
-        "PRI * HTTP/2.0\r\n",
-        "POST /skin/webrtc/offer HTTP/1.1\r\nhost: a\r\n",
-    ] {
+    for text in ["", "P", "PRI * HTTP/2.0\r\n", "POST /skin/webrtc/offer HTTP/1.1\r\nhost: a\r\n"] {
         let gateway = start(nobody().await, impatient).await;
         let mut client = gateway.connect().await;
 
@@ -45,11 +40,7 @@ async fn cuts_off_a_client_whose_second_headers_do_not_end() {
     let gateway = start(nobody().await, impatient).await;
     let mut client = gateway.connect().await;
 
-    write(
-        &mut client,
-        "GET /a HTTP/1.1\r\nhost: a\r\n\r\nGET /b HTTP/1.1\r\n",
-    )
-    .await;
+    write(&mut client, "GET /a HTTP/1.1\r\nhost: a\r\n\r\nGET /b HTTP/1.1\r\n").await;
     let answers = read_to_close(&mut client).await;
 
     assert_eq!(answers.matches("HTTP/1.1 404 ").count(), 1, "{answers}");
@@ -86,16 +77,9 @@ async fn answers_pipelined_requests_in_their_order() {
     .await;
     let answers = read_to_close(&mut client).await;
 
-    let ids: Vec<&str> = answers
-        .lines()
-        .filter_map(|line| line.strip_prefix("x-request-id: "))
-        .collect();
+    let ids: Vec<&str> = answers.lines().filter_map(|line| line.strip_prefix("x-request-id: ")).collect();
     assert_eq!(ids, ["first", "second", "third"], "{answers}");
-    let statuses: Vec<&str> = answers
-        .split("HTTP/1.1 ")
-        .skip(1)
-        .map(|answer| &answer[..3])
-        .collect();
+    let statuses: Vec<&str> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
     assert_eq!(statuses, ["200", "200", "404"], "{answers}");
 }
 
@@ -140,10 +124,7 @@ async fn speaks_http2_in_the_clear() {
 async fn speaks_both_http_versions_over_tls() {
     let backend = TestBackend::agreeable().await;
     let certificate = Certificate::new();
-    let gateway = start(backend.address, |settings| {
-        settings.tls = Some(certificate.files.clone())
-    })
-    .await;
+    let gateway = start(backend.address, |settings| settings.tls = Some(certificate.files.clone())).await;
 
     let modern = certificate.connect(gateway.connect().await, b"h2").await;
     assert_eq!(modern.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
@@ -179,10 +160,7 @@ async fn cuts_off_a_client_whose_handshake_does_not_end() {
 #[tokio::test]
 async fn counts_a_handshake_that_fails() {
     let certificate = Certificate::new();
-    let gateway = start(nobody().await, |settings| {
-        settings.tls = Some(certificate.files.clone())
-    })
-    .await;
+    let gateway = start(nobody().await, |settings| settings.tls = Some(certificate.files.clone())).await;
     let mut client = gateway.connect().await;
 
     write(&mut client, "GET / HTTP/1.1\r\n\r\n").await;
@@ -200,19 +178,14 @@ async fn offer_over_http2<I>(stream: I, scheme: &str) -> u16
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-        .await
-        .unwrap();
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     let offer = Request::post(format!("{scheme}://turn.example/skin/webrtc/offer"))
         .header("api-key", KEY)
         .body(Full::new(Bytes::from(OFFER)))
         .unwrap();
-    within(sender.send_request(offer))
-        .await
-        .unwrap()
-        .status()
-        .as_u16()
+    within(sender.send_request(offer)).await.unwrap().status().as_u16()
 }
 
 struct Certificate {
@@ -234,11 +207,7 @@ impl Certificate {
         std::fs::write(&files.private_key, signing_key.serialize_pem()).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(cert.der().clone()).unwrap();
-        Self {
-            files,
-            roots,
-            _folder: folder,
-        }
+        Self { files, roots, _folder: folder }
     }
 
     async fn connect<S>(&self, stream: S, protocol: &[u8]) -> tokio_rustls::client::TlsStream<S>
@@ -253,9 +222,7 @@ impl Certificate {
             .with_no_client_auth();
         config.alpn_protocols = vec![protocol.to_vec()];
         let name = ServerName::try_from("turn.example").unwrap();
-        within(TlsConnector::from(Arc::new(config)).connect(name, stream))
-            .await
-            .unwrap()
+        within(TlsConnector::from(Arc::new(config)).connect(name, stream)).await.unwrap()
     }
 }
 

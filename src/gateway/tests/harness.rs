@@ -40,10 +40,7 @@ pub(super) async fn start(backend: SocketAddr, change: impl FnOnce(&mut Settings
     let mut settings = Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         backend: BackendUrl::parse(&format!("http://{backend}")).unwrap(),
-        keys: vec![ApiKey {
-            id: "app".to_owned(),
-            key: Secret::new(KEY),
-        }],
+        keys: vec![ApiKey { id: "app".to_owned(), key: Secret::new(KEY) }],
         ..Settings::default()
     };
     change(&mut settings);
@@ -54,12 +51,7 @@ pub(super) async fn start(backend: SocketAddr, change: impl FnOnce(&mut Settings
     let task = tokio::spawn(gateway.serve(async {
         let _ = stopped.await;
     }));
-    Running {
-        address,
-        metrics,
-        stop,
-        task,
-    }
+    Running { address, metrics, stop, task }
 }
 
 impl Running {
@@ -85,11 +77,7 @@ impl Running {
 
     /// Whether the exposition has a line.
     pub(super) fn shows(&self, line: &str) -> bool {
-        self.metrics
-            .exposition()
-            .unwrap()
-            .lines()
-            .any(|shown| shown == line)
+        self.metrics.exposition().unwrap().lines().any(|shown| shown == line)
     }
 }
 
@@ -100,10 +88,7 @@ pub(super) async fn request(
     headers: &[(&str, &str)],
     body: impl Into<Bytes>,
 ) -> Answer {
-    let mut request = http::Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", "turn.example");
+    let mut request = http::Request::builder().method(method).uri(path).header("host", "turn.example");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -114,11 +99,7 @@ pub(super) async fn request(
         tokio::spawn(connection);
         let (head, body) = sender.send_request(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Answer {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body,
-        }
+        Answer { status: head.status.as_u16(), headers: head.headers, body }
     })
     .await
 }
@@ -146,10 +127,7 @@ impl Answer {
         assert_eq!(problem["status"], status, "{problem}");
         assert_eq!(problem["code"], code, "{problem}");
         assert_eq!(problem["type"], "about:blank", "{problem}");
-        assert!(
-            problem["title"].is_string() && !problem["detail"].is_null(),
-            "{problem}"
-        );
+        assert!(problem["title"].is_string() && !problem["detail"].is_null(), "{problem}");
         assert_eq!(problem["request_id"], self.header("x-request-id"), "{problem}");
         assert_eq!(self.header("content-type"), "application/json");
     }
@@ -180,12 +158,7 @@ impl TestBackend {
         let router = Router::new().fallback(async move |request: Request| {
             let (head, body) = request.into_parts();
             let body = to_bytes(body, usize::MAX).await.unwrap();
-            let request = Seen {
-                method: head.method,
-                uri: head.uri,
-                headers: head.headers,
-                body,
-            };
+            let request = Seen { method: head.method, uri: head.uri, headers: head.headers, body };
             remembered.lock().unwrap().push(request.clone());
             answer(request).await
         });
@@ -208,11 +181,7 @@ impl TestBackend {
 pub(super) const ANSWER: &str = "{\"sdp\":\"v=0\\r\\n\",  \"type\":\"answer\"}\n";
 
 pub(super) fn json_response(status: u16, body: impl Into<Body>) -> Response {
-    Response::builder()
-        .status(status)
-        .header("content-type", "application/json")
-        .body(body.into())
-        .unwrap()
+    Response::builder().status(status).header("content-type", "application/json").body(body.into()).unwrap()
 }
 
 /// A backend of raw sockets: each connection is handed to a function. Returns the count of connections.
@@ -240,9 +209,7 @@ pub(super) async fn read_request(stream: &mut TcpStream) -> Option<String> {
     let mut chunk = [0; 4096];
     loop {
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .find_map(|line| line.strip_prefix("content-length: "));
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
             if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
                 return Some(text);
             }
@@ -275,16 +242,10 @@ pub(super) async fn write(stream: &mut TcpStream, text: &str) {
 
 /// Waits for an event that must come; the time is only there to end a test that fails.
 pub(super) async fn within<F: Future>(event: F) -> F::Output {
-    timeout(Duration::from_secs(20), event)
-        .await
-        .expect("the event came in time")
+    timeout(Duration::from_secs(20), event).await.expect("the event came in time")
 }
 
 /// An address on which nobody listens.
 pub(super) async fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap()
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }

@@ -17,9 +17,7 @@ async fn tells_of_an_answered_offer_in_one_line() {
     let backend = TestBackend::agreeable().await;
     let gateway = start(backend.address, |_| {}).await;
 
-    let answer = gateway
-        .offer(&[("x-request-id", "req-7")], offer(r#""user_id":"Zoë\n\"x\"","#))
-        .await;
+    let answer = gateway.offer(&[("x-request-id", "req-7")], offer(r#""user_id":"Zoë\n\"x\"","#)).await;
 
     let record = log.only("offer answered");
     assert_eq!(record["level"], "INFO");
@@ -51,18 +49,9 @@ async fn tells_why_an_offer_failed() {
     gateway.offer(&[], offer(r#""user_id":"user-42","#)).await;
 
     let record = log.only("offer failed");
-    assert_eq!(
-        (&record["level"], &record["cause"]),
-        (&"WARN".into(), &"backend_unreachable".into())
-    );
-    assert_eq!(
-        (&record["user_id"], &record["status"]),
-        (&"user-42".into(), &502.into())
-    );
-    assert!(
-        record["error"].as_str().unwrap().contains("Connection refused"),
-        "{record}"
-    );
+    assert_eq!((&record["level"], &record["cause"]), (&"WARN".into(), &"backend_unreachable".into()));
+    assert_eq!((&record["user_id"], &record["status"]), (&"user-42".into(), &502.into()));
+    assert!(record["error"].as_str().unwrap().contains("Connection refused"), "{record}");
     log.assert_discreet();
 }
 
@@ -77,14 +66,8 @@ async fn tells_of_a_backends_refusal_and_of_a_wrong_body() {
 
     let records = log.records("offer failed");
     assert_eq!(records.len(), 2, "{records:?}");
-    assert_eq!(
-        (&records[0]["cause"], &records[0]["status"]),
-        (&"backend_status".into(), &500.into())
-    );
-    assert_eq!(
-        (&records[1]["cause"], &records[1]["status"]),
-        (&"body_invalid".into(), &422.into())
-    );
+    assert_eq!((&records[0]["cause"], &records[0]["status"]), (&"backend_status".into(), &500.into()));
+    assert_eq!((&records[1]["cause"], &records[1]["status"]), (&"body_invalid".into(), &422.into()));
     log.assert_discreet();
 }
 
@@ -93,14 +76,7 @@ async fn keeps_refused_keys_out_of_the_log() {
     let (log, _guard) = Log::capture();
     let gateway = start(nobody().await, |_| {}).await;
 
-    gateway
-        .request(
-            Method::POST,
-            "/skin/webrtc/offer",
-            &[("api-key", "guess-guess")],
-            offer(""),
-        )
-        .await;
+    gateway.request(Method::POST, "/skin/webrtc/offer", &[("api-key", "guess-guess")], offer("")).await;
 
     assert!(!log.text().contains("guess-guess"), "{}", log.text());
     assert!(log.records("offer failed").is_empty());
@@ -133,15 +109,9 @@ impl Log {
     }
 
     fn records(&self, message: &str) -> Vec<Value> {
-        let records = self
-            .text()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect::<Vec<Value>>();
-        records
-            .into_iter()
-            .filter(|record| record["message"] == message)
-            .collect()
+        let records =
+            self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
+        records.into_iter().filter(|record| record["message"] == message).collect()
     }
 
     fn only(&self, message: &str) -> Value {

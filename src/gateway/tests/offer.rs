@@ -16,14 +16,9 @@ async fn passes_an_offer_and_its_answer_on_unchanged() {
     assert_eq!(answer.header("content-type"), "application/json");
     assert_eq!(answer.header("x-request-id"), "req-7");
     assert_eq!(answer.header("x-session-id").len(), 22);
-    let [seen] = &backend.seen()[..] else {
-        panic!("one request: {:?}", backend.seen())
-    };
+    let [seen] = &backend.seen()[..] else { panic!("one request: {:?}", backend.seen()) };
     assert_eq!(seen.body, OFFER);
-    assert_eq!(
-        (&seen.method, seen.uri.path()),
-        (&Method::POST, "/skin/webrtc/offer")
-    );
+    assert_eq!((&seen.method, seen.uri.path()), (&Method::POST, "/skin/webrtc/offer"));
     let header = |name: &str| seen.headers.get(name).map_or("", |value| value.to_str().unwrap());
     assert_eq!(header("host"), backend.address.to_string());
     assert_eq!(header("x-forwarded-for"), "127.0.0.1");
@@ -69,9 +64,7 @@ async fn passes_the_backends_errors_on_unchanged() {
 
     for status in [201, 400, 401, 422, 500, 503] {
         let path = format!("/skin/webrtc/offer?{status}");
-        let answer = gateway
-            .request(Method::POST, &path, &[("api-key", KEY)], OFFER)
-            .await;
+        let answer = gateway.request(Method::POST, &path, &[("api-key", KEY)], OFFER).await;
         assert_eq!(answer.status, status);
         assert_eq!(answer.body, format!(r#"{{"detail": "status {status}"}}"#));
     }
@@ -81,10 +74,8 @@ async fn passes_the_backends_errors_on_unchanged() {
 async fn puts_the_backends_prefix_in_front_of_the_path() {
     let backend = TestBackend::agreeable().await;
     let url = format!("http://{}/models/skin/", backend.address);
-    let gateway = start(backend.address, |settings| {
-        settings.backend = BackendUrl::parse(&url).unwrap()
-    })
-    .await;
+    let gateway =
+        start(backend.address, |settings| settings.backend = BackendUrl::parse(&url).unwrap()).await;
 
     gateway.offer(&[], OFFER).await;
 
@@ -95,9 +86,7 @@ async fn puts_the_backends_prefix_in_front_of_the_path() {
 async fn strips_hop_by_hop_headers_both_ways() {
     let backend = TestBackend::start(async |_| {
         let mut response = json_response(200, "{}");
-        response
-            .headers_mut()
-            .insert("connection", "x-hop".parse().unwrap());
+        response.headers_mut().insert("connection", "x-hop".parse().unwrap());
         response.headers_mut().insert("x-hop", "1".parse().unwrap());
         response.headers_mut().insert("x-end", "1".parse().unwrap());
         response
@@ -105,19 +94,11 @@ async fn strips_hop_by_hop_headers_both_ways() {
     .await;
     let gateway = start(backend.address, |_| {}).await;
 
-    let answer = gateway
-        .offer(
-            &[("connection", "x-mine"), ("x-mine", "1"), ("x-other", "1")],
-            OFFER,
-        )
-        .await;
+    let answer = gateway.offer(&[("connection", "x-mine"), ("x-mine", "1"), ("x-other", "1")], OFFER).await;
 
     assert_eq!((answer.header("x-hop"), answer.header("x-end")), ("", "1"));
     let seen = &backend.seen()[0].headers;
-    assert!(
-        !seen.contains_key("x-mine") && seen.contains_key("x-other"),
-        "{seen:?}"
-    );
+    assert!(!seen.contains_key("x-mine") && seen.contains_key("x-other"), "{seen:?}");
 }
 
 #[tokio::test]
@@ -138,9 +119,7 @@ async fn answers_a_head_health_check_from_a_get() {
     let backend = TestBackend::agreeable().await;
     let gateway = start(backend.address, |_| {}).await;
 
-    let answer = gateway
-        .request(Method::HEAD, "/skin/webrtc/health", &[], "")
-        .await;
+    let answer = gateway.request(Method::HEAD, "/skin/webrtc/health", &[], "").await;
 
     assert_eq!((answer.status, answer.body.len()), (200, 0));
     assert_eq!(backend.seen()[0].method, Method::GET);

@@ -1,7 +1,7 @@
 //! Allocate and Refresh (RFC 8656 §7, §8).
 
 use super::harness::*;
-use crate::turn::{EndReason, RelayRefusal};
+use crate::turn::{EndReason, RelayPort, RelayRefusal};
 use crate::wire::Method;
 use crate::wire::attribute::{self, XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS};
 
@@ -10,30 +10,18 @@ fn an_allocation_gets_an_address_and_a_lifetime() {
     let mut net = Harness::new();
     let alice = net.alice();
     let answer = net.allocate(&alice);
-    assert_eq!(
-        answer.address(XOR_RELAYED_ADDRESS),
-        "192.0.2.2:50000".parse().unwrap()
-    );
+    assert_eq!(answer.address(XOR_RELAYED_ADDRESS), "192.0.2.2:50000".parse().unwrap());
     assert_eq!(answer.address(XOR_MAPPED_ADDRESS), alice.path.client);
     assert_eq!(answer.lifetime(), 600);
 }
 
 #[test]
 fn the_lifetime_lies_between_default_and_maximum() {
-    for (requested, granted) in [
-        (0, 600),
-        (1, 600),
-        (600, 600),
-        (777, 777),
-        (3600, 3600),
-        (u32::MAX, 3600),
-    ] {
+    for (requested, granted) in [(0, 600), (1, 600), (600, 600), (777, 777), (3600, 3600), (u32::MAX, 3600)] {
         let mut net = Harness::new();
         let alice = net.alice();
         let answer = net.request(&alice, Method::Allocate, |writer| {
-            writer
-                .bytes(attribute::REQUESTED_TRANSPORT, &[17, 0, 0, 0])
-                .u32(attribute::LIFETIME, requested)
+            writer.bytes(attribute::REQUESTED_TRANSPORT, &[17, 0, 0, 0]).u32(attribute::LIFETIME, requested)
         });
         assert_eq!(answer.lifetime(), granted, "{requested}");
     }
@@ -66,9 +54,7 @@ fn a_refresh_of_zero_ends_it_before_the_answer_leaves() {
     let alice = net.allocated_alice();
     let request = alice.request(Method::Refresh, 77, |writer| writer.u32(attribute::LIFETIME, 0));
     let first = net.send(alice.path, &request);
-    let [Seen::End(EndReason::Deleted), Seen::Reply(answer)] = &first[..] else {
-        panic!("{first:?}")
-    };
+    let [Seen::End(EndReason::Deleted), Seen::Reply(answer)] = &first[..] else { panic!("{first:?}") };
     assert_eq!((answer.code(), answer.lifetime()), (0, 0));
 
     let again = net.send(alice.path, &request);
@@ -82,9 +68,7 @@ fn a_retransmitted_allocate_gets_the_same_answer() {
     let mut net = Harness::new();
     let alice = net.alice();
     let request = alice.request(Method::Allocate, 9, |writer| {
-        writer
-            .bytes(attribute::REQUESTED_TRANSPORT, &[17, 0, 0, 0])
-            .u32(attribute::LIFETIME, 700)
+        writer.bytes(attribute::REQUESTED_TRANSPORT, &[17, 0, 0, 0]).u32(attribute::LIFETIME, 700)
     });
     let first = net.send(alice.path, &request);
     net.seconds(3);
@@ -98,11 +82,7 @@ fn a_retransmitted_allocate_gets_the_same_answer() {
 fn credentials_are_asked_for_before_437() {
     let mut net = Harness::new();
     let alice = net.allocated_alice();
-    assert_eq!(
-        net.ask(alice.path, &unsigned(Method::Allocate, |writer| writer))
-            .code(),
-        401
-    );
+    assert_eq!(net.ask(alice.path, &unsigned(Method::Allocate, |writer| writer)).code(), 401);
 }
 
 #[test]
@@ -110,11 +90,7 @@ fn the_transport_must_be_udp() {
     let mut net = Harness::new();
     let alice = net.alice();
     assert_eq!(net.request(&alice, Method::Allocate, |writer| writer).code(), 400);
-    for (transport, code) in [
-        (&[6, 0, 0, 0][..], 442),
-        (&[99, 0, 0, 0], 442),
-        (&[17, 0, 0], 400),
-    ] {
+    for (transport, code) in [(&[6, 0, 0, 0][..], 442), (&[99, 0, 0, 0], 442), (&[17, 0, 0], 400)] {
         let answer = net.request(&alice, Method::Allocate, |writer| {
             writer.bytes(attribute::REQUESTED_TRANSPORT, transport)
         });
@@ -167,16 +143,11 @@ fn a_refresh_for_another_family_is_443() {
 #[test]
 fn the_public_address_is_announced() {
     let mut net = Harness::with(|settings| {
-        settings
-            .external_addresses
-            .add("198.51.100.7".parse().unwrap(), None);
+        settings.external_addresses.add("198.51.100.7".parse().unwrap(), None);
     });
     let alice = net.alice();
     let answer = net.allocate(&alice);
-    assert_eq!(
-        answer.address(XOR_RELAYED_ADDRESS),
-        "198.51.100.7:50000".parse().unwrap()
-    );
+    assert_eq!(answer.address(XOR_RELAYED_ADDRESS), "198.51.100.7:50000".parse().unwrap());
 }
 
 #[test]
@@ -186,13 +157,38 @@ fn the_driver_can_end_an_allocation() {
     let id = net.live[0];
     net.server.close(id, EndReason::Shutdown);
     let ended: Vec<_> = std::iter::from_fn(|| net.server.poll_output()).collect();
-    assert!(matches!(
-        ended[..],
-        [crate::turn::Output::End {
-            reason: EndReason::Shutdown,
-            ..
-        }]
-    ));
+    assert!(matches!(ended[..], [crate::turn::Output::End { reason: EndReason::Shutdown, .. }]));
     net.server.close(id, EndReason::Shutdown);
     assert!(net.server.poll_output().is_none(), "an allocation ends once");
+}
+
+#[test]
+fn an_even_port_can_be_asked_for_but_not_a_reservation() {
+    let mut net = Harness::new();
+    let alice = net.alice();
+    let code = |net: &mut Harness, kind, value: &'static [u8]| {
+        net.request(&alice, Method::Allocate, |writer| {
+            writer.bytes(attribute::REQUESTED_TRANSPORT, &[17, 0, 0, 0]).bytes(kind, value)
+        })
+        .code()
+    };
+    assert_eq!(code(&mut net, attribute::EVEN_PORT, &[0x80]), 508);
+    assert_eq!(code(&mut net, attribute::EVEN_PORT, &[0, 0]), 400);
+    assert_eq!(code(&mut net, attribute::RESERVATION_TOKEN, &[7; 8]), 508);
+    assert_eq!(code(&mut net, attribute::RESERVATION_TOKEN, &[7; 4]), 400);
+    assert_eq!(code(&mut net, attribute::EVEN_PORT, &[0]), 0);
+    assert_eq!(net.asked_port, Some(RelayPort::Even));
+}
+
+#[test]
+fn a_token_and_an_even_port_exclude_each_other() {
+    let mut net = Harness::new();
+    let alice = net.alice();
+    let answer = net.request(&alice, Method::Allocate, |writer| {
+        writer
+            .bytes(attribute::REQUESTED_TRANSPORT, &[17, 0, 0, 0])
+            .bytes(attribute::RESERVATION_TOKEN, &[7; 8])
+            .bytes(attribute::EVEN_PORT, &[0])
+    });
+    assert_eq!(answer.code(), 400);
 }

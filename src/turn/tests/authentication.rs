@@ -11,12 +11,7 @@ use crate::wire::{Class, MessageWriter, Method, TransactionId};
 fn a_request_without_credentials_is_challenged() {
     let mut net = Harness::new();
     let path = net.alice().path;
-    for method in [
-        Method::Allocate,
-        Method::Refresh,
-        Method::CreatePermission,
-        Method::ChannelBind,
-    ] {
+    for method in [Method::Allocate, Method::Refresh, Method::CreatePermission, Method::ChannelBind] {
         let answer = net.ask(path, &unsigned(method, |writer| writer));
         assert_eq!(answer.code(), 401);
         assert_eq!(answer.message().find(attribute::REALM), Some(REALM.as_bytes()));
@@ -29,15 +24,11 @@ fn a_request_without_credentials_is_challenged() {
 fn a_challenge_is_at_most_2_3_times_its_request() {
     let mut net = Harness::with(|settings| settings.realm = "turnpike".into());
     let path = net.alice().path;
-    let request = unsigned(Method::Allocate, |writer| {
-        writer.bytes(attribute::REQUESTED_TRANSPORT, &[17, 0, 0, 0])
-    });
+    let request =
+        unsigned(Method::Allocate, |writer| writer.bytes(attribute::REQUESTED_TRANSPORT, &[17, 0, 0, 0]));
     let ip_and_udp_headers = 28;
     let answer = net.ask(path, &request).bytes.len() + ip_and_udp_headers;
-    assert!(
-        answer * 10 <= (request.len() + ip_and_udp_headers) * 23,
-        "{answer}"
-    );
+    assert!(answer * 10 <= (request.len() + ip_and_udp_headers) * 23, "{answer}");
 }
 
 #[test]
@@ -46,12 +37,8 @@ fn integrity_without_what_it_needs_is_400() {
     let alice = net.alice();
     for missing in [attribute::USERNAME, attribute::REALM, attribute::NONCE] {
         let mut bytes = Vec::new();
-        let mut writer = MessageWriter::begin(
-            &mut bytes,
-            Method::Allocate,
-            Class::Request,
-            TransactionId([1; 12]),
-        );
+        let mut writer =
+            MessageWriter::begin(&mut bytes, Method::Allocate, Class::Request, TransactionId([1; 12]));
         for (kind, value) in [
             (attribute::USERNAME, alice.username.as_bytes()),
             (attribute::REALM, alice.realm.as_bytes()),
@@ -70,19 +57,9 @@ fn integrity_without_what_it_needs_is_400() {
 fn wrong_password_unknown_user_and_wrong_realm_get_the_same_401() {
     let mut net = Harness::new();
     let alice = net.alice();
-    let wrong_password = Client {
-        password: "looking-glass".into(),
-        ..alice.clone()
-    };
-    let unknown_user = Client {
-        username: "eve".into(),
-        password: String::new(),
-        ..alice.clone()
-    };
-    let wrong_realm = Client {
-        realm: "example.com".into(),
-        ..alice.clone()
-    };
+    let wrong_password = Client { password: "looking-glass".into(), ..alice.clone() };
+    let unknown_user = Client { username: "eve".into(), password: String::new(), ..alice.clone() };
+    let wrong_realm = Client { realm: "example.com".into(), ..alice.clone() };
     let answers = [wrong_password, unknown_user, wrong_realm].map(|client| {
         let request = client.request(Method::Allocate, 1, |writer| {
             writer.bytes(attribute::REQUESTED_TRANSPORT, &[17, 0, 0, 0])
@@ -98,10 +75,7 @@ fn wrong_password_unknown_user_and_wrong_realm_get_the_same_401() {
 fn a_wrong_password_does_not_spoil_the_next_try() {
     let mut net = Harness::new();
     let alice = net.alice();
-    let wrong = Client {
-        password: "looking-glass".into(),
-        ..alice.clone()
-    };
+    let wrong = Client { password: "looking-glass".into(), ..alice.clone() };
     assert_eq!(net.allocate(&wrong).code(), 401);
     assert_eq!(net.allocate(&alice).code(), 0);
 }
@@ -122,10 +96,7 @@ fn a_stale_nonce_is_438_with_a_new_one() {
 fn a_nonce_of_another_client_is_stale() {
     let mut net = Harness::new();
     let bob = net.client("bob", "builder", 4001);
-    let thief = Client {
-        path: bob.path,
-        ..net.alice()
-    };
+    let thief = Client { path: bob.path, ..net.alice() };
     assert_eq!(net.allocate(&thief).code(), 438);
 }
 
@@ -134,10 +105,7 @@ fn a_stale_nonce_with_a_wrong_password_is_401() {
     let mut net = Harness::new();
     let alice = net.alice();
     net.seconds(601);
-    let wrong = Client {
-        password: "looking-glass".into(),
-        ..alice
-    };
+    let wrong = Client { password: "looking-glass".into(), ..alice };
     assert_eq!(net.allocate(&wrong).code(), 401);
 }
 
@@ -170,11 +138,7 @@ fn an_expiring_name_opens_a_session_that_outlives_it() {
 fn an_allocation_belongs_to_its_user() {
     let mut net = Harness::new();
     let alice = net.allocated_alice();
-    let bob = Client {
-        username: "bob".into(),
-        password: "builder".into(),
-        ..alice.clone()
-    };
+    let bob = Client { username: "bob".into(), password: "builder".into(), ..alice.clone() };
     assert_eq!(net.refresh(&bob, 0).code(), 441);
     assert_eq!(net.permit(&bob, "10.0.0.1:1"), 441);
     assert_eq!(net.bind(&bob, 0x4000, "10.0.0.1:1"), 441);
@@ -185,9 +149,7 @@ fn an_allocation_belongs_to_its_user() {
 fn unknown_attributes_are_listed_once_and_only_to_who_is_known() {
     let mut net = Harness::new();
     let alice = net.alice();
-    let stranger = unsigned(Method::Allocate, |writer| {
-        writer.bytes(AttributeType(0x7abc), b"")
-    });
+    let stranger = unsigned(Method::Allocate, |writer| writer.bytes(AttributeType(0x7abc), b""));
     assert_eq!(net.ask(alice.path, &stranger).code(), 401);
 
     let request = alice.request(Method::Allocate, 1, |writer| {
@@ -208,13 +170,7 @@ fn binding_needs_no_credentials() {
     let mut net = Harness::new();
     let path = net.alice().path;
     let mut request = Vec::new();
-    MessageWriter::begin(
-        &mut request,
-        Method::Binding,
-        Class::Request,
-        TransactionId([5; 12]),
-    )
-    .fingerprint();
+    MessageWriter::begin(&mut request, Method::Binding, Class::Request, TransactionId([5; 12])).fingerprint();
     let answer = net.ask(path, &request);
     assert_eq!(answer.code(), 0);
     assert_eq!(answer.address(attribute::XOR_MAPPED_ADDRESS), path.client);
@@ -223,12 +179,8 @@ fn binding_needs_no_credentials() {
 
     let answer = net.ask(path, &unsigned(Method::Binding, |writer| writer));
     assert!(!answer.message().has_fingerprint());
-    let answer = net.ask(
-        path,
-        &unsigned(Method::Binding, |writer| {
-            writer.bytes(AttributeType(0x24), &[0; 4])
-        }),
-    );
+    let answer =
+        net.ask(path, &unsigned(Method::Binding, |writer| writer.bytes(AttributeType(0x24), &[0; 4])));
     assert_eq!(answer.code(), 420);
 }
 
@@ -242,22 +194,11 @@ fn what_is_no_request_gets_no_answer() {
         assert_eq!(net.send(path, &bytes), [Seen::Drop(DropReason::Malformed)]);
     }
     for method in [Method::Send, Method::Data, Method::Unknown(0x0a)] {
-        assert_eq!(
-            net.send(path, &unsigned(method, |writer| writer)),
-            [Seen::Drop(DropReason::Malformed)]
-        );
+        assert_eq!(net.send(path, &unsigned(method, |writer| writer)), [Seen::Drop(DropReason::Malformed)]);
     }
-    assert_eq!(
-        net.send(path, b"\x00\x01 not a message"),
-        [Seen::Drop(DropReason::Malformed)]
-    );
+    assert_eq!(net.send(path, b"\x00\x01 not a message"), [Seen::Drop(DropReason::Malformed)]);
     let mut keep_alive = Vec::new();
-    MessageWriter::begin(
-        &mut keep_alive,
-        Method::Binding,
-        Class::Indication,
-        TransactionId([1; 12]),
-    );
+    MessageWriter::begin(&mut keep_alive, Method::Binding, Class::Indication, TransactionId([1; 12]));
     assert_eq!(net.send(path, &keep_alive), []);
 }
 

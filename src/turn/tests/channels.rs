@@ -49,10 +49,7 @@ fn the_permission_holds_while_the_channel_is_bound() {
     // As aioice does: the channel is renewed each 500 s, the permission never.
     for _ in 0..3 {
         assert_eq!(net.seconds(500), []);
-        assert!(matches!(
-            net.peer_sends("10.0.0.1:9".parse().unwrap(), 1)[..],
-            [Seen::Indicate { .. }]
-        ));
+        assert!(matches!(net.peer_sends("10.0.0.1:9".parse().unwrap(), 1)[..], [Seen::Indicate { .. }]));
         net.renew_nonce(&mut alice);
         assert_eq!(net.bind(&alice, 0x4000, PEER), 0);
     }
@@ -68,11 +65,7 @@ fn by_the_strict_rule_the_permission_ends_on_its_own() {
     let datagram = alice.request(Method::CreatePermission, 60, |writer| {
         writer.address(XOR_PEER_ADDRESS, PEER.parse().unwrap())
     });
-    assert_eq!(
-        net.send(alice.path, &datagram)[0],
-        route(0x4000, PEER),
-        "the channel is bound still"
-    );
+    assert_eq!(net.send(alice.path, &datagram)[0], route(0x4000, PEER), "the channel is bound still");
 }
 
 #[test]
@@ -83,11 +76,7 @@ fn a_number_or_a_peer_that_is_taken_is_400() {
     assert_eq!(net.bind(&alice, 0x4000, OTHER), 400);
     assert_eq!(net.bind(&alice, 0x4001, PEER), 400);
     assert_eq!(net.bind(&alice, 0x4001, OTHER), 0);
-    assert_eq!(
-        net.bind(&alice, 0x4002, "10.0.0.1:5001"),
-        0,
-        "another port is another peer"
-    );
+    assert_eq!(net.bind(&alice, 0x4002, "10.0.0.1:5001"), 0, "another port is another peer");
 }
 
 #[test]
@@ -106,10 +95,7 @@ fn an_ended_binding_waits_before_it_is_bound_elsewhere() {
 
 #[test]
 fn numbers_lie_in_the_range_of_the_setting() {
-    for (numbers, last) in [
-        (ChannelNumbers::Rfc8656, 0x4fff),
-        (ChannelNumbers::Rfc5766, 0x7fff),
-    ] {
+    for (numbers, last) in [(ChannelNumbers::Rfc8656, 0x4fff), (ChannelNumbers::Rfc5766, 0x7fff)] {
         let mut net = Harness::with(|settings| settings.channel_numbers = numbers);
         let alice = net.allocated_alice();
         assert_eq!(net.bind(&alice, 0x3fff, PEER), 400);
@@ -124,16 +110,10 @@ fn a_binding_needs_a_number_and_a_peer() {
     let alice = net.allocated_alice();
     let peer = PEER.parse().unwrap();
     let number = &[0x40, 0, 0, 0][..];
-    let no_peer = net.request(&alice, Method::ChannelBind, |writer| {
-        writer.bytes(CHANNEL_NUMBER, number)
-    });
-    let no_number = net.request(&alice, Method::ChannelBind, |writer| {
-        writer.address(XOR_PEER_ADDRESS, peer)
-    });
+    let no_peer = net.request(&alice, Method::ChannelBind, |writer| writer.bytes(CHANNEL_NUMBER, number));
+    let no_number = net.request(&alice, Method::ChannelBind, |writer| writer.address(XOR_PEER_ADDRESS, peer));
     let short_number = net.request(&alice, Method::ChannelBind, |writer| {
-        writer
-            .bytes(CHANNEL_NUMBER, &[0x40, 0])
-            .address(XOR_PEER_ADDRESS, peer)
+        writer.bytes(CHANNEL_NUMBER, &[0x40, 0]).address(XOR_PEER_ADDRESS, peer)
     });
     assert_eq!([no_peer.code(), no_number.code(), short_number.code()], [400; 3]);
     assert_eq!(net.bind(&alice, 0x4000, "[fd00::1]:1"), 443);

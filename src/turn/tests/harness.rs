@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use crate::secret::Secret;
 use crate::turn::peer_policy::PeerRule;
 use crate::turn::{
-    AllocationId, DropReason, EndReason, FiveTuple, Now, Output, RelayRefusal, Server, Settings,
+    AllocationId, DropReason, EndReason, FiveTuple, Now, OpenRelay, Output, RelayPort, RelayRefusal, Server,
+    Settings,
 };
 use crate::wire::attribute::{self, AttributeType};
 use crate::wire::{Class, Key, Message, MessageWriter, Method, TransactionId};
@@ -87,16 +88,11 @@ impl Client {
         write: impl FnOnce(MessageWriter<'_>) -> MessageWriter<'_>,
     ) -> Vec<u8> {
         let mut bytes = Vec::new();
-        write(MessageWriter::begin(
-            &mut bytes,
-            method,
-            Class::Request,
-            TransactionId([transaction; 12]),
-        ))
-        .bytes(attribute::USERNAME, self.username.as_bytes())
-        .bytes(attribute::REALM, self.realm.as_bytes())
-        .bytes(attribute::NONCE, &self.nonce)
-        .sign(&self.key());
+        write(MessageWriter::begin(&mut bytes, method, Class::Request, TransactionId([transaction; 12])))
+            .bytes(attribute::USERNAME, self.username.as_bytes())
+            .bytes(attribute::REALM, self.realm.as_bytes())
+            .bytes(attribute::NONCE, &self.nonce)
+            .sign(&self.key());
         bytes
     }
 }
@@ -108,6 +104,8 @@ pub(super) struct Harness {
     pub(super) refusal: Option<RelayRefusal>,
     /// The allocations that there are, in the order of their beginning.
     pub(super) live: Vec<AllocationId>,
+    /// Which port was asked for last.
+    pub(super) asked_port: Option<RelayPort>,
     next_port: u16,
     next_transaction: u8,
 }
@@ -122,29 +120,20 @@ impl Harness {
     /// A harness whose server has settings changed by `change`; `alice` and `bob` may allocate, and 10.0.0.0/8 and
     /// fd00::/8 are peers.
     pub(super) fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings {
-            realm: REALM.into(),
-            nonce_key: [7; 32],
-            ..Settings::default()
-        };
+        let mut settings = Settings { realm: REALM.into(), nonce_key: [7; 32], ..Settings::default() };
         settings.credentials.add_user("alice", Secret::new("wonderland"));
         settings.credentials.add_user("bob", Secret::new("builder"));
         settings.credentials.add_secret(Secret::new("north"));
         for network in ["10.0.0.0/8", "fd00::/8"] {
-            settings.peer_policy.allow(PeerRule {
-                network: network.parse().unwrap(),
-                ports: 0..=65535,
-            });
+            settings.peer_policy.allow(PeerRule { network: network.parse().unwrap(), ports: 0..=65535 });
         }
         change(&mut settings);
         Self {
             server: Server::new(settings, [3; 32]),
-            now: Now {
-                instant: start(),
-                unix_seconds: 1_800_000_000,
-            },
+            now: Now { instant: start(), unix_seconds: 1_800_000_000 },
             refusal: None,
             live: Vec::new(),
+            asked_port: None,
             next_port: 50_000,
             next_transaction: 0,
         }
@@ -152,16 +141,10 @@ impl Harness {
 
     /// Moves the clock, letting the server act at each of its deadlines on the way.
     pub(super) fn advance(&mut self, by: Duration) -> Vec<Seen> {
-        let target = Now {
-            instant: self.now.instant + by,
-            unix_seconds: self.now.unix_seconds + by.as_secs(),
-        };
+        let target =
+            Now { instant: self.now.instant + by, unix_seconds: self.now.unix_seconds + by.as_secs() };
         let mut seen = Vec::new();
-        while let Some(deadline) = self
-            .server
-            .poll_timeout()
-            .filter(|&deadline| deadline <= target.instant)
-        {
+        while let Some(deadline) = self.server.poll_timeout().filter(|&deadline| deadline <= target.instant) {
             self.now.instant = deadline.max(self.now.instant);
             self.server.handle_timeout(self.now);
             seen.extend(self.drain(&[]));
@@ -197,10 +180,7 @@ impl Harness {
     /// A client at this port that knows a fresh nonce.
     pub(super) fn client(&mut self, username: &str, password: &str, port: u16) -> Client {
         let mut client = Client {
-            path: FiveTuple {
-                client: ([192, 0, 2, 1], port).into(),
-                server: ([192, 0, 2, 2], 3478).into(),
-            },
+            path: FiveTuple { client: ([192, 0, 2, 1], port).into(), server: ([192, 0, 2, 2], 3478).into() },
             username: username.into(),
             password: password.into(),
             realm: REALM.into(),
@@ -235,11 +215,8 @@ impl Harness {
     ) -> Answer {
         self.next_transaction = self.next_transaction.wrapping_add(1);
         let datagram = client.request(method, self.next_transaction, write);
-        let answers: Vec<Answer> = self
-            .send(client.path, &datagram)
-            .into_iter()
-            .filter_map(answer_of)
-            .collect();
+        let answers: Vec<Answer> =
+            self.send(client.path, &datagram).into_iter().filter_map(answer_of).collect();
         let [answer] = answers.try_into().expect("one answer");
         answer
     }
@@ -251,9 +228,7 @@ impl Harness {
     }
 
     pub(super) fn refresh(&mut self, client: &Client, lifetime: u32) -> Answer {
-        self.request(client, Method::Refresh, |writer| {
-            writer.u32(attribute::LIFETIME, lifetime)
-        })
+        self.request(client, Method::Refresh, |writer| writer.u32(attribute::LIFETIME, lifetime))
     }
 
     pub(super) fn permit(&mut self, client: &Client, peer: &str) -> u16 {
@@ -272,45 +247,39 @@ impl Harness {
     fn drain(&mut self, datagram: &[u8]) -> Vec<Seen> {
         let mut seen = Vec::new();
         while let Some(output) = self.server.poll_output() {
-            match output {
-                Output::OpenRelay(open) => {
-                    let local = match self.refusal {
-                        Some(refusal) => Err(refusal),
-                        None => Ok(SocketAddr::new(open.reached(), self.next_port)),
-                    };
-                    self.next_port += 1;
-                    self.server.relay_opened(self.now, open, local);
-                }
-                other => seen.push(self.see(other, datagram)),
+            if let Output::OpenRelay(open) = output {
+                self.open_relay(open);
+            } else {
+                seen.push(self.see(output, datagram));
             }
         }
         seen
     }
 
+    fn open_relay(&mut self, open: OpenRelay) {
+        self.asked_port = Some(open.port);
+        let local = match self.refusal {
+            Some(refusal) => Err(refusal),
+            None => Ok(SocketAddr::new(open.reached(), self.next_port)),
+        };
+        self.next_port += 1;
+        self.server.relay_opened(self.now, open, local);
+    }
+
     fn see(&mut self, output: Output, datagram: &[u8]) -> Seen {
         match output {
-            Output::Reply { message, .. } => Seen::Reply(Answer {
-                bytes: self.server.scratch(message).to_vec(),
-            }),
-            Output::Indicate { to, head, .. } => Seen::Indicate {
-                to: to.client,
-                head: self.server.scratch(head).to_vec(),
-            },
-            Output::ToPeer { peer, payload, .. } => Seen::ToPeer {
-                peer,
-                payload: datagram[payload].to_vec(),
-            },
-            Output::Begin {
-                allocation,
-                relayed,
-                username,
-                ..
-            } => {
+            Output::Reply { message, .. } => {
+                Seen::Reply(Answer { bytes: self.server.scratch(message).to_vec() })
+            }
+            Output::Indicate { to, head, .. } => {
+                Seen::Indicate { to: to.client, head: self.server.scratch(head).to_vec() }
+            }
+            Output::ToPeer { peer, payload, .. } => {
+                Seen::ToPeer { peer, payload: datagram[payload].to_vec() }
+            }
+            Output::Begin { allocation, relayed, username, .. } => {
                 self.live.push(allocation);
-                Seen::Begin {
-                    relayed,
-                    username: String::from_utf8(username.into()).unwrap(),
-                }
+                Seen::Begin { relayed, username: String::from_utf8(username.into()).unwrap() }
             }
             Output::End { allocation, reason } => {
                 self.live.retain(|&id| id != allocation);
@@ -325,19 +294,14 @@ impl Harness {
 }
 
 pub(super) fn answer_of(seen: Seen) -> Option<Answer> {
-    match seen {
-        Seen::Reply(answer) => Some(answer),
-        _ => None,
-    }
+    if let Seen::Reply(answer) = seen { Some(answer) } else { None }
 }
 
 pub(super) fn channel_bind(number: u16, peer: &str) -> impl FnOnce(MessageWriter<'_>) -> MessageWriter<'_> {
     let peer: SocketAddr = peer.parse().unwrap();
     let [high, low] = number.to_be_bytes();
     move |writer| {
-        writer
-            .bytes(attribute::CHANNEL_NUMBER, &[high, low, 0, 0])
-            .address(attribute::XOR_PEER_ADDRESS, peer)
+        writer.bytes(attribute::CHANNEL_NUMBER, &[high, low, 0, 0]).address(attribute::XOR_PEER_ADDRESS, peer)
     }
 }
 
@@ -347,25 +311,15 @@ pub(super) fn unsigned(
     write: impl FnOnce(MessageWriter<'_>) -> MessageWriter<'_>,
 ) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write(MessageWriter::begin(
-        &mut bytes,
-        method,
-        Class::Request,
-        TransactionId([0xee; 12]),
-    ));
+    write(MessageWriter::begin(&mut bytes, method, Class::Request, TransactionId([0xee; 12])));
     bytes
 }
 
 /// A Send indication.
 pub(super) fn send_indication(peer: &str, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    MessageWriter::begin(
-        &mut bytes,
-        Method::Send,
-        Class::Indication,
-        TransactionId([0xdd; 12]),
-    )
-    .address(attribute::XOR_PEER_ADDRESS, peer.parse().unwrap())
-    .bytes(attribute::DATA, payload);
+    MessageWriter::begin(&mut bytes, Method::Send, Class::Indication, TransactionId([0xdd; 12]))
+        .address(attribute::XOR_PEER_ADDRESS, peer.parse().unwrap())
+        .bytes(attribute::DATA, payload);
     bytes
 }

@@ -62,15 +62,9 @@ fn without_an_allocation_it_is_437() {
 fn without_a_peer_or_with_a_malformed_one_it_is_400() {
     let mut net = Harness::new();
     let alice = net.allocated_alice();
-    assert_eq!(
-        net.request(&alice, Method::CreatePermission, |writer| writer)
-            .code(),
-        400
-    );
+    assert_eq!(net.request(&alice, Method::CreatePermission, |writer| writer).code(), 400);
     let short = net.request(&alice, Method::CreatePermission, |writer| {
-        writer
-            .address(XOR_PEER_ADDRESS, PEER.parse().unwrap())
-            .bytes(XOR_PEER_ADDRESS, &[0, 1, 0, 0])
+        writer.address(XOR_PEER_ADDRESS, PEER.parse().unwrap()).bytes(XOR_PEER_ADDRESS, &[0, 1, 0, 0])
     });
     assert_eq!(short.code(), 400);
     assert!(!comes_through(&mut net, PEER), "all or nothing");
@@ -83,9 +77,7 @@ fn several_peers_are_permitted_together_or_not_at_all() {
     let permit = |net: &mut Harness, peers: [&str; 2]| {
         let [first, second] = peers.map(|peer| peer.parse().unwrap());
         net.request(&alice, Method::CreatePermission, |writer| {
-            writer
-                .address(XOR_PEER_ADDRESS, first)
-                .address(XOR_PEER_ADDRESS, second)
+            writer.address(XOR_PEER_ADDRESS, first).address(XOR_PEER_ADDRESS, second)
         })
         .code()
     };
@@ -101,13 +93,8 @@ fn several_peers_are_permitted_together_or_not_at_all() {
 fn private_addresses_are_forbidden_in_every_disguise() {
     let mut net = Harness::new();
     let alice = net.allocated_alice();
-    for peer in [
-        "127.0.0.1:80",
-        "169.254.169.254:80",
-        "192.168.1.1:80",
-        "224.0.0.1:80",
-        "255.255.255.255:80",
-    ] {
+    for peer in ["127.0.0.1:80", "169.254.169.254:80", "192.168.1.1:80", "224.0.0.1:80", "255.255.255.255:80"]
+    {
         assert_eq!(net.permit(&alice, peer), 403, "{peer}");
         assert_eq!(net.bind(&alice, 0x4000, peer), 403, "{peer}");
     }
@@ -120,16 +107,8 @@ fn one_permission_too_many_is_508_and_changes_nothing() {
     assert_eq!(net.permit(&alice, "10.0.0.1:1"), 0);
     assert_eq!(net.permit(&alice, "10.0.0.2:1"), 0);
     assert_eq!(net.permit(&alice, "10.0.0.3:1"), 508);
-    assert_eq!(
-        net.permit(&alice, "10.0.0.1:1"),
-        0,
-        "those that are there can be prolonged"
-    );
-    assert_eq!(
-        net.bind(&alice, 0x4000, "10.0.0.3:1"),
-        508,
-        "a channel brings a permission"
-    );
+    assert_eq!(net.permit(&alice, "10.0.0.1:1"), 0, "those that are there can be prolonged");
+    assert_eq!(net.bind(&alice, 0x4000, "10.0.0.3:1"), 508, "a channel brings a permission");
     net.seconds(300);
     assert_eq!(net.permit(&alice, "10.0.0.3:1"), 0, "the others have ended");
 }
