@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use foldhash::fast::RandomState;
 
@@ -24,6 +25,8 @@ pub(super) struct Flow {
     pub(super) client: FiveTuple,
     /// The listener that its datagrams come in on.
     pub(super) listener: u32,
+    /// When the allocation began.
+    pub(super) began: Instant,
     /// The open routes; few, so a list is searched faster than a map.
     routes: Vec<Route>,
     pub(super) traffic: Traffic,
@@ -51,13 +54,14 @@ pub(super) struct Count {
 
 impl FastPath {
     /// Begins a flow without routes.
-    pub(super) fn begin(&mut self, allocation: AllocationId, client: FiveTuple, listener: u32) {
+    pub(super) fn begin(&mut self, allocation: AllocationId, client: FiveTuple, listener: u32, now: Instant) {
         let index = allocation.index as usize;
         if index >= self.flows.len() {
             self.flows.resize_with(index + 1, || None);
         }
         self.by_client.insert(client, allocation.index);
-        self.flows[index] = Some(Flow { client, listener, routes: Vec::new(), traffic: Traffic::default() });
+        self.flows[index] =
+            Some(Flow { client, listener, began: now, routes: Vec::new(), traffic: Traffic::default() });
     }
 
     /// Ends a flow with all its routes and returns what it counted.
@@ -140,7 +144,7 @@ mod tests {
 
     fn with_route() -> FastPath {
         let mut fast_path = FastPath::default();
-        fast_path.begin(ALLOCATION, client(), 1);
+        fast_path.begin(ALLOCATION, client(), 1, Instant::now());
         fast_path.open_route(ALLOCATION, channel(0x4001), peer());
         fast_path
     }

@@ -24,12 +24,14 @@ mod error;
 mod fast_path;
 mod listeners;
 mod outbox;
+mod outputs;
 mod own_addresses;
 mod ports;
 mod relay_sockets;
 mod report;
 mod ring;
 mod settings;
+mod token;
 mod worker;
 
 use std::net::SocketAddr;

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::ports::{PortLease, RelayPorts};
 use super::settings::Settings;
-use crate::sys::{UdpOptions, UdpSocket};
+use super::token::Token;
+use crate::sys::{Readiness, UdpOptions, UdpSocket};
 use crate::turn::{AllocationId, OpenRelay, RelayRefusal};
 use crate::wire::AddressFamily;
 
@@ -46,7 +47,11 @@ impl RelaySockets {
     }
 
     /// Opens a socket for an allocation that has no name yet.
-    pub(super) fn open(&mut self, request: &OpenRelay) -> Result<RelaySocket, RelayRefusal> {
+    pub(super) fn open(
+        &mut self,
+        request: &OpenRelay,
+        readiness: &Readiness,
+    ) -> Result<RelaySocket, RelayRefusal> {
         let address = self.address(request).ok_or(RelayRefusal::FamilyNotSupported)?;
         let pool = self.ports.pool(address);
         let options = UdpOptions { buffer_bytes: self.buffer_bytes, ..UdpOptions::default() };
@@ -54,10 +59,10 @@ impl RelaySockets {
         let mut foreign = Vec::new();
         while foreign.len() < MAX_FOREIGN_PORTS {
             let lease = pool.take(self.random.next_u32(), request.port).ok_or(RelayRefusal::NoPortLeft)?;
-            match UdpSocket::bind(SocketAddr::new(address, lease.port()), options) {
-                Ok(socket) => {
-                    return Ok(RelaySocket { socket, _lease: lease, allocation: None });
-                }
+            let opened = UdpSocket::bind(SocketAddr::new(address, lease.port()), options)
+                .and_then(|socket| readiness.add(&socket, Token::Unnamed.pack()).map(|()| socket));
+            match opened {
+                Ok(socket) => return Ok(RelaySocket { socket, _lease: lease, allocation: None }),
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => foreign.push(lease),
                 Err(error) => {
                     warn!(%address, port = lease.port(), %error, "cannot open a relay socket");
@@ -68,11 +73,19 @@ impl RelaySockets {
         Err(RelayRefusal::NoPortLeft)
     }
 
-    /// Keeps the socket of an allocation.
-    pub(super) fn insert(&mut self, allocation: AllocationId, mut socket: RelaySocket) {
+    /// Keeps the socket of an allocation, which names it from now on.
+    pub(super) fn insert(
+        &mut self,
+        allocation: AllocationId,
+        mut socket: RelaySocket,
+        readiness: &Readiness,
+    ) {
         let index = allocation.index as usize;
         if index >= self.sockets.len() {
             self.sockets.resize_with(index + 1, || None);
+        }
+        if let Err(error) = readiness.rename(&socket, Token::Relay(allocation.index).pack()) {
+            error!(%error, "cannot read from a relay socket");
         }
         socket.allocation = Some(allocation);
         self.sockets[index] = Some(socket);

@@ -13,31 +13,30 @@ use tracing::{debug, error};
 
 use super::fast_path::FastPath;
 use super::outbox::{Bytes, Cargo, Outbox, Outgoing, Via};
+use super::outputs::Input;
 use super::ports::RelayPorts;
-use super::relay_sockets::{RelaySocket, RelaySockets};
-use super::report;
+use super::relay_sockets::RelaySockets;
 use super::ring::{Ring, SLOTS};
 use super::settings::Settings;
+use super::token::Token;
 use crate::sys::{Readiness, Received, Receiver, SendFailure, UdpSocket, Waker};
 use crate::telemetry::{Direction, DropReason, RelayStats};
-use crate::turn::{self, AllocationId, EndReason, FiveTuple, Now, OpenRelay, Output};
+use crate::turn::{self, FiveTuple, Now};
 use crate::wire::{ChannelData, Protocol, classify};
 
 /// A worker with everything that it owns; only the relay ports are shared.
 pub(super) struct Worker {
-    readiness: Readiness,
+    pub(super) readiness: Readiness,
     commands: mpsc::Receiver<Command>,
-    listeners: Vec<UdpSocket>,
-    relays: RelaySockets,
-    server: turn::Server,
-    fast_path: FastPath,
-    /// When each allocation began, by its index.
-    beginnings: Vec<Option<Instant>>,
-    ring: Ring,
+    pub(super) listeners: Vec<UdpSocket>,
+    pub(super) relays: RelaySockets,
+    pub(super) server: turn::Server,
+    pub(super) fast_path: FastPath,
+    pub(super) ring: Ring,
     receiver: Receiver,
-    outbox: Outbox,
-    stats: Arc<RelayStats>,
-    now: Now,
+    pub(super) outbox: Outbox,
+    pub(super) stats: Arc<RelayStats>,
+    pub(super) now: Now,
 }
 
 /// What other threads may ask of a worker.
@@ -45,15 +44,6 @@ pub(super) struct Worker {
 pub(super) enum Command {
     /// End every allocation, then the thread.
     Stop,
-}
-
-/// The datagram that outputs of `turn` speak of.
-#[derive(Debug, Clone, Copy)]
-struct Input {
-    /// The listener that it came in on, or that its client is reached by.
-    listener: u32,
-    slot: usize,
-    len: usize,
 }
 
 impl Worker {
@@ -76,7 +66,6 @@ impl Worker {
             relays: RelaySockets::new(settings, ports, random_seed()?),
             server: turn::Server::new(turn.clone(), random_seed()?),
             fast_path: FastPath::default(),
-            beginnings: Vec::new(),
             ring: Ring::new(),
             receiver: Receiver::new(SLOTS),
             outbox: Outbox::new(),
@@ -118,6 +107,8 @@ impl Worker {
                 match Token::unpack(token) {
                     Token::Listener(listener) => self.read_listener(listener),
                     Token::Relay(allocation) => self.read_relay(allocation),
+                    // Named before the next wait, which reports it again.
+                    Token::Unnamed => {}
                 }
             }
             self.flush();
@@ -217,131 +208,14 @@ impl Worker {
         self.carry_out(Some(Input { listener, slot, len: received.len }));
     }
 
-    /// Does what `turn` wants done about an input, or about a timeout, which has none.
-    fn carry_out(&mut self, input: Option<Input>) {
-        while let Some(output) = self.server.poll_output() {
-            match output {
-                Output::Reply { to, message, method, error } => {
-                    let Some(Input { listener, .. }) = input else {
-                        continue;
-                    };
-                    report::answered(&self.stats, method, error);
-                    let bytes = self.outbox.keep(self.server.scratch(message));
-                    let from = self.source(listener, to);
-                    let via = Via::Listener(listener);
-                    self.outbox.push(Outgoing { via, to: to.client, from, bytes, cargo: Cargo::Answer });
-                }
-                Output::Indicate { allocation, to, head } => {
-                    let Some(Input { listener, slot, len }) = input else {
-                        continue;
-                    };
-                    let bytes = self.ring.wrap(slot, len, self.server.scratch(head), true);
-                    self.push_to_client(allocation.index, to, listener, Bytes::Ring(bytes), len);
-                }
-                Output::ToPeer { allocation, peer, payload } => {
-                    let Some(Input { slot, .. }) = input else { continue };
-                    let start = Ring::payload_start(slot);
-                    let bytes = start + payload.start..start + payload.end;
-                    self.outbox.push(to_peer(allocation.index, peer, bytes));
-                }
-                Output::OpenRelay(request) => self.open_relay(request),
-                Output::Begin { allocation, five_tuple, relayed, username } => {
-                    let Some(Input { listener, .. }) = input else {
-                        continue;
-                    };
-                    self.begin(allocation, five_tuple, listener);
-                    report::began(&self.stats, allocation, five_tuple, relayed, &username);
-                }
-                Output::End { allocation, reason } => self.end(allocation, reason),
-                Output::OpenRoute { allocation, channel, peer } => {
-                    self.fast_path.open_route(allocation, channel, peer);
-                }
-                Output::CloseRoute { allocation, channel } => self.fast_path.close_route(allocation, channel),
-                Output::Drop(reason) => report::dropped(&self.stats, reason),
-            }
-        }
-    }
-
-    fn open_relay(&mut self, request: OpenRelay) {
-        match self.relays.open(&request) {
-            Ok(socket) => {
-                let local = socket.local_addr();
-                if let Some(allocation) = self.server.relay_opened(self.now, request, Ok(local)) {
-                    self.keep_relay(allocation, socket);
-                }
-            }
-            Err(refusal) => {
-                self.server.relay_opened(self.now, request, Err(refusal));
-            }
-        }
-    }
-
-    fn keep_relay(&mut self, allocation: AllocationId, socket: RelaySocket) {
-        if let Err(error) = self.readiness.add(&socket, Token::Relay(allocation.index).pack()) {
-            // Only a lack of kernel memory gets us here; the client finds out when its data does not come back.
-            error!(%error, "cannot watch a relay socket");
-        }
-        self.relays.insert(allocation, socket);
-    }
-
-    fn begin(&mut self, allocation: AllocationId, client: FiveTuple, listener: u32) {
-        let index = allocation.index as usize;
-        if index >= self.beginnings.len() {
-            self.beginnings.resize(index + 1, None);
-        }
-        self.beginnings[index] = Some(self.now.instant);
-        self.fast_path.begin(allocation, client, listener);
-    }
-
-    fn end(&mut self, allocation: AllocationId, reason: EndReason) {
-        // What was accepted before the end still goes out, and is counted.
-        self.send();
-        self.relays.close(allocation);
-        let traffic = self.fast_path.end(allocation).map(|flow| flow.traffic).unwrap_or_default();
-        let began = self.beginnings.get_mut(allocation.index as usize).and_then(Option::take);
-        let lasted = began.map(|began| self.now.instant - began).unwrap_or_default();
-        report::ended(&self.stats, allocation, reason, lasted, traffic);
-    }
-
-    fn end_all(&mut self) {
-        let allocations: Vec<AllocationId> = self.server.allocations().collect();
-        for allocation in allocations {
-            self.server.close(allocation, EndReason::Shutdown);
-            self.carry_out(None);
-        }
-        self.flush();
-    }
-
-    fn push_to_client(
-        &mut self,
-        flow: u32,
-        client: FiveTuple,
-        listener: u32,
-        bytes: Bytes,
-        payload_len: usize,
-    ) {
-        self.outbox.push(Outgoing {
-            via: Via::Listener(listener),
-            to: client.client,
-            from: self.source(listener, client),
-            bytes,
-            cargo: Cargo::Data { flow, direction: Direction::ToClient, payload_bytes: payload_len as u64 },
-        });
-    }
-
-    /// The address that a client must see, where its listener has several.
-    fn source(&self, listener: u32, client: FiveTuple) -> Option<std::net::IpAddr> {
-        let is_wildcard = self.listeners[listener as usize].local_addr().ip().is_unspecified();
-        is_wildcard.then_some(client.server.ip())
-    }
-
     /// Sends what was gathered, and frees the buffers for the next batch.
-    fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         self.send();
         self.ring.clear();
     }
 
-    fn send(&mut self) {
+    /// Sends what was gathered.
+    pub(super) fn send(&mut self) {
         if self.outbox.is_empty() {
             return;
         }
@@ -362,7 +236,8 @@ impl Worker {
     }
 }
 
-fn to_peer(flow: u32, peer: SocketAddr, bytes: std::ops::Range<usize>) -> Outgoing {
+/// Data for a peer, sent from where it lies in the ring.
+pub(super) fn to_peer(flow: u32, peer: SocketAddr, bytes: std::ops::Range<usize>) -> Outgoing {
     let payload_bytes = bytes.len() as u64;
     Outgoing {
         via: Via::Relay(flow),
@@ -376,28 +251,6 @@ fn to_peer(flow: u32, peer: SocketAddr, bytes: std::ops::Range<usize>) -> Outgoi
 fn report_receive_error(error: &io::Error) {
     if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) {
         debug!(%error, "cannot receive from a socket");
-    }
-}
-
-/// Which socket is ready.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token {
-    Listener(u32),
-    /// The relay socket of the allocation with this index.
-    Relay(u32),
-}
-
-impl Token {
-    fn pack(self) -> u64 {
-        match self {
-            Self::Listener(index) => u64::from(index) << 32,
-            Self::Relay(index) => u64::from(index) << 32 | 1,
-        }
-    }
-
-    fn unpack(token: u64) -> Self {
-        let index = (token >> 32) as u32;
-        if token & 1 == 0 { Self::Listener(index) } else { Self::Relay(index) }
     }
 }
 
@@ -416,15 +269,3 @@ fn random_seed() -> io::Result<[u8; 32]> {
 const LISTENER_ROUNDS: usize = 8;
 /// How many datagrams are asked of a relay socket at once: a video frame of one flow, mostly.
 const RELAY_BATCH: usize = 16;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens_survive_the_kernel() {
-        for token in [Token::Listener(0), Token::Listener(7), Token::Relay(0), Token::Relay(u32::MAX - 1)] {
-            assert_eq!(Token::unpack(token.pack()), token);
-        }
-    }
-}

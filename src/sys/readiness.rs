@@ -39,6 +39,12 @@ impl Readiness {
         Ok(epoll::add(&self.epoll, socket, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?)
     }
 
+    /// Gives a socket of the set another token.
+    pub fn rename(&self, socket: impl AsFd, token: u64) -> io::Result<()> {
+        assert_ne!(token, WAKE_TOKEN, "the last token belongs to the waker");
+        Ok(epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?)
+    }
+
     /// Waits until a socket can be read, somebody wakes us, or the time is over; `None` waits for ever.
     ///
     /// Puts the tokens of the sockets that can be read into `ready`, and returns whether a waker ended the wait.

@@ -1,0 +1,118 @@
+//! What a worker does about the outputs of `turn`: answers, relay sockets, routes, beginnings and ends.
+
+use std::net::IpAddr;
+
+use super::outbox::{Bytes, Cargo, Outgoing, Via};
+use super::report;
+use super::ring::Ring;
+use super::worker::{Worker, to_peer};
+use crate::telemetry::Direction;
+use crate::turn::{AllocationId, EndReason, FiveTuple, OpenRelay, Output};
+
+/// The datagram that outputs of `turn` speak of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Input {
+    /// The listener that it came in on, or that its client is reached by.
+    pub(super) listener: u32,
+    pub(super) slot: usize,
+    pub(super) len: usize,
+}
+
+impl Worker {
+    /// Does what `turn` wants done about an input, or about a timeout, which has none.
+    pub(super) fn carry_out(&mut self, input: Option<Input>) {
+        while let Some(output) = self.server.poll_output() {
+            match output {
+                Output::Reply { to, message, method, error } => {
+                    let Some(Input { listener, .. }) = input else {
+                        continue;
+                    };
+                    report::answered(&self.stats, method, error);
+                    let bytes = self.outbox.keep(self.server.scratch(message));
+                    let from = self.source(listener, to);
+                    let via = Via::Listener(listener);
+                    self.outbox.push(Outgoing { via, to: to.client, from, bytes, cargo: Cargo::Answer });
+                }
+                Output::Indicate { allocation, to, head } => {
+                    let Some(Input { listener, slot, len }) = input else {
+                        continue;
+                    };
+                    let bytes = self.ring.wrap(slot, len, self.server.scratch(head), true);
+                    self.push_to_client(allocation.index, to, listener, Bytes::Ring(bytes), len);
+                }
+                Output::ToPeer { allocation, peer, payload } => {
+                    let Some(Input { slot, .. }) = input else { continue };
+                    let start = Ring::payload_start(slot);
+                    let bytes = start + payload.start..start + payload.end;
+                    self.outbox.push(to_peer(allocation.index, peer, bytes));
+                }
+                Output::OpenRelay(request) => self.open_relay(request),
+                Output::Begin { allocation, five_tuple, relayed, username } => {
+                    let Some(Input { listener, .. }) = input else {
+                        continue;
+                    };
+                    self.fast_path.begin(allocation, five_tuple, listener, self.now.instant);
+                    report::began(&self.stats, allocation, five_tuple, relayed, &username);
+                }
+                Output::End { allocation, reason } => self.end(allocation, reason),
+                Output::OpenRoute { allocation, channel, peer } => {
+                    self.fast_path.open_route(allocation, channel, peer);
+                }
+                Output::CloseRoute { allocation, channel } => self.fast_path.close_route(allocation, channel),
+                Output::Drop(reason) => report::dropped(&self.stats, reason),
+            }
+        }
+    }
+
+    fn open_relay(&mut self, request: OpenRelay) {
+        let opened = self.relays.open(&request, &self.readiness);
+        let local = opened.as_ref().map(|socket| socket.local_addr()).map_err(|refusal| *refusal);
+        let allocation = self.server.relay_opened(self.now, request, local);
+        if let (Ok(socket), Some(allocation)) = (opened, allocation) {
+            self.relays.insert(allocation, socket, &self.readiness);
+        }
+    }
+
+    fn end(&mut self, allocation: AllocationId, reason: EndReason) {
+        // What was accepted before the end still goes out, and is counted.
+        self.send();
+        self.relays.close(allocation);
+        if let Some(flow) = self.fast_path.end(allocation) {
+            report::ended(&self.stats, allocation, reason, self.now.instant - flow.began, flow.traffic);
+        }
+    }
+
+    /// Ends every allocation because the relay stops.
+    pub(super) fn end_all(&mut self) {
+        let allocations: Vec<AllocationId> = self.server.allocations().collect();
+        for allocation in allocations {
+            self.server.close(allocation, EndReason::Shutdown);
+            self.carry_out(None);
+        }
+        self.flush();
+    }
+
+    /// Queues data for a client, wrapped as it must be.
+    pub(super) fn push_to_client(
+        &mut self,
+        flow: u32,
+        client: FiveTuple,
+        listener: u32,
+        bytes: Bytes,
+        payload_len: usize,
+    ) {
+        self.outbox.push(Outgoing {
+            via: Via::Listener(listener),
+            to: client.client,
+            from: self.source(listener, client),
+            bytes,
+            cargo: Cargo::Data { flow, direction: Direction::ToClient, payload_bytes: payload_len as u64 },
+        });
+    }
+
+    /// The address that a client must see, where its listener has several.
+    fn source(&self, listener: u32, client: FiveTuple) -> Option<IpAddr> {
+        let is_wildcard = self.listeners[listener as usize].local_addr().ip().is_unspecified();
+        is_wildcard.then_some(client.server.ip())
+    }
+}
