@@ -95,7 +95,7 @@ def open_source(arguments: argparse.Namespace) -> Source:
 
 async def stream_headless(settings: Settings, source: Source, arguments: argparse.Namespace) -> None:
     """Prints one line per answered frame on stderr and the summary, one JSON object, on stdout."""
-    session = new_session(settings, source, arguments, on_picture=lambda picture: None, on_latency=print_latency)
+    session = new_session(settings, source, arguments, on_picture=lambda picture: None)
     began_at = time.monotonic()
     problem: str | None = None
     try:
@@ -121,7 +121,7 @@ async def stream_to_window(settings: Settings, source: Source, arguments: argpar
         if window.show(picture, session.report.boxes):
             session.finish()
 
-    session = new_session(settings, source, arguments, on_picture=show, on_latency=print_latency)
+    session = new_session(settings, source, arguments, on_picture=show)
     try:
         await run(session, arguments)
     finally:
@@ -129,10 +129,12 @@ async def stream_to_window(settings: Settings, source: Source, arguments: argpar
         window.close()
 
 
-def new_session(settings: Settings, source: Source, arguments: argparse.Namespace, **callbacks) -> Session:
+def new_session(
+    settings: Settings, source: Source, arguments: argparse.Namespace, on_picture: Callable[[np.ndarray], None]
+) -> Session:
     """Makes the session that the arguments describe."""
     limits = Limits(arguments.frames, arguments.predictions, arguments.seconds)
-    return Session(settings, source, limits, arguments.relay_only, **callbacks)
+    return Session(settings, source, limits, arguments.relay_only, on_picture, print_latency)
 
 
 async def run(session: Session, arguments: argparse.Namespace) -> None:

@@ -1,0 +1,8 @@
+//! Everything that starts a server: one binary, real sockets, free ports, no waiting by the clock.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod cli;
+mod relay;
+mod support;
+mod webrtc_rs;

@@ -1,0 +1,190 @@
+//! The relay on real sockets.
+
+use std::net::{SocketAddr, UdpSocket};
+
+use turnpike::wire::attribute::{
+    DATA, REQUESTED_ADDRESS_FAMILY, REQUESTED_TRANSPORT, XOR_MAPPED_ADDRESS, XOR_PEER_ADDRESS,
+    XOR_RELAYED_ADDRESS,
+};
+use turnpike::wire::{Class, Message, Method};
+
+use crate::support::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn channel_data_goes_both_ways_unchanged() {
+    let app = start(CONFIG).await;
+    let mut client = Client::new(app.turn_addrs()[0]);
+    let relayed = client.allocated();
+    let peer = socket();
+    assert_eq!(client.bind(0x4000, peer.local_addr().unwrap()), 0);
+
+    for payload in [&b"hello"[..], b"", &[7; 1200], &[9; 60_000]] {
+        client.send_on_channel(0x4000, payload);
+        assert_eq!(receive(&peer), (payload.to_vec(), relayed));
+        peer.send_to(payload, relayed).unwrap();
+        let (datagram, _) = receive(&client.socket);
+        assert_eq!(datagram[..4], [0x40, 0, (payload.len() >> 8) as u8, payload.len() as u8]);
+        assert_eq!(&datagram[4..], payload, "over UDP nothing is padded");
+    }
+    // The last answer was received, so it was sent and counted, or is about to be: stopping waits for that.
+    let metrics = app.metrics().clone();
+    app.stop().await;
+    let text = metrics.exposition().unwrap();
+    for direction in ["to_peer", "to_client"] {
+        for sample in [
+            format!("turnpike_relay_packets_total{{direction=\"{direction}\"}} 4"),
+            format!("turnpike_relay_bytes_total{{direction=\"{direction}\"}} 61205"),
+        ] {
+            assert!(text.lines().any(|line| line == sample), "{sample}\n{text}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn indications_go_both_ways_without_a_channel() {
+    let app = start(CONFIG).await;
+    let mut client = Client::new(app.turn_addrs()[0]);
+    let relayed = client.allocated();
+    let peer = socket();
+    let peer_addr = peer.local_addr().unwrap();
+    assert_eq!(client.permit(peer_addr), 0);
+
+    client.send_indication(peer_addr, b"hello");
+    assert_eq!(receive(&peer), (b"hello".to_vec(), relayed));
+    peer.send_to(b"world!", relayed).unwrap();
+    let (datagram, _) = receive(&client.socket);
+    let message = Message::parse(&datagram).unwrap();
+    assert_eq!((message.method(), message.class()), (Method::Data, Class::Indication));
+    assert_eq!(message.find_address(XOR_PEER_ADDRESS), Some(Some(peer_addr)));
+    assert_eq!(message.find(DATA), Some(&b"world!"[..]));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_without_permission_is_not_heard() {
+    let app = start(CONFIG).await;
+    let mut client = Client::new(app.turn_addrs()[0]);
+    let relayed = client.allocated();
+    let (friend, stranger) = (socket(), UdpSocket::bind("127.0.0.2:0").unwrap());
+    assert_eq!(client.permit(friend.local_addr().unwrap()), 0);
+
+    stranger.send_to(b"stranger", relayed).unwrap();
+    friend.send_to(b"friend", relayed).unwrap();
+    let (datagram, _) = receive(&client.socket);
+    assert_eq!(Message::parse(&datagram).unwrap().find(DATA), Some(&b"friend"[..]));
+    assert_eq!(metric(&app, "turnpike_relay_dropped_packets_total{reason=\"no_permission\"}"), 1.0);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_allocation_has_given_its_port_back_when_the_answer_arrives() {
+    let app = start(CONFIG).await;
+    for _ in 0..20 {
+        let mut client = Client::new(app.turn_addrs()[0]);
+        let relayed = client.allocated();
+        assert!(UdpSocket::bind(relayed).is_err(), "the port is taken");
+        assert_eq!(client.delete(), 0);
+        UdpSocket::bind(relayed).expect("the port is free");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_port_of_the_range_is_used_and_then_it_is_508() {
+    let config = CONFIG.replace("[turn.peers]", "relay_ports = \"55001-55004\"\n[turn.peers]");
+    let app = start(&config).await;
+    let mut clients: Vec<Client> = (0..4).map(|_| Client::new(app.turn_addrs()[0])).collect();
+    let mut ports: Vec<u16> = clients.iter_mut().map(|client| client.allocated().port()).collect();
+    ports.sort_unstable();
+    assert_eq!(ports, [55001, 55002, 55003, 55004]);
+    assert_eq!(metric(&app, "turnpike_relay_ports_free"), 0.0);
+
+    let mut late = Client::new(app.turn_addrs()[0]);
+    assert_eq!(code(&late.allocate()), 508);
+    assert_eq!(clients[2].delete(), 0);
+    assert_eq!(code(&late.allocate()), 0);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wildcard_listener_answers_from_the_address_that_was_asked() {
+    let app = start(&CONFIG.replace("listen = [\"127.0.0.1:0\"]", "listen = [\"0.0.0.0:0\"]")).await;
+    let port = app.turn_addrs()[0].port();
+    for asked in ["127.0.0.1", "127.0.0.3"] {
+        let mut client = Client::new(SocketAddr::new(asked.parse().unwrap(), port));
+        let answer = client.request(Method::Binding, |writer| writer);
+        assert_eq!(address(&answer, XOR_MAPPED_ADDRESS), client.socket.local_addr().unwrap());
+        assert_eq!(client.allocated().ip().to_string(), asked, "and relays from it");
+        let peer = socket();
+        assert_eq!(client.bind(0x4000, peer.local_addr().unwrap()), 0);
+        client.send_on_channel(0x4000, b"x");
+        let (_, relayed) = receive(&peer);
+        peer.send_to(b"y", relayed).unwrap();
+        assert_eq!(receive(&client.socket).1.ip().to_string(), asked);
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_listeners_are_no_peers_even_if_everything_is_allowed() {
+    let app = start(&CONFIG.replace("127.0.0.0/8", "0.0.0.0/0")).await;
+    let mut client = Client::new(app.turn_addrs()[0]);
+    client.allocated();
+    for (channel, own) in (0x4000..).zip([app.turn_addrs()[0], app.gateway_addr(), app.admin_addr()]) {
+        assert_eq!(client.bind(channel, own), 403, "{own}");
+    }
+    assert_eq!(client.bind(0x4100, socket().local_addr().unwrap()), 0);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn relayed_addresses_reach_each_other() {
+    let app = start(CONFIG).await;
+    let (mut alice, mut bob) = (Client::new(app.turn_addrs()[0]), Client::new(app.turn_addrs()[0]));
+    let (at_alice, at_bob) = (alice.allocated(), bob.allocated());
+    assert_eq!((alice.bind(0x4000, at_bob), bob.bind(0x4000, at_alice)), (0, 0));
+    alice.send_on_channel(0x4000, b"from relay to relay");
+    assert_eq!(&receive(&bob.socket).0[4..], b"from relay to relay");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_arrives_whole_and_in_order() {
+    let app = start(CONFIG).await;
+    let mut client = Client::new(app.turn_addrs()[0]);
+    let relayed = client.allocated();
+    let peer = socket();
+    assert_eq!(client.bind(0x4000, peer.local_addr().unwrap()), 0);
+    // Fifty, since the sockets of this test have buffers of the usual size.
+    for number in 0..50 {
+        client.send_on_channel(0x4000, &[number; 900]);
+    }
+    for number in 0..50 {
+        assert_eq!(receive(&peer).0, [number; 900]);
+        peer.send_to(&[number; 900], relayed).unwrap();
+    }
+    for number in 0..50 {
+        assert_eq!(&receive(&client.socket).0[4..], [number; 900]);
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ipv6_client_gets_an_ipv6_address() {
+    let config = CONFIG
+        .replace("listen = [\"127.0.0.1:0\"]", "listen = [\"[::1]:0\"]")
+        .replace("\"127.0.0.0/8\"", "\"::1/128\"");
+    let app = start(&config).await;
+    let mut client = Client::on(socket_at("[::1]:0"), app.turn_addrs()[0]);
+    let peer = socket_at("[::1]:0");
+    let refused = client.allocate();
+    assert_eq!(code(&refused), 440, "IPv4 is the default (RFC 8656 §7.2), and there is no IPv4 address");
+    let answer = client.request(Method::Allocate, |writer| {
+        writer.bytes(REQUESTED_TRANSPORT, &[17, 0, 0, 0]).bytes(REQUESTED_ADDRESS_FAMILY, &[2, 0, 0, 0])
+    });
+    let relayed = address(&answer, XOR_RELAYED_ADDRESS);
+    assert_eq!(client.bind(0x4000, peer.local_addr().unwrap()), 0);
+    client.send_on_channel(0x4000, b"six");
+    assert_eq!(receive(&peer), (b"six".to_vec(), relayed));
+    app.stop().await;
+}

@@ -1,0 +1,181 @@
+//! A server in this process, and a TURN client that speaks bytes.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use turnpike::app::App;
+use turnpike::config::{self, Settings};
+use turnpike::wire::attribute::{self, AttributeType};
+use turnpike::wire::{ChannelData, ChannelNumber, Class, Key, Message, MessageWriter, Method, TransactionId};
+
+/// A configuration on free ports of loopback, in which alice may allocate and loopback addresses are peers.
+pub(crate) const CONFIG: &str = r#"
+[turn]
+listen = ["127.0.0.1:0"]
+realm = "example.org"
+workers = 2
+[turn.peers]
+allow = ["127.0.0.0/8"]
+[[turn.users]]
+name = "alice"
+password = "wonderland"
+[gateway]
+listen = "127.0.0.1:0"
+[[gateway.keys]]
+id = "app"
+key = "0123456789abcdef"
+[admin]
+listen = "127.0.0.1:0"
+"#;
+
+/// The settings of a configuration.
+pub(crate) fn settings(toml: &str) -> Settings {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), toml).unwrap();
+    config::load(file.path(), std::iter::empty()).unwrap()
+}
+
+/// A server with this configuration.
+pub(crate) async fn start(toml: &str) -> App {
+    App::start(&settings(toml)).await.unwrap()
+}
+
+/// The sample of a metric, as the exposition has it.
+pub(crate) fn metric(app: &App, sample: &str) -> f64 {
+    let text = app.metrics().exposition().unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {sample} in\n{text}")).parse().unwrap()
+}
+
+/// A datagram socket on loopback that gives up after five seconds.
+pub(crate) fn socket() -> UdpSocket {
+    socket_at("127.0.0.1:0")
+}
+
+/// The same on another address.
+pub(crate) fn socket_at(address: &str) -> UdpSocket {
+    let socket = UdpSocket::bind(address).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket
+}
+
+/// What comes next, and from where.
+pub(crate) fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+    let mut buffer = vec![0; 65_536];
+    let (len, from) = socket.recv_from(&mut buffer).expect("a datagram within five seconds");
+    buffer.truncate(len);
+    (buffer, from)
+}
+
+/// Alice.
+pub(crate) struct Client {
+    pub(crate) socket: UdpSocket,
+    server: SocketAddr,
+    nonce: Vec<u8>,
+    transaction: u8,
+}
+
+impl Client {
+    pub(crate) fn new(server: SocketAddr) -> Self {
+        Self::on(socket(), server)
+    }
+
+    /// Alice behind this socket.
+    pub(crate) fn on(socket: UdpSocket, server: SocketAddr) -> Self {
+        Self { socket, server, nonce: Vec::new(), transaction: 0 }
+    }
+
+    /// Sends a request, authenticating when asked to; returns the answer.
+    pub(crate) fn request(
+        &mut self,
+        method: Method,
+        write: impl Fn(MessageWriter<'_>) -> MessageWriter<'_>,
+    ) -> Vec<u8> {
+        let answer = self.ask(method, &write);
+        if !matches!(code(&answer), 401 | 438) {
+            return answer;
+        }
+        self.nonce = Message::parse(&answer).unwrap().find(attribute::NONCE).unwrap().to_vec();
+        self.ask(method, &write)
+    }
+
+    fn ask(&mut self, method: Method, write: impl Fn(MessageWriter<'_>) -> MessageWriter<'_>) -> Vec<u8> {
+        self.transaction += 1;
+        let transaction = TransactionId([self.transaction; 12]);
+        let mut request = Vec::new();
+        let writer = write(MessageWriter::begin(&mut request, method, Class::Request, transaction));
+        if !self.nonce.is_empty() {
+            writer
+                .bytes(attribute::USERNAME, b"alice")
+                .bytes(attribute::REALM, b"example.org")
+                .bytes(attribute::NONCE, &self.nonce)
+                .sign(&Key::long_term(b"alice", "example.org", "wonderland"));
+        }
+        self.socket.send_to(&request, self.server).unwrap();
+        let (answer, from) = receive(&self.socket);
+        assert_eq!(from, self.server, "the answer comes from the address that was asked");
+        assert_eq!(Message::parse(&answer).unwrap().transaction(), transaction);
+        answer
+    }
+
+    pub(crate) fn allocate(&mut self) -> Vec<u8> {
+        self.request(Method::Allocate, |writer| {
+            writer.bytes(attribute::REQUESTED_TRANSPORT, &[attribute::TRANSPORT_UDP, 0, 0, 0])
+        })
+    }
+
+    /// Allocates, and returns the relayed address.
+    pub(crate) fn allocated(&mut self) -> SocketAddr {
+        let answer = self.allocate();
+        assert_eq!(code(&answer), 0);
+        address(&answer, attribute::XOR_RELAYED_ADDRESS)
+    }
+
+    pub(crate) fn delete(&mut self) -> u16 {
+        code(&self.request(Method::Refresh, |writer| writer.u32(attribute::LIFETIME, 0)))
+    }
+
+    pub(crate) fn permit(&mut self, peer: SocketAddr) -> u16 {
+        code(
+            &self.request(Method::CreatePermission, |writer| {
+                writer.address(attribute::XOR_PEER_ADDRESS, peer)
+            }),
+        )
+    }
+
+    pub(crate) fn bind(&mut self, channel: u16, peer: SocketAddr) -> u16 {
+        let [high, low] = channel.to_be_bytes();
+        code(&self.request(Method::ChannelBind, |writer| {
+            writer
+                .bytes(attribute::CHANNEL_NUMBER, &[high, low, 0, 0])
+                .address(attribute::XOR_PEER_ADDRESS, peer)
+        }))
+    }
+
+    pub(crate) fn send_on_channel(&self, channel: u16, payload: &[u8]) {
+        let mut datagram =
+            ChannelData::header(ChannelNumber::new(channel).unwrap(), payload.len() as u16).to_vec();
+        datagram.extend_from_slice(payload);
+        self.socket.send_to(&datagram, self.server).unwrap();
+    }
+
+    pub(crate) fn send_indication(&self, peer: SocketAddr, payload: &[u8]) {
+        let mut datagram = Vec::new();
+        MessageWriter::begin(&mut datagram, Method::Send, Class::Indication, TransactionId([0xdd; 12]))
+            .address(attribute::XOR_PEER_ADDRESS, peer)
+            .bytes(attribute::DATA, payload);
+        self.socket.send_to(&datagram, self.server).unwrap();
+    }
+}
+
+/// The error code of an answer, or 0 for a success.
+pub(crate) fn code(answer: &[u8]) -> u16 {
+    let message = Message::parse(answer).unwrap();
+    message.find(attribute::ERROR_CODE).map_or(0, |value| u16::from(value[2]) * 100 + u16::from(value[3]))
+}
+
+pub(crate) fn address(answer: &[u8], kind: AttributeType) -> SocketAddr {
+    Message::parse(answer).unwrap().find_address(kind).unwrap().unwrap()
+}
+
+const DEADLINE: Duration = Duration::from_secs(5);
