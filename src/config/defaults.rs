@@ -64,6 +64,7 @@ impl Default for Gateway {
             backend: Backend(gateway.backend),
             body_limit: ByteSize(gateway.body_limit_bytes),
             forward_key: gateway.forward_key,
+            health_needs_key: gateway.health_needs_key,
             tls: Tls::default(),
             timeouts: Timeouts::default(),
             keys: Vec::new(),

@@ -157,6 +157,8 @@ pub struct Gateway {
     pub body_limit: ByteSize,
     /// Whether the backend gets the client's api-key header too, because it checks keys itself.
     pub forward_key: bool,
+    /// Whether health checks need a key as well. The probes of load balancers and Kubernetes have none.
+    pub health_needs_key: bool,
     /// Certificate and private key, where the gateway itself speaks HTTPS.
     pub tls: Tls,
     /// How long each step of a request may take, 100ms to 5m.

@@ -6,7 +6,6 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::Method;
-use tracing::debug;
 
 use super::backend::Forwarded;
 use super::body;
@@ -19,13 +18,10 @@ use super::routes::{OFFER, Shared};
 pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Reject> {
     let (parts, body) = request.into_parts();
     // Before the body is read: who has no key shall cost no memory.
-    let key = match shared.keys.check(&parts.headers) {
+    let key = match shared.check_key(&parts.headers) {
         Ok(key) => key,
-        Err(refusal) => {
+        Err(reject) => {
             body::discard_unread(&parts.headers, body);
-            shared.metrics.key_refused(refusal);
-            let reject = Reject::Key(refusal);
-            debug!(cause = reject.code(), "offer refused");
             return Err(reject);
         }
     };

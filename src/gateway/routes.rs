@@ -10,14 +10,14 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderMap, Method};
 use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{debug, error};
 
 use super::backend::{Backend, Forwarded};
 use super::ids::RequestId;
-use super::keys::Keys;
+use super::keys::{KeyId, Keys};
 use super::reject::Reject;
 use super::{offer, problem};
 use crate::telemetry::{GatewayMetrics, Route};
@@ -27,6 +27,7 @@ use crate::telemetry::{GatewayMetrics, Route};
 pub(super) struct Shared {
     pub(super) backend: Backend,
     pub(super) keys: Keys,
+    pub(super) health_needs_key: bool,
     pub(super) body_limit_bytes: usize,
     pub(super) body_deadline: Duration,
     pub(super) metrics: GatewayMetrics,
@@ -52,9 +53,12 @@ pub(super) fn with_problems<S: Clone + Send + Sync + 'static>(routes: Router<S>)
         .layer(from_fn(problem::render))
 }
 
-/// Forwards a health check. It needs no key, since the probes of load balancers and Kubernetes have none.
+/// Forwards a health check.
 async fn health(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Reject> {
     let (parts, _) = request.into_parts();
+    if shared.health_needs_key {
+        shared.check_key(&parts.headers)?;
+    }
     let forwarded = Forwarded { method: Method::GET, path: HEALTH, session: None, body: Bytes::new() };
     match shared.backend.forward(forwarded, parts).await {
         Ok(answer) => Ok(answer.map(Body::from)),
@@ -63,6 +67,18 @@ async fn health(State(shared): State<Arc<Shared>>, request: Request) -> Result<R
             debug!(cause = error.failure().label(), error = %error.with_sources(), "health check failed");
             Err(Reject::Backend(error.failure()))
         }
+    }
+}
+
+impl Shared {
+    /// The name of the key that a request presents; a refusal is counted.
+    pub(super) fn check_key(&self, headers: &HeaderMap) -> Result<KeyId, Reject> {
+        self.keys.check(headers).map_err(|refusal| {
+            self.metrics.key_refused(refusal);
+            let reject = Reject::Key(refusal);
+            debug!(cause = reject.code(), "request refused");
+            reject
+        })
     }
 }
 

@@ -41,6 +41,7 @@ impl Gateway {
         let router = routes::router(Arc::new(Shared {
             backend: Backend::new(settings),
             keys: Keys::new(&settings.keys),
+            health_needs_key: settings.health_needs_key,
             body_limit_bytes: settings.body_limit_bytes,
             body_deadline: settings.timeouts.request_body,
             metrics: metrics.gateway().clone(),

@@ -24,6 +24,8 @@ pub struct Settings {
     /// Whether the backend is sent the client's `api-key` header; default false: the key ends here, and a backend that
     /// checks keys itself needs true.
     pub forward_key: bool,
+    /// Whether health checks need a key as well; default false, since the probes of load balancers have none.
+    pub health_needs_key: bool,
     /// The largest request body; default 256 KiB. A larger one is 413.
     pub body_limit_bytes: usize,
     /// Deadlines of a request.
@@ -142,6 +144,7 @@ impl Default for Settings {
             },
             keys: Vec::new(),
             forward_key: false,
+            health_needs_key: false,
             body_limit_bytes: 256 << 10,
             timeouts: Timeouts::default(),
         }

@@ -19,6 +19,7 @@ pub(super) fn gateway(written: &Gateway, rules: &mut Rules<'_>) -> Settings {
         keys: keys(&written.keys, rules),
         body_limit_bytes: written.body_limit.0,
         forward_key: written.forward_key,
+        health_needs_key: written.health_needs_key,
         timeouts: timeouts(&written.timeouts, rules),
     }
 }

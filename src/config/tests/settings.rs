@@ -57,6 +57,7 @@ listen = "127.0.0.1:8443"
 backend = "http://inference.internal:8000"
 body_limit = "64KiB"
 forward_key = true
+health_needs_key = true
 [gateway.tls]
 certificate = "tls.crt"
 private_key = "/etc/tls.key"
@@ -110,7 +111,7 @@ level = "info,turnpike::relay=debug"
     assert_eq!(gateway.listen, SocketAddr::from(([127, 0, 0, 1], 8443)));
     assert_eq!(gateway.backend.to_string(), "http://inference.internal:8000");
     assert_eq!(gateway.body_limit_bytes, 65536);
-    assert!(gateway.forward_key);
+    assert!(gateway.forward_key && gateway.health_needs_key);
     let tls = gateway.tls.as_ref().unwrap();
     assert_eq!(tls.certificate, files.folder.path().join("tls.crt"));
     assert_eq!(tls.private_key, std::path::Path::new("/etc/tls.key"));

@@ -115,6 +115,18 @@ async fn passes_health_checks_without_a_key() {
 }
 
 #[tokio::test]
+async fn health_checks_need_a_key_where_the_setting_says_so() {
+    let backend = TestBackend::agreeable().await;
+    let gateway = start(backend.address, |settings| settings.health_needs_key = true).await;
+
+    let without = gateway.request(Method::GET, "/skin/webrtc/health", &[], "").await;
+    let with = gateway.request(Method::GET, "/skin/webrtc/health", &[("api-key", KEY)], "").await;
+
+    assert_eq!((without.status, with.status), (401, 200));
+    assert_eq!(backend.seen().len(), 1);
+}
+
+#[tokio::test]
 async fn answers_a_head_health_check_from_a_get() {
     let backend = TestBackend::agreeable().await;
     let gateway = start(backend.address, |_| {}).await;
