@@ -7,12 +7,12 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from sources import lesion_box
 
 from eventually import eventually
 from inference_backend import Backend
 from network import BACKEND_ADDRESS, Network
 from python_client import Client, default_settings
+from sources import lesion_box
 from turnpike import Turnpike
 
 
