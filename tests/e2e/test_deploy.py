@@ -1,0 +1,230 @@
+"""What `deploy/` ships fits the program: metrics that exist, settings that pass its check, files that tools accept."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DEPLOY = REPOSITORY / "deploy"
+DASHBOARD = DEPLOY / "grafana" / "turnpike.json"
+PROMETHEUS = DEPLOY / "prometheus"
+RULES = PROMETHEUS / "turnpike.rules.yml"
+RULE_TESTS = PROMETHEUS / "tests" / "turnpike.test.yml"
+KUBERNETES = DEPLOY / "kubernetes"
+CATALOGUE = REPOSITORY / "src" / "telemetry" / "catalog.rs"
+
+
+@pytest.mark.parametrize("file", [DASHBOARD, RULES, RULE_TESTS], ids=lambda file: file.name)
+def test_names_only_metrics_of_the_catalogue(file: Path) -> None:
+    # What the rules record has a name with colons, which no metric of a program has.
+    text = re.sub(r"\binstance:\w+:\w+", "", file.read_text())
+    used = set(re.findall(r"\bturnpike_[a-z_]+", text))
+
+    assert used, "no metrics at all"
+    assert used <= exposed_names(), sorted(used - exposed_names())
+
+
+def test_uses_only_what_the_rules_record() -> None:
+    rules = [rule for group in load_yaml(RULES)["groups"] for rule in group["rules"]]
+    recorded = {rule["record"] for rule in rules if "record" in rule}
+
+    used = {name for rule in rules for name in re.findall(r"\binstance:\w+:\w+", rule["expr"])}
+
+    assert used == recorded
+
+
+def test_every_alert_has_a_test_that_raises_it_and_one_that_does_not() -> None:
+    alerts = {
+        rule["alert"] for group in load_yaml(RULES)["groups"] for rule in group["rules"] if "alert" in rule
+    }
+    raised, quiet = set(), set()
+    for test in load_yaml(RULE_TESTS)["tests"]:
+        for expression in test["promql_expr_test"]:
+            (alert,) = re.findall(r'alertname="(\w+)"', expression["expr"])
+            (raised if expression["exp_samples"] else quiet).add(alert)
+
+    assert raised == alerts
+    assert quiet == alerts
+
+
+def test_every_alert_says_what_it_means() -> None:
+    for group in load_yaml(RULES)["groups"]:
+        for rule in group["rules"]:
+            if "alert" in rule:
+                assert rule["labels"]["severity"] in {"critical", "warning"}, rule["alert"]
+                assert rule["annotations"].keys() == {"summary", "description"}, rule["alert"]
+
+
+def test_promtool_accepts_the_rules_and_the_scrape() -> None:
+    run_tool("promtool", "check", "rules", str(RULES), package="prometheus")
+    run_tool("promtool", "check", "config", str(PROMETHEUS / "prometheus.yml"), package="prometheus")
+    run_tool("promtool", "test", "rules", str(RULE_TESTS), package="prometheus")
+
+
+def test_every_panel_can_be_understood() -> None:
+    dashboard = json.loads(DASHBOARD.read_text())
+    panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+    assert dashboard["uid"] == "turnpike"
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    for panel in panels:
+        assert panel["description"] and panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+        assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}, panel["title"]
+        if panel["type"] == "timeseries":
+            assert all(target["legendFormat"] for target in panel["targets"]), panel["title"]
+
+
+@pytest.mark.parametrize("folder", ["compose", "kubernetes", "systemd"])
+def test_configuration_passes_the_check(folder: str, tmp_path: Path) -> None:
+    printed = check(DEPLOY / folder / "turnpike.toml", tmp_path)
+
+    assert "warning" not in printed, printed
+
+
+def test_variables_of_the_manifests_pass_the_check(tmp_path: Path) -> None:
+    # As the kubelet would fill them in.
+    known = {"status.podIP": "10.0.0.7", "requests.cpu": "2"}
+    variables: dict[str, str] = {}
+    for entry in container()["env"]:
+        source = entry.get("valueFrom")
+        if source is None:
+            value = re.sub(r"\$\((\w+)\)", lambda name: variables[name[1]], entry["value"])
+        elif "fieldRef" in source:
+            value = known[source["fieldRef"]["fieldPath"]]
+        else:
+            value = known[source["resourceFieldRef"]["resource"]]
+        variables[entry["name"]] = value
+
+    printed = check(KUBERNETES / "turnpike.toml", tmp_path, variables)
+
+    assert re.search(r"^admin\n +listens on +10\.0\.0\.7:9090$", printed, re.MULTILINE), printed
+
+
+def test_kustomization_has_the_expected_manifests() -> None:
+    kustomization = load_yaml(KUBERNETES / "kustomization.yaml")
+    manifests = [
+        manifest
+        for resource in kustomization["resources"]
+        for manifest in yaml.safe_load_all((KUBERNETES / resource).read_text())
+    ]
+
+    assert sorted(manifest["kind"] for manifest in manifests) == [
+        "Deployment",
+        "Namespace",
+        "PodDisruptionBudget",
+        "Service",
+        "Service",
+    ]
+    assert kustomization["configMapGenerator"] == [{"name": "turnpike", "files": ["turnpike.toml"]}]
+    ports = {port["name"] for port in container()["ports"]}
+    services = [manifest["spec"] for manifest in manifests if manifest["kind"] == "Service"]
+    targets = {port["targetPort"] for service in services for port in service["ports"]}
+    assert targets == {"turn", "gateway"} <= ports
+
+
+def test_manifests_beside_the_kustomization_are_what_they_say() -> None:
+    assert load_yaml(KUBERNETES / "podmonitor.yaml")["kind"] == "PodMonitor"
+    secret = load_yaml(KUBERNETES / "secret.example.yaml")
+    (volume,) = pod()["volumes"]
+    mounted = {
+        item["key"] for source in volume["projected"]["sources"] for item in source.get("secret", {}).get("items", [])
+    }
+
+    assert secret["kind"] == "Secret"
+    assert secret["stringData"].keys() == mounted
+    # turnpike refuses empty secrets; a made-up one would work, and everybody would know it.
+    assert not any(secret["stringData"].values())
+
+
+def test_pod_outlives_the_drain() -> None:
+    manual = (REPOSITORY / "config" / "turnpike.toml").read_text()
+    drain_seconds = int(re.search(r'^#drain = "(\d+)s"$', manual, re.MULTILINE)[1])
+    sleep_seconds = container()["lifecycle"]["preStop"]["sleep"]["seconds"]
+    unit = (DEPLOY / "systemd" / "turnpike.service").read_text()
+
+    assert pod()["terminationGracePeriodSeconds"] > sleep_seconds + drain_seconds
+    assert int(re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)[1]) > drain_seconds
+    assert int(compose()["services"]["turnpike"]["stop_grace_period"].removesuffix("s")) > drain_seconds
+
+
+def test_containers_have_no_privileges() -> None:
+    service = compose()["services"]["turnpike"]
+    user = re.search(r"^USER (\d+):\d+$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)[1]
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert pod()["securityContext"]["runAsUser"] == int(user)
+    assert container()["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def exposed_names() -> set[str]:
+    """Returns the name of every sample that the catalogue's metrics can have."""
+    names = set(re.findall(r'"(turnpike_[a-z_]+)"', CATALOGUE.read_text()))
+    assert names, f"no metrics in {CATALOGUE}"
+    histograms = {name for name in names if name.endswith("_seconds")}
+    return names | {name + suffix for name in histograms for suffix in ("_bucket", "_sum", "_count")}
+
+
+def check(config: Path, folder: Path, variables: dict[str, str] | None = None) -> str:
+    """Returns what `turnpike check` prints about a configuration that has its secrets beside it."""
+    text = config.read_text().replace("/run/credentials/turnpike.service/", "secrets/")
+    (folder / "turnpike.toml").write_text(text)
+    (folder / "secrets").mkdir()
+    for index, path in enumerate(re.findall(r'^\w+_file = "(.+)"$', text, re.MULTILINE)):
+        (folder / path).write_text(f"secret-number-{index}-for-the-check\n")
+    # A variable of the tester's own would override the file.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("TURNPIKE_")}
+    return run(str(binary()), "check", "--config", str(folder / "turnpike.toml"), env=env | (variables or {}))
+
+
+def binary() -> Path:
+    """Returns the program: $TURNPIKE_BIN, else the release build, else the debug build."""
+    chosen = os.environ.get("TURNPIKE_BIN")
+    builds = [Path(chosen)] if chosen else [REPOSITORY / "target" / kind / "turnpike" for kind in ("release", "debug")]
+    for build in builds:
+        if build.is_file():
+            return build
+    raise RuntimeError(f"no turnpike at {' or '.join(map(str, builds))}: run `cargo build`, or set TURNPIKE_BIN")
+
+
+def run_tool(*command: str, package: str) -> str:
+    """Runs a tool, which must find nothing to complain of; fails when it is missing."""
+    assert shutil.which(command[0]), f"{command[0]} is missing: install {package}"
+    return run(*command)
+
+
+def run(*command: str, env: dict[str, str] | None = None) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=TOOL_SECONDS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def compose() -> dict:
+    return load_yaml(DEPLOY / "compose" / "compose.yaml")
+
+
+def pod() -> dict:
+    return load_yaml(KUBERNETES / "deployment.yaml")["spec"]["template"]["spec"]
+
+
+def container() -> dict:
+    return pod()["containers"][0]
+
+
+def load_yaml(file: Path) -> dict:
+    return yaml.safe_load(file.read_text())
+
+
+# Each takes about a second.
+TOOL_SECONDS = 60
