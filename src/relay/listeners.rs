@@ -30,6 +30,7 @@ pub(super) fn bind(settings: &Settings, workers: usize) -> Result<Vec<Vec<UdpSoc
 fn open(address: SocketAddr, buffer_bytes: usize) -> Result<UdpSocket, StartError> {
     let options = UdpOptions {
         is_shared: true,
+        wants_icmp: false,
         // On a wildcard the answer must leave from the address that was asked, or NATs and clients drop it.
         wants_destination: address.ip().is_unspecified(),
         buffer_bytes,

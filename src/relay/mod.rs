@@ -39,6 +39,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 pub use error::StartError;
 pub use own_addresses::forbid_as_peer;
@@ -77,7 +78,7 @@ impl Relay {
         let ports = Arc::new(RelayPorts::new(settings.relay_ports.clone()));
         metrics.watch_relay_ports({
             let ports = Arc::clone(&ports);
-            move || ports.count()
+            move || ports.count(Instant::now())
         });
         // The kernel spreads clients over all sockets of a group by their addresses, so the group must be whole before
         // the first datagram and stay as it is: else a client would land at a worker that does not know it.

@@ -2,11 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
-use std::os::fd::BorrowedFd;
+use std::os::fd::AsFd;
 
 use super::ring::{Ring, SLOTS};
-use crate::sys::{Datagram, SendFailure, Sender};
+use crate::sys::{Datagram, SendFailure, Sender, UdpSocket};
 use crate::telemetry::Direction;
+use crate::wire::AddressFamily;
 
 /// Datagrams that wait to be sent; their bytes stay where they were read.
 pub(super) struct Outbox {
@@ -26,6 +27,8 @@ pub(super) struct Outgoing {
     /// The address to send from, on a listener that has several.
     pub(super) from: Option<IpAddr>,
     pub(super) bytes: Bytes,
+    /// Whether the network may cut it into fragments.
+    pub(super) may_fragment: bool,
     pub(super) cargo: Cargo,
 }
 
@@ -34,8 +37,8 @@ pub(super) struct Outgoing {
 pub(super) enum Via {
     /// A listener, by its place in the settings.
     Listener(u32),
-    /// The relay socket of the allocation with this index.
-    Relay(u32),
+    /// The relay socket of this family of the allocation with this index.
+    Relay(u32, AddressFamily),
 }
 
 /// Where the bytes of a datagram lie.
@@ -88,13 +91,15 @@ impl Outbox {
     pub(super) fn flush<'s>(
         &mut self,
         ring: &Ring,
-        socket: impl Fn(Via) -> Option<BorrowedFd<'s>>,
+        socket: impl Fn(Via) -> Option<&'s UdpSocket>,
         mut done: impl FnMut(Cargo, Result<(), SendFailure>),
     ) {
         // Datagrams of one socket keep their order; a stable sort would allocate.
         self.entries.sort_unstable_by_key(|(place, outgoing)| (outgoing.via, *place));
-        for run in self.entries.chunk_by(|(_, a), (_, b)| a.via == b.via) {
-            let Some(socket) = socket(run[0].1.via) else {
+        let is_alike = |a: &Outgoing, b: &Outgoing| a.via == b.via && a.may_fragment == b.may_fragment;
+        for run in self.entries.chunk_by(|(_, a), (_, b)| is_alike(a, b)) {
+            let Outgoing { via, may_fragment, .. } = run[0].1;
+            let Some(socket) = socket(via).filter(|socket| may_fragment || keep_whole(socket)) else {
                 run.iter().for_each(|(_, outgoing)| done(outgoing.cargo, Err(SendFailure::Refused)));
                 continue;
             };
@@ -108,7 +113,11 @@ impl Outbox {
                 },
             });
             self.failures.clear();
-            self.sender.send(socket, datagrams, |index, failure| self.failures.push((index, failure)));
+            self.sender
+                .send(socket.as_fd(), datagrams, |index, failure| self.failures.push((index, failure)));
+            if !may_fragment {
+                let _ = socket.set_may_fragment(true);
+            }
             let mut failures = self.failures.iter().peekable();
             for (index, (_, outgoing)) in run.iter().enumerate() {
                 match failures.next_if(|(failed, _)| *failed == index) {
@@ -120,4 +129,9 @@ impl Outbox {
         self.entries.clear();
         self.answers.clear();
     }
+}
+
+/// Forbids fragments on a socket; what cannot be sent whole must not be sent at all (RFC 8656 §14).
+fn keep_whole(socket: &UdpSocket) -> bool {
+    socket.set_may_fragment(false).is_ok()
 }

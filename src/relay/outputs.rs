@@ -29,9 +29,7 @@ impl Worker {
                     };
                     report::answered(&self.stats, method, error);
                     let bytes = self.outbox.keep(self.server.scratch(message));
-                    let from = self.source(listener, to);
-                    let via = Via::Listener(listener);
-                    self.outbox.push(Outgoing { via, to: to.client, from, bytes, cargo: Cargo::Answer });
+                    self.push_answer(listener, to, bytes);
                 }
                 Output::Indicate { allocation, to, head } => {
                     let Some(Input { listener, slot, len }) = input else {
@@ -40,11 +38,16 @@ impl Worker {
                     let bytes = self.ring.wrap(slot, len, self.server.scratch(head), true);
                     self.push_to_client(allocation.index, to, listener, Bytes::Ring(bytes), len);
                 }
-                Output::ToPeer { allocation, peer, payload } => {
+                Output::ToPeer { allocation, peer, payload, may_fragment } => {
                     let Some(Input { slot, .. }) = input else { continue };
                     let start = Ring::payload_start(slot);
                     let bytes = start + payload.start..start + payload.end;
-                    self.outbox.push(to_peer(allocation.index, peer, bytes));
+                    self.outbox.push(to_peer(allocation.index, peer, bytes, may_fragment));
+                }
+                Output::Notify { to, message } => {
+                    let Some(Input { listener, .. }) = input else { continue };
+                    let bytes = self.outbox.keep(self.server.scratch(message));
+                    self.push_answer(listener, to, bytes);
                 }
                 Output::OpenRelay(request) => self.open_relay(request),
                 Output::Begin { allocation, five_tuple, relayed, username } => {
@@ -55,6 +58,10 @@ impl Worker {
                     report::began(&self.stats, allocation, five_tuple, relayed, &username);
                 }
                 Output::End { allocation, reason } => self.end(allocation, reason),
+                Output::EndFamily { allocation, family } => {
+                    self.send();
+                    self.relays.close_family(allocation, family);
+                }
                 Output::OpenRoute { allocation, channel, peer } => {
                     self.fast_path.open_route(allocation, channel, peer);
                 }
@@ -65,11 +72,11 @@ impl Worker {
     }
 
     fn open_relay(&mut self, request: OpenRelay) {
-        let opened = self.relays.open(&request, &self.readiness);
-        let local = opened.as_ref().map(|socket| socket.local_addr()).map_err(|refusal| *refusal);
-        let allocation = self.server.relay_opened(self.now, request, local);
-        if let (Ok(socket), Some(allocation)) = (opened, allocation) {
-            self.relays.insert(allocation, socket, &self.readiness);
+        let opened = self.relays.open(&request, &self.readiness, self.now.instant);
+        let told = opened.as_ref().map(|opened| opened.relay).map_err(|refusal| *refusal);
+        let allocation = self.server.relay_opened(self.now, request, told);
+        if let (Ok(opened), Some(allocation)) = (opened, allocation) {
+            self.relays.insert(allocation, opened, &self.readiness);
         }
     }
 
@@ -92,6 +99,18 @@ impl Worker {
         self.flush();
     }
 
+    /// Queues a message of our own for a client.
+    fn push_answer(&mut self, listener: u32, to: FiveTuple, bytes: Bytes) {
+        self.outbox.push(Outgoing {
+            via: Via::Listener(listener),
+            to: to.client,
+            from: self.source(listener, to),
+            bytes,
+            may_fragment: true,
+            cargo: Cargo::Answer,
+        });
+    }
+
     /// Queues data for a client, wrapped as it must be.
     pub(super) fn push_to_client(
         &mut self,
@@ -106,6 +125,7 @@ impl Worker {
             to: client.client,
             from: self.source(listener, client),
             bytes,
+            may_fragment: true,
             cargo: Cargo::Data { flow, direction: Direction::ToClient, payload_bytes: payload_len as u64 },
         });
     }

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use crate::turn::RelayPort;
+use crate::turn::{RelayPort, ReservationToken};
 
 /// The ports of every relay address.
 #[derive(Debug)]
@@ -14,11 +15,14 @@ pub(super) struct RelayPorts {
     range: RangeInclusive<u16>,
     /// Grows to at most one pool for each address of the machine.
     pools: Mutex<HashMap<IpAddr, Arc<PortPool>>>,
+    /// Each holds a port, so there are at most as many as ports.
+    reservations: Mutex<HashMap<ReservationToken, Reservation>>,
 }
 
 /// The ports of one relay address: a bit for each, set while it is taken.
 #[derive(Debug)]
 pub(super) struct PortPool {
+    /// The even port that the first bit stands for, so that an even port and the next one share a word.
     first: u16,
     taken: Box<[AtomicU64]>,
     total: u32,
@@ -32,21 +36,30 @@ pub(super) struct PortLease {
     port: u16,
 }
 
+/// A port that waits for the client that reserved it.
+#[derive(Debug)]
+struct Reservation {
+    address: IpAddr,
+    lease: PortLease,
+    until: Instant,
+}
+
 impl RelayPorts {
     pub(super) fn new(range: RangeInclusive<u16>) -> Self {
-        Self { range, pools: Mutex::default() }
+        Self { range, pools: Mutex::default(), reservations: Mutex::default() }
     }
 
     /// The pool of an address.
-    pub(super) fn pool(&self, address: IpAddr) -> Arc<PortPool> {
-        // A poisoned map is still whole: an insertion is its only change.
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn pool(&self, address: IpAddr, now: Instant) -> Arc<PortPool> {
+        self.end_reservations(now);
+        let mut pools = lock(&self.pools);
         Arc::clone(pools.entry(address).or_insert_with(|| Arc::new(PortPool::new(&self.range))))
     }
 
     /// How many ports there are on the addresses used so far, and how many of them are free.
-    pub(super) fn count(&self) -> (u64, u64) {
-        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn count(&self, now: Instant) -> (u64, u64) {
+        self.end_reservations(now);
+        let pools = lock(&self.pools);
         if pools.is_empty() {
             let total = self.range.len() as u64;
             return (total, total);
@@ -55,58 +68,97 @@ impl RelayPorts {
             (total + u64::from(pool.total), free + u64::from(pool.free.load(Ordering::Relaxed)))
         })
     }
+
+    /// Keeps a port for the client that knows the token.
+    pub(super) fn reserve(&self, token: ReservationToken, address: IpAddr, lease: PortLease, now: Instant) {
+        let reservation = Reservation { address, lease, until: now + RESERVED_FOR };
+        lock(&self.reservations).insert(token, reservation);
+    }
+
+    /// Hands out a reserved port, once.
+    pub(super) fn claim(&self, token: ReservationToken, now: Instant) -> Option<(IpAddr, PortLease)> {
+        self.end_reservations(now);
+        let reservation = lock(&self.reservations).remove(&token)?;
+        Some((reservation.address, reservation.lease))
+    }
+
+    /// Gives a reserved port back, if it has not been claimed.
+    pub(super) fn cancel(&self, token: ReservationToken) {
+        lock(&self.reservations).remove(&token);
+    }
+
+    /// Gives the ports back whose time is over. Whoever looks for a port or counts them comes by here, so nobody ever
+    /// sees a reservation that lasted too long.
+    fn end_reservations(&self, now: Instant) {
+        let mut reservations = lock(&self.reservations);
+        if !reservations.is_empty() {
+            reservations.retain(|_, reservation| reservation.until > now);
+        }
+    }
 }
 
 impl PortPool {
     fn new(range: &RangeInclusive<u16>) -> Self {
-        let total = range.len() as u32;
-        let taken: Box<[AtomicU64]> = (0..total.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        if !total.is_multiple_of(64)
+        let first = *range.start() & !1;
+        let bits = u32::from(*range.end() - first) + 1;
+        let taken: Box<[AtomicU64]> = (0..bits.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        // The bits outside of the range are never free.
+        if first != *range.start() {
+            taken[0].fetch_or(1, Ordering::Relaxed);
+        }
+        if !bits.is_multiple_of(64)
             && let Some(last) = taken.last()
         {
-            // The bits beyond the range are never free.
-            last.store(!0 << (total % 64), Ordering::Relaxed);
+            last.fetch_or(!0 << (bits % 64), Ordering::Relaxed);
         }
-        Self { first: *range.start(), taken, total, free: AtomicU32::new(total) }
+        let total = range.len() as u32;
+        Self { first, taken, total, free: AtomicU32::new(total) }
     }
 
-    /// Takes the first free port from a random place on; `None` when all are taken.
+    /// Takes the first free port from a random place on, and its successor if that is wanted; `None` when there is none.
     ///
     /// Random, so that nobody guesses where the next client's media arrives (RFC 8656 §7.2, RFC 6056).
-    pub(super) fn take(self: &Arc<Self>, random: u32, wanted: RelayPort) -> Option<PortLease> {
-        let start = random % self.total.max(1);
-        let (start_word, start_bit) = ((start / 64) as usize, start % 64);
+    pub(super) fn take(
+        self: &Arc<Self>,
+        random: u32,
+        wanted: RelayPort,
+    ) -> Option<(PortLease, Option<PortLease>)> {
         let words = self.taken.len();
-        let eligible = match wanted {
-            RelayPort::Any => !0,
-            RelayPort::Even if self.first.is_multiple_of(2) => EVERY_OTHER_BIT,
-            RelayPort::Even => EVERY_OTHER_BIT << 1,
-        };
+        let start = random % (words as u32 * 64);
+        let (start_word, start_bit) = ((start / 64) as usize, start % 64);
         // The first word comes twice: from the start on, and at the end as a whole.
         (0..=words).find_map(|step| {
             let word = (start_word + step) % words;
             let from = if step == 0 { start_bit } else { 0 };
-            let bit = self.take_in_word(word, eligible & (!0 << from))?;
-            self.free.fetch_sub(1, Ordering::Relaxed);
-            let port = self.first + (word * 64) as u16 + bit as u16;
-            Some(PortLease { pool: Arc::clone(self), port })
+            let bit = self.take_in_word(word, !0 << from, wanted)?;
+            let lease = |bit: u32| {
+                self.free.fetch_sub(1, Ordering::Relaxed);
+                PortLease { pool: Arc::clone(self), port: self.first + (word * 64) as u16 + bit as u16 }
+            };
+            Some((lease(bit), (wanted == RelayPort::EvenWithNext).then(|| lease(bit + 1))))
         })
     }
 
-    /// Sets the first clear bit among the eligible ones.
-    fn take_in_word(&self, word: usize, eligible: u64) -> Option<u32> {
+    /// Sets the first clear bit among the eligible ones, and the next one with it if that is wanted.
+    fn take_in_word(&self, word: usize, eligible: u64, wanted: RelayPort) -> Option<u32> {
         let mut seen = self.taken[word].load(Ordering::Relaxed);
         loop {
-            let candidates = !seen & eligible;
-            if candidates == 0 {
+            let (candidates, shape) = match wanted {
+                RelayPort::Any => (!seen, 0b1),
+                RelayPort::Even => (!seen & EVEN_BITS, 0b1),
+                RelayPort::EvenWithNext => (!seen & (!seen >> 1) & EVEN_BITS, 0b11),
+            };
+            if candidates & eligible == 0 {
                 return None;
             }
-            let bit = candidates.trailing_zeros();
-            let before = self.taken[word].fetch_or(1 << bit, Ordering::AcqRel);
-            if before & (1 << bit) == 0 {
+            let bit = (candidates & eligible).trailing_zeros();
+            let before = self.taken[word].fetch_or(shape << bit, Ordering::AcqRel);
+            let already_set = before & (shape << bit);
+            if already_set == 0 {
                 return Some(bit);
             }
-            // Another worker was faster.
+            // Another worker was faster; what we set besides is given back.
+            self.taken[word].fetch_and(!(shape << bit) | already_set, Ordering::AcqRel);
             seen = before;
         }
     }
@@ -126,8 +178,15 @@ impl Drop for PortLease {
     }
 }
 
-/// Bits 0, 2, 4 …: the even ports, where the range begins with one.
-const EVERY_OTHER_BIT: u64 = 0x5555_5555_5555_5555;
+/// A poisoned map is still whole: each change is one insertion or removal.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The bits of even ports.
+const EVEN_BITS: u64 = 0x5555_5555_5555_5555;
+/// RFC 8656 §7.2: a reserved port is kept for at least 30 s.
+const RESERVED_FOR: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
@@ -135,19 +194,25 @@ mod tests {
 
     use super::*;
 
+    fn address() -> IpAddr {
+        "192.0.2.1".parse().unwrap()
+    }
+
     fn pool(range: RangeInclusive<u16>) -> Arc<PortPool> {
-        RelayPorts::new(range).pool("192.0.2.1".parse().unwrap())
+        RelayPorts::new(range).pool(address(), Instant::now())
+    }
+
+    fn take_all(pool: &Arc<PortPool>, random: u32, wanted: RelayPort) -> Vec<PortLease> {
+        std::iter::from_fn(|| pool.take(random, wanted).map(|(lease, _)| lease)).collect()
     }
 
     #[test]
     fn every_port_can_be_taken_once_from_any_start() {
-        for range in [50_000..=50_000, 50_000..=50_099, 65_472..=65_535, 49_152..=65_535] {
+        for range in [50_000..=50_000, 50_001..=50_001, 50_001..=50_100, 65_472..=65_535, 49_152..=65_535] {
             for start in [0, 63, 64, 70, u32::MAX] {
-                let pool = pool(range.clone());
-                let leases: Vec<PortLease> =
-                    std::iter::from_fn(|| pool.take(start, RelayPort::Any)).collect();
+                let leases = take_all(&pool(range.clone()), start, RelayPort::Any);
                 let ports: HashSet<u16> = leases.iter().map(PortLease::port).collect();
-                assert_eq!(ports.len(), range.len());
+                assert_eq!((leases.len(), ports.len()), (range.len(), range.len()));
                 assert!(ports.iter().all(|port| range.contains(port)));
             }
         }
@@ -156,32 +221,79 @@ mod tests {
     #[test]
     fn a_port_given_back_is_free_again() {
         let ports = RelayPorts::new(50_000..=50_001);
-        let pool = ports.pool("192.0.2.1".parse().unwrap());
-        let leases = [pool.take(0, RelayPort::Any).unwrap(), pool.take(0, RelayPort::Any).unwrap()];
-        assert!(pool.take(0, RelayPort::Any).is_none());
-        assert_eq!(ports.count(), (2, 0));
+        let now = Instant::now();
+        let pool = ports.pool(address(), now);
+        let leases = take_all(&pool, 0, RelayPort::Any);
+        assert_eq!(ports.count(now), (2, 0));
         drop(leases);
-        assert_eq!(ports.count(), (2, 2));
-        assert_eq!(pool.take(1, RelayPort::Any).unwrap().port(), 50_001);
+        assert_eq!(ports.count(now), (2, 2));
+        assert_eq!(pool.take(1, RelayPort::Any).unwrap().0.port(), 50_001);
     }
 
     #[test]
     fn each_address_has_ports_of_its_own() {
         let ports = RelayPorts::new(50_000..=50_009);
-        assert_eq!(ports.count(), (10, 10), "before the first address is known");
-        let _lease = ports.pool("192.0.2.1".parse().unwrap()).take(0, RelayPort::Any);
-        assert!(ports.pool("192.0.2.2".parse().unwrap()).take(0, RelayPort::Any).is_some());
-        assert_eq!(ports.count().0, 20);
+        let now = Instant::now();
+        assert_eq!(ports.count(now), (10, 10), "before the first address is known");
+        let _leases = take_all(&ports.pool(address(), now), 0, RelayPort::Any);
+        assert!(ports.pool("192.0.2.2".parse().unwrap(), now).take(0, RelayPort::Any).is_some());
+        assert_eq!(ports.count(now).0, 20);
     }
 
     #[test]
     fn even_ports_are_even_and_all_of_them_can_be_taken() {
         for (range, count) in [(50_000..=50_099, 50), (50_001..=50_100, 50), (50_001..=50_001, 0)] {
-            let pool = pool(range);
-            let leases: Vec<PortLease> = std::iter::from_fn(|| pool.take(70, RelayPort::Even)).collect();
+            let leases = take_all(&pool(range), 70, RelayPort::Even);
             assert_eq!(leases.len(), count);
             assert!(leases.iter().all(|lease| lease.port().is_multiple_of(2)));
         }
+    }
+
+    #[test]
+    fn a_pair_is_an_even_port_and_the_next_one() {
+        let pool = pool(50_001..=50_005);
+        let (even, next) = pool.take(9, RelayPort::EvenWithNext).unwrap();
+        let next = next.unwrap();
+        assert!(even.port().is_multiple_of(2));
+        assert_eq!(next.port(), even.port() + 1);
+        let _other = pool.take(0, RelayPort::EvenWithNext).unwrap();
+        assert!(pool.take(0, RelayPort::EvenWithNext).is_none(), "50001 alone is left");
+        drop(next);
+        assert!(pool.take(0, RelayPort::EvenWithNext).is_none(), "half a pair is none");
+        assert_eq!(pool.free.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_reserved_port_is_handed_out_once_and_given_back_after_30_seconds() {
+        let ports = RelayPorts::new(50_000..=50_001);
+        let now = Instant::now();
+        let reserve = |token, at| {
+            let (even, next) = ports.pool(address(), at).take(0, RelayPort::EvenWithNext).unwrap();
+            ports.reserve(token, address(), next.unwrap(), at);
+            even
+        };
+        let token = ReservationToken([1; 8]);
+        let even = reserve(token, now);
+        assert!(ports.claim(ReservationToken([2; 8]), now).is_none(), "nobody's token");
+        let (of, lease) = ports.claim(token, now + Duration::from_secs(29)).unwrap();
+        assert_eq!((of, lease.port()), (address(), 50_001));
+        assert!(ports.claim(token, now).is_none(), "claimed already");
+        drop((even, lease));
+
+        let _even = reserve(token, now);
+        assert_eq!(ports.count(now + Duration::from_secs(29)), (2, 0));
+        assert_eq!(ports.count(now + Duration::from_secs(30)), (2, 1));
+        assert!(ports.claim(token, now + Duration::from_secs(30)).is_none());
+    }
+
+    #[test]
+    fn a_cancelled_reservation_gives_its_port_back() {
+        let ports = RelayPorts::new(50_000..=50_001);
+        let now = Instant::now();
+        let (_even, next) = ports.pool(address(), now).take(0, RelayPort::EvenWithNext).unwrap();
+        ports.reserve(ReservationToken([1; 8]), address(), next.unwrap(), now);
+        ports.cancel(ReservationToken([1; 8]));
+        assert_eq!(ports.count(now), (2, 1));
     }
 
     #[test]
@@ -192,7 +304,8 @@ mod tests {
                 .map(|taker| {
                     let pool = &pool;
                     scope.spawn(move || {
-                        (0..250).filter_map(|i| pool.take(i * taker, RelayPort::Any)).collect::<Vec<_>>()
+                        let pairs = (0..125).filter_map(|i| pool.take(i * taker, RelayPort::EvenWithNext));
+                        pairs.flat_map(|(even, next)| [even, next.unwrap()]).collect::<Vec<_>>()
                     })
                 })
                 .collect();
@@ -200,5 +313,6 @@ mod tests {
         });
         let distinct: HashSet<u16> = leases.iter().map(PortLease::port).collect();
         assert_eq!((leases.len(), distinct.len()), (1000, 1000));
+        assert!(pool.take(0, RelayPort::Any).is_none());
     }
 }

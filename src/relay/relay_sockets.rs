@@ -1,9 +1,9 @@
-//! `RelaySockets`: one socket for each allocation of a worker, on an address and port that peers reach.
+//! `RelaySockets`: the sockets of a worker's allocations, on addresses and ports that peers reach.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::time::Instant;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -13,7 +13,9 @@ use super::ports::{PortLease, RelayPorts};
 use super::settings::Settings;
 use super::token::Token;
 use crate::sys::{Readiness, UdpOptions, UdpSocket};
-use crate::turn::{AllocationId, OpenRelay, RelayRefusal};
+use crate::turn::{
+    AllocationId, OpenRelay, OpenedRelay, PerFamily, RelayPort, RelayRefusal, RelayWish, ReservationToken,
+};
 use crate::wire::AddressFamily;
 
 /// The relay sockets of a worker, by the index of their allocation.
@@ -22,7 +24,7 @@ pub(super) struct RelaySockets {
     addresses: Vec<IpAddr>,
     buffer_bytes: usize,
     ports: Arc<RelayPorts>,
-    sockets: Vec<Option<RelaySocket>>,
+    sockets: Vec<PerFamily<Option<RelaySocket>>>,
     random: StdRng,
 }
 
@@ -33,6 +35,16 @@ pub(super) struct RelaySocket {
     _lease: PortLease,
     /// Whose it is; nobody's until it is kept.
     allocation: Option<AllocationId>,
+    /// What names the port that was reserved with it.
+    reservation: Option<ReservationToken>,
+}
+
+/// Sockets for an allocation that has no name yet.
+#[derive(Debug)]
+pub(super) struct Opened {
+    sockets: PerFamily<Option<RelaySocket>>,
+    /// What `turn` is told about them.
+    pub(super) relay: OpenedRelay,
 }
 
 impl RelaySockets {
@@ -46,85 +58,156 @@ impl RelaySockets {
         }
     }
 
-    /// Opens a socket for an allocation that has no name yet.
+    /// Opens what an Allocate request asks for, or as much of a dual allocation as can be had.
     pub(super) fn open(
         &mut self,
         request: &OpenRelay,
         readiness: &Readiness,
-    ) -> Result<RelaySocket, RelayRefusal> {
-        let address = self.address(request).ok_or(RelayRefusal::FamilyNotSupported)?;
-        let pool = self.ports.pool(address);
-        let options = UdpOptions { buffer_bytes: self.buffer_bytes, ..UdpOptions::default() };
-        // Ports that another process has are kept until the end, so that none is tried twice.
-        let mut foreign = Vec::new();
-        while foreign.len() < MAX_FOREIGN_PORTS {
-            let lease = pool.take(self.random.next_u32(), request.port).ok_or(RelayRefusal::NoPortLeft)?;
-            let opened = UdpSocket::bind(SocketAddr::new(address, lease.port()), options)
-                .and_then(|socket| readiness.add(&socket, Token::Unnamed.pack()).map(|()| socket));
-            match opened {
-                Ok(socket) => return Ok(RelaySocket { socket, _lease: lease, allocation: None }),
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => foreign.push(lease),
-                Err(error) => {
-                    warn!(%address, port = lease.port(), %error, "cannot open a relay socket");
-                    return Err(RelayRefusal::NoPortLeft);
+        now: Instant,
+    ) -> Result<Opened, RelayRefusal> {
+        let reached = request.reached();
+        let (sockets, missing) = match request.wish {
+            RelayWish::Single { family, port } => {
+                let socket = self.open_one(family, port, reached, readiness, now)?;
+                (PerFamily::one(family, socket), None)
+            }
+            RelayWish::Dual => {
+                let mut open = |family| self.open_one(family, RelayPort::Any, reached, readiness, now);
+                match (open(AddressFamily::Ipv4), open(AddressFamily::Ipv6)) {
+                    (Ok(v4), Ok(v6)) => (PerFamily { v4: Some(v4), v6: Some(v6) }, None),
+                    (Ok(v4), Err(refusal)) => {
+                        (PerFamily::one(AddressFamily::Ipv4, v4), Some((AddressFamily::Ipv6, refusal)))
+                    }
+                    (Err(refusal), Ok(v6)) => {
+                        (PerFamily::one(AddressFamily::Ipv6, v6), Some((AddressFamily::Ipv4, refusal)))
+                    }
+                    (Err(refusal), Err(_)) => return Err(refusal),
                 }
             }
-        }
-        Err(RelayRefusal::NoPortLeft)
+            RelayWish::Reserved(token) => {
+                let (address, lease) = self.ports.claim(token, now).ok_or(RelayRefusal::NoSuchReservation)?;
+                let socket = self.bind(address, lease, readiness).map_err(|_| RelayRefusal::NoPortLeft)?;
+                (PerFamily::one(AddressFamily::of(address), socket), None)
+            }
+        };
+        let local = PerFamily {
+            v4: sockets.v4.as_ref().map(|socket| socket.socket.local_addr()),
+            v6: sockets.v6.as_ref().map(|socket| socket.socket.local_addr()),
+        };
+        let reservation = sockets.iter().find_map(|socket| socket.reservation);
+        Ok(Opened { sockets, relay: OpenedRelay { local, missing, reservation } })
     }
 
-    /// Keeps the socket of an allocation, which names it from now on.
-    pub(super) fn insert(
-        &mut self,
-        allocation: AllocationId,
-        mut socket: RelaySocket,
-        readiness: &Readiness,
-    ) {
+    /// Keeps the sockets of an allocation, which names them from now on.
+    pub(super) fn insert(&mut self, allocation: AllocationId, opened: Opened, readiness: &Readiness) {
         let index = allocation.index as usize;
         if index >= self.sockets.len() {
-            self.sockets.resize_with(index + 1, || None);
+            self.sockets.resize_with(index + 1, PerFamily::default);
         }
-        if let Err(error) = readiness.rename(&socket, Token::Relay(allocation.index).pack()) {
-            error!(%error, "cannot read from a relay socket");
+        for (family, socket) in
+            [(AddressFamily::Ipv4, opened.sockets.v4), (AddressFamily::Ipv6, opened.sockets.v6)]
+        {
+            let Some(mut socket) = socket else { continue };
+            let token = Token::Relay(allocation.index, family);
+            if let Err(error) = readiness.rename(&socket.socket, token.pack()) {
+                error!(%error, "cannot read from a relay socket");
+            }
+            socket.allocation = Some(allocation);
+            *self.sockets[index].get_mut(family) = Some(socket);
         }
-        socket.allocation = Some(allocation);
-        self.sockets[index] = Some(socket);
     }
 
-    /// Closes the socket of an allocation.
+    /// Closes the sockets of an allocation.
     pub(super) fn close(&mut self, allocation: AllocationId) {
-        if let Some(slot) = self.sockets.get_mut(allocation.index as usize) {
-            *slot = None;
+        for family in [AddressFamily::Ipv4, AddressFamily::Ipv6] {
+            self.close_family(allocation, family);
         }
     }
 
-    /// The socket of the allocation with this index.
-    pub(super) fn get(&self, index: u32) -> Option<BorrowedFd<'_>> {
-        Some(self.sockets.get(index as usize)?.as_ref()?.socket.as_fd())
+    /// Closes one socket of an allocation, and gives back what was reserved with it.
+    pub(super) fn close_family(&mut self, allocation: AllocationId, family: AddressFamily) {
+        let Some(sockets) = self.sockets.get_mut(allocation.index as usize) else { return };
+        if let Some(token) = sockets.get_mut(family).take().and_then(|socket| socket.reservation) {
+            self.ports.cancel(token);
+        }
+    }
+
+    /// The socket of a family of the allocation with this index.
+    pub(super) fn get(&self, index: u32, family: AddressFamily) -> Option<&UdpSocket> {
+        Some(&self.sockets.get(index as usize)?.get(family).as_ref()?.socket)
     }
 
     /// The allocation with this index.
     pub(super) fn allocation(&self, index: u32) -> Option<AllocationId> {
-        self.sockets.get(index as usize)?.as_ref()?.allocation
+        self.sockets.get(index as usize)?.iter().find_map(|socket| socket.allocation)
+    }
+
+    fn open_one(
+        &mut self,
+        family: AddressFamily,
+        port: RelayPort,
+        reached: IpAddr,
+        readiness: &Readiness,
+        now: Instant,
+    ) -> Result<RelaySocket, RelayRefusal> {
+        let address = self.address(family, reached).ok_or(RelayRefusal::FamilyNotSupported)?;
+        let pool = self.ports.pool(address, now);
+        // Ports that another process has are kept until the end, so that none is tried twice.
+        let mut foreign = Vec::new();
+        while foreign.len() < MAX_FOREIGN_PORTS {
+            let (lease, next) = pool.take(self.random.next_u32(), port).ok_or(RelayRefusal::NoPortLeft)?;
+            let mut socket = match self.bind(address, lease, readiness) {
+                Ok(socket) => socket,
+                Err(BindFailure::PortInUse(lease)) => {
+                    foreign.push(lease);
+                    continue;
+                }
+                Err(BindFailure::Refused) => return Err(RelayRefusal::NoPortLeft),
+            };
+            if let Some(next) = next {
+                let mut token = ReservationToken([0; 8]);
+                self.random.fill_bytes(&mut token.0);
+                self.ports.reserve(token, address, next, now);
+                socket.reservation = Some(token);
+            }
+            return Ok(socket);
+        }
+        Err(RelayRefusal::NoPortLeft)
+    }
+
+    fn bind(
+        &self,
+        address: IpAddr,
+        lease: PortLease,
+        readiness: &Readiness,
+    ) -> Result<RelaySocket, BindFailure> {
+        let options =
+            UdpOptions { buffer_bytes: self.buffer_bytes, wants_icmp: true, ..UdpOptions::default() };
+        let opened = UdpSocket::bind(SocketAddr::new(address, lease.port()), options)
+            .and_then(|socket| readiness.add(&socket, Token::Unnamed.pack()).map(|()| socket));
+        match opened {
+            Ok(socket) => Ok(RelaySocket { socket, _lease: lease, allocation: None, reservation: None }),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(BindFailure::PortInUse(lease)),
+            Err(error) => {
+                warn!(%address, port = lease.port(), %error, "cannot open a relay socket");
+                Err(BindFailure::Refused)
+            }
+        }
     }
 
     /// Where to open a socket: a configured address of the family, or the one that the client reached.
-    fn address(&self, request: &OpenRelay) -> Option<IpAddr> {
-        let is_wanted = |ip: &IpAddr| AddressFamily::of(*ip) == request.family;
-        self.addresses.iter().copied().find(is_wanted).or_else(|| Some(request.reached()).filter(is_wanted))
+    fn address(&self, family: AddressFamily, reached: IpAddr) -> Option<IpAddr> {
+        let is_wanted = |ip: &IpAddr| AddressFamily::of(*ip) == family;
+        self.addresses.iter().copied().find(is_wanted).or_else(|| Some(reached).filter(is_wanted))
     }
 }
 
-impl RelaySocket {
-    pub(super) fn local_addr(&self) -> SocketAddr {
-        self.socket.local_addr()
-    }
-}
-
-impl AsFd for RelaySocket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
+/// Why a socket could not be bound.
+enum BindFailure {
+    /// Another process has the port.
+    PortInUse(PortLease),
+    /// There is no such address, or the system has no socket left.
+    Refused,
 }
 
 /// How many ports of other processes one allocation may meet; each costs two system calls.

@@ -7,7 +7,7 @@ use tracing::info;
 
 use super::fast_path::Traffic;
 use crate::telemetry::{DropReason, EndReason, RedactedAddr, RedactedUser, RelayStats, TurnMethod};
-use crate::turn::{self, AllocationId, FiveTuple};
+use crate::turn::{self, AllocationId, FiveTuple, PerFamily};
 use crate::wire::{ErrorCode, Method};
 
 /// Counts a request by its answer.
@@ -31,14 +31,15 @@ pub(super) fn began(
     stats: &RelayStats,
     allocation: AllocationId,
     five_tuple: FiveTuple,
-    relayed: SocketAddr,
+    relayed: PerFamily<Option<SocketAddr>>,
     username: &[u8],
 ) {
     stats.allocation_created();
     info!(
         allocation = %name(allocation),
         client = %RedactedAddr(five_tuple.client),
-        %relayed,
+        relayed = relayed.v4.map(tracing::field::display),
+        relayed_v6 = relayed.v6.map(tracing::field::display),
         username = %RedactedUser(&String::from_utf8_lossy(username)),
         "allocation began"
     );

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -19,10 +20,10 @@ use super::relay_sockets::RelaySockets;
 use super::ring::{Ring, SLOTS};
 use super::settings::Settings;
 use super::token::Token;
-use crate::sys::{Readiness, Received, Receiver, SendFailure, UdpSocket, Waker};
+use crate::sys::{Readiness, Ready, Received, Receiver, SendFailure, UdpSocket, Waker};
 use crate::telemetry::{Direction, DropReason, RelayStats};
-use crate::turn::{self, FiveTuple, Now};
-use crate::wire::{ChannelData, Protocol, classify};
+use crate::turn::{self, FiveTuple, Icmp, Now};
+use crate::wire::{AddressFamily, ChannelData, Protocol, classify};
 
 /// A worker with everything that it owns; only the relay ports are shared.
 pub(super) struct Worker {
@@ -103,10 +104,15 @@ impl Worker {
                 return true;
             }
             // A bounded number of datagrams from each socket, so that none starves the others.
-            for &token in &ready {
+            for &Ready { token, has_error } in &ready {
                 match Token::unpack(token) {
                     Token::Listener(listener) => self.read_listener(listener),
-                    Token::Relay(allocation) => self.read_relay(allocation),
+                    Token::Relay(allocation, family) => {
+                        if has_error {
+                            self.read_icmp(allocation, family);
+                        }
+                        self.read_relay(allocation, family);
+                    }
                     // Named before the next wait, which reports it again.
                     Token::Unnamed => {}
                 }
@@ -143,13 +149,13 @@ impl Worker {
         }
     }
 
-    fn read_relay(&mut self, allocation: u32) {
+    fn read_relay(&mut self, allocation: u32, family: AddressFamily) {
         let asked = self.make_room(RELAY_BATCH);
         // The allocation may have ended since the wait.
-        let Some(socket) = self.relays.get(allocation) else {
+        let Some(socket) = self.relays.get(allocation, family) else {
             return;
         };
-        let count = match self.receiver.receive(socket, self.ring.free_slots(asked)) {
+        let count = match self.receiver.receive(socket.as_fd(), self.ring.free_slots(asked)) {
             Ok(count) => count,
             Err(error) => return report_receive_error(&error),
         };
@@ -159,6 +165,19 @@ impl Worker {
                 Some(received) => self.take_from_peer(allocation, slot, received),
                 None => self.stats.dropped(DropReason::TooLong, 1),
             }
+        }
+    }
+
+    /// Tells the client what ICMP said about the data that it sent (RFC 8656 §11.5).
+    fn read_icmp(&mut self, allocation: u32, family: AddressFamily) {
+        for _ in 0..ICMP_BATCH {
+            let Some(socket) = self.relays.get(allocation, family) else { return };
+            let Ok(Some(error)) = socket.read_icmp() else { return };
+            let Some(id) = self.relays.allocation(allocation) else { return };
+            let Some(listener) = self.fast_path.flow(allocation).map(|flow| flow.listener) else { return };
+            let icmp = Icmp { kind: error.kind, code: error.code, data: error.mtu };
+            self.server.handle_icmp(self.now, id, error.peer, icmp);
+            self.carry_out(Some(Input { listener, slot: 0, len: 0 }));
         }
     }
 
@@ -179,7 +198,7 @@ impl Worker {
             Protocol::ChannelData => match self.fast_path.to_peer(&path, datagram) {
                 Ok((flow, peer, payload)) => {
                     let start = Ring::payload_start(slot) + ChannelData::HEADER_LEN;
-                    self.outbox.push(to_peer(flow, peer, start..start + payload.len()));
+                    self.outbox.push(to_peer(flow, peer, start..start + payload.len(), true));
                 }
                 Err(reason) => self.stats.dropped(reason, 1),
             },
@@ -221,8 +240,8 @@ impl Worker {
         }
         let Self { outbox, ring, listeners, relays, fast_path, stats, .. } = self;
         let socket = |via| match via {
-            Via::Listener(index) => listeners.get(index as usize).map(AsFd::as_fd),
-            Via::Relay(index) => relays.get(index),
+            Via::Listener(index) => listeners.get(index as usize),
+            Via::Relay(index, family) => relays.get(index, family),
         };
         outbox.flush(ring, socket, |cargo, result| match (cargo, result) {
             (Cargo::Data { flow, direction, payload_bytes }, Ok(())) => {
@@ -237,13 +256,14 @@ impl Worker {
 }
 
 /// Data for a peer, sent from where it lies in the ring.
-pub(super) fn to_peer(flow: u32, peer: SocketAddr, bytes: std::ops::Range<usize>) -> Outgoing {
+pub(super) fn to_peer(flow: u32, peer: SocketAddr, bytes: Range<usize>, may_fragment: bool) -> Outgoing {
     let payload_bytes = bytes.len() as u64;
     Outgoing {
-        via: Via::Relay(flow),
+        via: Via::Relay(flow, AddressFamily::of(peer.ip())),
         to: peer,
         from: None,
         bytes: Bytes::Ring(bytes),
+        may_fragment,
         cargo: Cargo::Data { flow, direction: Direction::ToPeer, payload_bytes },
     }
 }
@@ -267,5 +287,7 @@ fn random_seed() -> io::Result<[u8; 32]> {
 
 /// How many batches are read from a listener before other sockets have their turn.
 const LISTENER_ROUNDS: usize = 8;
+/// How many ICMP errors of a socket are read at once; the rest is reported again.
+const ICMP_BATCH: usize = 16;
 /// How many datagrams are asked of a relay socket at once: a video frame of one flow, mostly.
 const RELAY_BATCH: usize = 16;

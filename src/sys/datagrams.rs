@@ -178,6 +178,7 @@ impl Sender {
         mut failed: impl FnMut(usize, SendFailure),
     ) {
         let mut next = 0;
+        let mut retried = None;
         while next < filled {
             // SAFETY: the headers up to `filled` point to names, controls and iovecs of this struct, and each iovec
             // to bytes that the datagrams of `send` lend for `'d`, which outlives this call.
@@ -199,11 +200,17 @@ impl Sender {
                 (next..filled).for_each(|index| failed(index, SendFailure::BufferFull));
                 return;
             }
-            if kind != io::ErrorKind::Interrupted {
-                // An error is that of the first datagram; the others may fare better.
-                failed(next, SendFailure::Refused);
-                next += 1;
+            if kind == io::ErrorKind::Interrupted {
+                continue;
             }
+            // An ICMP error about an earlier datagram makes the next call fail, whatever it sends, and only that one.
+            if retried != Some(next) {
+                retried = Some(next);
+                continue;
+            }
+            // An error is that of the first datagram; the others may fare better.
+            failed(next, SendFailure::Refused);
+            next += 1;
         }
     }
 }

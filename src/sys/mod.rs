@@ -1,6 +1,6 @@
 //! The kernel: batches of datagrams, socket options, readiness, limits; the only room with `unsafe` code.
 //!
-//! What is unsafe here is `recvmmsg`, `sendmmsg`, their control messages and one socket option. It is sound because
+//! What is unsafe here is `recvmmsg`, `sendmmsg`, `recvmsg`, their control messages and socket options. It is sound because
 //! every pointer that the kernel gets is taken, used and forgotten within one call, from slices and arrays that are
 //! borrowed for longer than that; no pointer is kept in a struct between calls.
 
@@ -8,13 +8,15 @@
 
 mod address;
 mod datagrams;
+mod icmp;
 mod interfaces;
 mod limits;
 mod readiness;
 mod udp_socket;
 
 pub use datagrams::{Datagram, Received, Receiver, SendFailure, Sender};
+pub use icmp::IcmpError;
 pub use interfaces::interface_addresses;
 pub use limits::raise_open_files_limit;
-pub use readiness::{Readiness, Waker};
+pub use readiness::{Readiness, Ready, Waker};
 pub use udp_socket::{UdpOptions, UdpSocket};

@@ -15,6 +15,15 @@ pub struct Readiness {
     wake: Arc<OwnedFd>,
 }
 
+/// A socket that a wait reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ready {
+    /// Its token.
+    pub token: u64,
+    /// Whether it has an error waiting, which must be read or it is reported for ever.
+    pub has_error: bool,
+}
+
 /// Wakes the thread that waits; may be cloned and sent anywhere.
 #[derive(Debug, Clone)]
 pub struct Waker(Arc<OwnedFd>);
@@ -47,8 +56,8 @@ impl Readiness {
 
     /// Waits until a socket can be read, somebody wakes us, or the time is over; `None` waits for ever.
     ///
-    /// Puts the tokens of the sockets that can be read into `ready`, and returns whether a waker ended the wait.
-    pub fn wait(&self, timeout: Option<Duration>, ready: &mut Vec<u64>) -> io::Result<bool> {
+    /// Puts the sockets that can be read into `ready`, and returns whether a waker ended the wait.
+    pub fn wait(&self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<bool> {
         ready.clear();
         let timeout = timeout.map(|timeout| Timespec {
             tv_sec: timeout.as_secs() as i64,
@@ -64,7 +73,10 @@ impl Readiness {
         for event in events {
             match event.data.u64() {
                 WAKE_TOKEN => is_woken = true,
-                token => ready.push(token),
+                token => {
+                    let flags = event.flags;
+                    ready.push(Ready { token, has_error: flags.contains(epoll::EventFlags::ERR) });
+                }
             }
         }
         if is_woken {
@@ -105,7 +117,7 @@ mod tests {
         let datagram = Datagram { to: loud.local_addr(), from: None, bytes: b"x" };
         Sender::new(1).send(quiet.as_fd(), std::iter::once(datagram), |_, failure| panic!("{failure:?}"));
         assert!(!readiness.wait(Some(Duration::from_secs(5)), &mut ready).unwrap());
-        assert_eq!(ready, [2]);
+        assert_eq!(ready, [Ready { token: 2, has_error: false }]);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::icmp::{self, IcmpError};
+
 /// An open, bound UDP socket.
 #[derive(Debug)]
 pub struct UdpSocket {
@@ -21,6 +23,8 @@ pub struct UdpOptions {
     pub is_shared: bool,
     /// Whether received datagrams tell which local address they were sent to.
     pub wants_destination: bool,
+    /// Whether ICMP errors about what was sent are kept for [`read_icmp`](UdpSocket::read_icmp).
+    pub wants_icmp: bool,
     /// Send and receive buffer to ask for, in bytes; zero leaves the system's default. The kernel may give less.
     pub buffer_bytes: usize,
 }
@@ -39,13 +43,12 @@ impl UdpSocket {
             socket.set_recv_buffer_size(options.buffer_bytes)?;
             socket.set_send_buffer_size(options.buffer_bytes)?;
         }
-        // RFC 8656 §14: DF is clear unless the client asks for it, and so is path MTU discovery, which would set it.
-        match address.ip() {
-            IpAddr::V4(_) => sockopt::set_ip_mtu_discover(&socket, Ipv4PathMtuDiscovery::DONT)?,
-            IpAddr::V6(_) => sockopt::set_ipv6_mtu_discover(&socket, Ipv6PathMtuDiscovery::DONT)?,
-        }
+        set_may_fragment(&socket, address.ip(), true)?;
         if options.wants_destination {
             ask_for_destination(&socket, address.ip())?;
+        }
+        if options.wants_icmp {
+            icmp::ask_for_errors(&socket, address.ip())?;
         }
         socket.bind(&address.into())?;
         let local = socket.local_addr()?.as_socket().unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
@@ -55,6 +58,18 @@ impl UdpSocket {
     /// The address that it is bound to.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// Whether the network may cut what is sent from now on into fragments.
+    ///
+    /// RFC 8656 §14: without a client's wish DF is clear, and so is path MTU discovery, which would set it.
+    pub fn set_may_fragment(&self, may_fragment: bool) -> io::Result<()> {
+        set_may_fragment(&self.socket, self.local.ip(), may_fragment)
+    }
+
+    /// The oldest ICMP error about something that was sent; `None` when there is none, or none that is ICMP's.
+    pub fn read_icmp(&self) -> io::Result<Option<IcmpError>> {
+        icmp::read_error(&self.socket)
     }
 
     /// The receive buffer that the kernel gave, in bytes; Linux counts its own overhead in and so says the double.
@@ -76,12 +91,28 @@ impl AsFd for UdpSocket {
     }
 }
 
+fn set_may_fragment(socket: &Socket, family: IpAddr, may_fragment: bool) -> io::Result<()> {
+    // PROBE sets DF and does not hold the sender to a path MTU that it learnt: the network decides, and tells by ICMP.
+    match (family, may_fragment) {
+        (IpAddr::V4(_), true) => sockopt::set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::DONT)?,
+        (IpAddr::V4(_), false) => sockopt::set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::PROBE)?,
+        (IpAddr::V6(_), true) => sockopt::set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::DONT)?,
+        (IpAddr::V6(_), false) => sockopt::set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::PROBE)?,
+    }
+    Ok(())
+}
+
 /// Makes the kernel note the destination of each datagram (`IP_PKTINFO`, RFC 3542 §6.2).
 fn ask_for_destination(socket: &Socket, family: IpAddr) -> io::Result<()> {
     let (level, option) = match family {
         IpAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_PKTINFO),
         IpAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
     };
+    switch_on(socket, level, option)
+}
+
+/// Sets a socket option that is a switch.
+pub(super) fn switch_on(socket: &Socket, level: libc::c_int, option: libc::c_int) -> io::Result<()> {
     let on: libc::c_int = 1;
     // SAFETY: the descriptor is open, and the option's value is an int that lives through the call.
     let result = unsafe {
@@ -110,9 +141,11 @@ mod tests {
     }
 
     #[test]
-    fn never_sets_the_dont_fragment_bit() {
+    fn sets_the_dont_fragment_bit_only_when_told_to() {
         let v4 = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), UdpOptions::default()).unwrap();
         assert_eq!(sockopt::ip_mtu_discover(&v4.socket).unwrap(), Ipv4PathMtuDiscovery::DONT);
+        v4.set_may_fragment(false).unwrap();
+        assert_eq!(sockopt::ip_mtu_discover(&v4.socket).unwrap(), Ipv4PathMtuDiscovery::PROBE);
         let v6 = UdpSocket::bind("[::1]:0".parse().unwrap(), UdpOptions::default()).unwrap();
         assert_eq!(sockopt::ipv6_mtu_discover(&v6.socket).unwrap(), Ipv6PathMtuDiscovery::DONT);
     }

@@ -1,22 +1,22 @@
-//! Allocate: gives a client a relayed address (RFC 8656 §7.2).
+//! Allocate: gives a client a relayed address, or one of each family (RFC 8656 §7.2).
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::allocation::Allocation;
+use super::allocation::{Allocation, Granted};
 use super::auth::Authenticated;
 use super::channel::Channels;
-use super::five_tuple::{AllocationId, FiveTuple, Now};
-use super::output::{OpenRelay, Output, RelayPort, RelayRefusal};
+use super::five_tuple::{AllocationId, Now};
+use super::output::{OpenRelay, OpenedRelay, Output, RelayRefusal};
 use super::permission::Permissions;
 use super::reject::Reject;
+use super::relay_wish::RelayWish;
 use super::server::{Reply, Request, Server};
 use super::settings::Settings;
+use crate::wire::Message;
 use crate::wire::attribute::{
-    EVEN_PORT, LIFETIME, REQUESTED_ADDRESS_FAMILY, REQUESTED_TRANSPORT, RESERVATION_TOKEN, TRANSPORT_UDP,
-    XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS,
+    LIFETIME, REQUESTED_TRANSPORT, RESERVATION_TOKEN, TRANSPORT_UDP, XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS,
 };
-use crate::wire::{AddressFamily, Message};
 
 impl Server {
     /// Checks the request in the order of RFC 8656 §7.2 and asks the driver for a relay socket.
@@ -30,16 +30,12 @@ impl Server {
             TRANSPORT_UDP => {}
             _ => return Err(Reject::UnsupportedTransport),
         }
-        // Step 4, DONT-FRAGMENT: not understood, so refused with 420 before.
-        // Steps 5 to 7: which port.
-        let port = requested_port(request.message)?;
-        // Step 8: the family of the relayed address.
-        let family = requested_family(request.message)?.unwrap_or(AddressFamily::Ipv4);
+        // Step 4, DONT-FRAGMENT: every relay socket can do it, so there is nothing to refuse.
+        let wish = RelayWish::of(request.message)?;
         let lifetime = granted_lifetime(&self.settings, requested_lifetime(request.message)?);
         self.outputs.push_back(Output::OpenRelay(OpenRelay {
             five_tuple: request.path,
-            family,
-            port,
+            wish,
             user: request.user.clone(),
             lifetime,
             reply,
@@ -49,34 +45,37 @@ impl Server {
 
     /// Finishes an allocation, or refuses it: the driver's answer to [`Output::OpenRelay`].
     ///
-    /// `local` is the address that the relay socket is bound to. Returns the name of the new allocation, whose
-    /// [`Output::Begin`] is the next output.
+    /// Returns the name of the new allocation, whose [`Output::Begin`] is the next output.
     pub fn relay_opened(
         &mut self,
         now: Now,
         open: OpenRelay,
-        local: Result<SocketAddr, RelayRefusal>,
+        opened: Result<OpenedRelay, RelayRefusal>,
     ) -> Option<AllocationId> {
         let reply = open.reply;
-        let local = match local {
-            Ok(local) => local,
+        let opened = match opened {
+            Ok(opened) => opened,
             Err(refusal) => {
-                let reject = match refusal {
-                    RelayRefusal::FamilyNotSupported => Reject::UnsupportedFamily,
-                    RelayRefusal::NoPortLeft => Reject::InsufficientCapacity,
-                };
-                self.refuse(now, reply, Some(&open.user), reject);
+                self.refuse(now, reply, Some(&open.user), Reject::from(refusal));
                 return None;
             }
         };
-        let public = self.settings.external_addresses.public_of(local.ip());
-        let relayed = SocketAddr::new(public, local.port());
+        let relayed = opened.local.map(|local| {
+            SocketAddr::new(self.settings.external_addresses.public_of(local.ip()), local.port())
+        });
+        let until = now.instant + open.lifetime;
+        let granted = Granted {
+            transaction: reply.transaction,
+            lifetime: open.lifetime,
+            relayed,
+            missing: opened.missing,
+            reservation: opened.reservation,
+        };
         let id = self.table.insert(Allocation {
             five_tuple: open.five_tuple,
-            relayed,
+            until: relayed.map(|_| until),
             user: open.user.clone(),
-            until: now.instant + open.lifetime,
-            made_by: (reply.transaction, open.lifetime),
+            granted,
             permissions: Permissions::default(),
             channels: Channels::default(),
             permission_follows_channel: self.settings.permission_follows_channel,
@@ -87,30 +86,37 @@ impl Server {
             relayed,
             username: open.user.username.clone(),
         });
-        self.answer(reply, relayed, open.lifetime, &open.user);
+        self.answer(reply, &granted, &open.user);
         Some(id)
     }
 
     /// RFC 8656 §7.2, step 2: a retransmission gets the same answer, anything else 437.
     fn answer_again(&mut self, id: AllocationId, request: &Request<'_>, reply: Reply) -> Result<(), Reject> {
         let allocation = self.table.get(id).ok_or(Reject::AllocationExists)?;
-        let (transaction, lifetime) = allocation.made_by;
+        let granted = allocation.granted;
         let is_own = allocation.user.username == request.user.username;
-        if transaction != request.message.transaction() || !is_own {
+        if granted.transaction != request.message.transaction() || !is_own {
             return Err(Reject::AllocationExists);
         }
-        let relayed = allocation.relayed;
-        self.answer(reply, relayed, lifetime, &request.user);
+        self.answer(reply, &granted, &request.user);
         Ok(())
     }
 
-    fn answer(&mut self, reply: Reply, relayed: SocketAddr, lifetime: Duration, user: &Authenticated) {
-        let FiveTuple { client, .. } = reply.to;
-        self.accept(reply, Some(user), |writer| {
+    fn answer(&mut self, reply: Reply, granted: &Granted, user: &Authenticated) {
+        self.accept(reply, Some(user), |mut writer| {
+            for &address in granted.relayed.iter() {
+                writer = writer.address(XOR_RELAYED_ADDRESS, address);
+            }
+            writer = writer
+                .u32(LIFETIME, granted.lifetime.as_secs() as u32)
+                .address(XOR_MAPPED_ADDRESS, reply.to.client);
+            if let Some(token) = granted.reservation {
+                writer = writer.bytes(RESERVATION_TOKEN, &token.0);
+            }
+            if let Some((family, refusal)) = granted.missing {
+                writer = writer.address_error(family, Reject::from(refusal).code());
+            }
             writer
-                .address(XOR_RELAYED_ADDRESS, relayed)
-                .u32(LIFETIME, lifetime.as_secs() as u32)
-                .address(XOR_MAPPED_ADDRESS, client)
         });
     }
 }
@@ -130,37 +136,6 @@ pub(super) fn granted_lifetime(settings: &Settings, requested: Option<Duration>)
     requested.unwrap_or_default().clamp(settings.allocation_lifetime, longest)
 }
 
-/// The family that a client asks for, if it asks (RFC 8656 §18.6).
-pub(super) fn requested_family(message: &Message<'_>) -> Result<Option<AddressFamily>, Reject> {
-    match message.find(REQUESTED_ADDRESS_FAMILY) {
-        None => Ok(None),
-        Some(&[number, _, _, _]) => {
-            AddressFamily::from_number(number).map(Some).ok_or(Reject::UnsupportedFamily)
-        }
-        Some(_) => Err(Reject::Malformed),
-    }
-}
-
-/// The port that a client asks for (RFC 8656 §18.7, §18.10).
-fn requested_port(message: &Message<'_>) -> Result<RelayPort, Reject> {
-    let even_port = match message.find(EVEN_PORT) {
-        None => None,
-        Some(&[flags]) => Some(flags),
-        Some(_) => return Err(Reject::Malformed),
-    };
-    if let Some(token) = message.find(RESERVATION_TOKEN) {
-        // Step 5: no request may have both, and a token must be one of ours, of which there are none.
-        let is_malformed = token.len() != RESERVATION_TOKEN_LEN || even_port.is_some();
-        return Err(if is_malformed { Reject::Malformed } else { Reject::InsufficientCapacity });
-    }
-    match even_port {
-        None => Ok(RelayPort::Any),
-        Some(flags) if flags & RESERVE_NEXT_PORT == 0 => Ok(RelayPort::Even),
-        // Step 6: a reservation that cannot be made is 508.
-        Some(_) => Err(Reject::InsufficientCapacity),
-    }
-}
-
 /// The protocol number that a client asks for (RFC 8656 §18.8).
 fn requested_transport(message: &Message<'_>) -> Result<u8, Reject> {
     match message.find(REQUESTED_TRANSPORT) {
@@ -168,8 +143,3 @@ fn requested_transport(message: &Message<'_>) -> Result<u8, Reject> {
         _ => Err(Reject::Malformed),
     }
 }
-
-/// The R bit of EVEN-PORT (RFC 8656 §18.7).
-const RESERVE_NEXT_PORT: u8 = 0x80;
-/// The bytes of a RESERVATION-TOKEN (RFC 8656 §18.10).
-const RESERVATION_TOKEN_LEN: usize = 8;

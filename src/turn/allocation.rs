@@ -6,25 +6,36 @@ use std::time::{Duration, Instant};
 use super::auth::Authenticated;
 use super::channel::Channels;
 use super::five_tuple::FiveTuple;
+use super::output::RelayRefusal;
+use super::per_family::PerFamily;
 use super::permission::Permissions;
+use super::relay_wish::ReservationToken;
 use crate::wire::{AddressFamily, ChannelNumber, TransactionId};
 
 /// One allocation.
 #[derive(Debug)]
 pub(super) struct Allocation {
     pub(super) five_tuple: FiveTuple,
-    /// The address that peers reach.
-    pub(super) relayed: SocketAddr,
+    /// When each of its relayed addresses ends unless it is refreshed; with the last one the allocation ends.
+    pub(super) until: PerFamily<Option<Instant>>,
     /// Who made it; nobody else may use it.
     pub(super) user: Authenticated,
-    /// When it ends unless it is refreshed.
-    pub(super) until: Instant,
-    /// The request that made it and the lifetime that it was given, to answer a retransmission alike.
-    pub(super) made_by: (TransactionId, Duration),
+    /// What its client was told, to answer a retransmission alike.
+    pub(super) granted: Granted,
     pub(super) permissions: Permissions,
     pub(super) channels: Channels,
     /// Whether a channel keeps the permission of its peer.
     pub(super) permission_follows_channel: bool,
+}
+
+/// The answer to the request that made an allocation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Granted {
+    pub(super) transaction: TransactionId,
+    pub(super) lifetime: Duration,
+    pub(super) relayed: PerFamily<Option<SocketAddr>>,
+    pub(super) missing: Option<(AddressFamily, RelayRefusal)>,
+    pub(super) reservation: Option<ReservationToken>,
 }
 
 /// What changed for a channel.
@@ -35,9 +46,9 @@ pub(super) enum RouteChange {
 }
 
 impl Allocation {
-    /// The family of the relayed address, and so of every peer (RFC 8656 §9, §12).
-    pub(super) fn family(&self) -> AddressFamily {
-        AddressFamily::of(self.relayed.ip())
+    /// Whether it has a relayed address of this peer's family, without which there is no way to it (RFC 8656 §9, §12).
+    pub(super) fn has_family_of(&self, peer: IpAddr) -> bool {
+        self.until.get(AddressFamily::of(peer)).is_some()
     }
 
     /// Whether data may pass between the client and this address.
@@ -49,9 +60,10 @@ impl Allocation {
     /// Brings the routes in line with bindings and permissions, telling `change` what became different.
     pub(super) fn update_routes(&mut self, now: Instant, mut change: impl FnMut(RouteChange)) {
         for channel in self.channels.iter_mut() {
+            let has_relay = self.until.get(AddressFamily::of(channel.peer.ip())).is_some();
             let is_permitted =
                 self.permission_follows_channel || self.permissions.is_permitted(channel.peer.ip(), now);
-            let should_route = channel.until > now && is_permitted;
+            let should_route = has_relay && is_permitted && channel.until > now;
             if should_route != channel.is_routed {
                 channel.is_routed = should_route;
                 change(match should_route {
@@ -72,6 +84,6 @@ impl Allocation {
                 _ => channel.until,
             }
         });
-        routes.fold(self.until, Instant::min)
+        self.until.iter().copied().chain(routes).min().expect("an allocation has an address")
     }
 }

@@ -5,7 +5,7 @@ use super::reject::Reject;
 use super::server::{Reply, Request, Server};
 use super::settings::ChannelNumbers;
 use crate::wire::attribute::{CHANNEL_NUMBER, XOR_PEER_ADDRESS};
-use crate::wire::{AddressFamily, ChannelNumber, Message};
+use crate::wire::{ChannelNumber, Message};
 
 impl Server {
     pub(super) fn channel_bind(&mut self, request: &Request<'_>, reply: Reply) -> Result<(), Reject> {
@@ -13,8 +13,7 @@ impl Server {
         let number =
             requested_channel(request.message, self.settings.channel_numbers).ok_or(Reject::Malformed)?;
         let peer = request.message.find_address(XOR_PEER_ADDRESS).flatten().ok_or(Reject::Malformed)?;
-        let family = self.table.get(id).ok_or(Reject::NoAllocation)?.family();
-        if AddressFamily::of(peer.ip()) != family {
+        if !self.table.get(id).ok_or(Reject::NoAllocation)?.has_family_of(peer.ip()) {
             return Err(Reject::PeerFamilyMismatch);
         }
         if !self.settings.peer_policy.judge(peer).is_allowed() {

@@ -4,14 +4,12 @@ use std::net::IpAddr;
 
 use super::reject::Reject;
 use super::server::{Reply, Request, Server};
-use crate::wire::AddressFamily;
 use crate::wire::attribute::XOR_PEER_ADDRESS;
 
 impl Server {
     /// Permits every peer of the request, or none of them.
     pub(super) fn create_permission(&mut self, request: &Request<'_>, reply: Reply) -> Result<(), Reject> {
         let id = self.own_allocation(request)?;
-        let family = self.table.get(id).ok_or(Reject::NoAllocation)?.family();
         let peers = request
             .message
             .addresses(XOR_PEER_ADDRESS)
@@ -20,7 +18,8 @@ impl Server {
         if peers.is_empty() {
             return Err(Reject::Malformed);
         }
-        if peers.iter().any(|&peer| AddressFamily::of(peer) != family) {
+        let allocation = self.table.get(id).ok_or(Reject::NoAllocation)?;
+        if !peers.iter().all(|&peer| allocation.has_family_of(peer)) {
             return Err(Reject::PeerFamilyMismatch);
         }
         if !peers.iter().all(|&peer| self.settings.peer_policy.may_permit(peer)) {

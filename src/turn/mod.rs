@@ -2,7 +2,7 @@
 //!
 //! # How to drive it
 //!
-//! 1. Give it one input: [`Server::handle_client`], [`Server::handle_peer`], [`Server::relay_opened`],
+//! 1. Give it one input: [`Server::handle_client`], [`Server::handle_peer`], [`Server::handle_icmp`],
 //!    [`Server::close`] or [`Server::handle_timeout`], each with the present time.
 //! 2. Call [`Server::poll_output`] until it returns `None`, and carry out what it says. Outputs point into the
 //!    datagram that was just handled and into [`Server::scratch`], so drain them before the next input. The one
@@ -27,14 +27,17 @@ mod create_permission;
 pub mod credential;
 mod external;
 mod five_tuple;
+mod icmp;
 mod nonce;
 mod output;
 pub mod peer_policy;
+mod per_family;
 mod permission;
 mod recently_ended;
 mod refresh;
 mod reject;
 mod relay_data;
+mod relay_wish;
 mod server;
 mod settings;
 mod table;
@@ -43,6 +46,9 @@ mod tests;
 
 pub use external::ExternalAddresses;
 pub use five_tuple::{AllocationId, FiveTuple, Now};
-pub use output::{DropReason, EndReason, OpenRelay, Output, RelayPort, RelayRefusal};
+pub use icmp::Icmp;
+pub use output::{DropReason, EndReason, OpenRelay, OpenedRelay, Output, RelayRefusal};
+pub use per_family::PerFamily;
+pub use relay_wish::{RelayPort, RelayWish, ReservationToken};
 pub use server::Server;
 pub use settings::{ChannelNumbers, Settings};

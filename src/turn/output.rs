@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::auth::Authenticated;
 use super::five_tuple::{AllocationId, FiveTuple};
+use super::per_family::PerFamily;
+use super::relay_wish::{RelayWish, ReservationToken};
 use super::server::Reply;
 use crate::wire::{AddressFamily, ChannelNumber, ErrorCode, Method};
 
@@ -32,6 +34,13 @@ pub enum Output {
         /// What goes in front of the payload, in scratch. The payload is followed by zeros up to a multiple of four.
         head: Range<usize>,
     },
+    /// Send a message that no request asked for to the client.
+    Notify {
+        /// The way to the client.
+        to: FiveTuple,
+        /// The message, in scratch.
+        message: Range<usize>,
+    },
     /// Send a part of the datagram that a client just sent to a peer.
     ToPeer {
         /// The allocation that sends it.
@@ -40,6 +49,8 @@ pub enum Output {
         peer: SocketAddr,
         /// Where the payload lies in the client's datagram.
         payload: Range<usize>,
+        /// Whether the network may cut it into fragments (RFC 8656 §14).
+        may_fragment: bool,
     },
     /// Open a relay socket, then call [`Server::relay_opened`](super::Server::relay_opened).
     OpenRelay(OpenRelay),
@@ -49,8 +60,8 @@ pub enum Output {
         allocation: AllocationId,
         /// Its client.
         five_tuple: FiveTuple,
-        /// The address that peers reach it at.
-        relayed: SocketAddr,
+        /// The addresses that peers reach it at.
+        relayed: PerFamily<Option<SocketAddr>>,
         /// Who allocated it, as sent.
         username: Box<[u8]>,
     },
@@ -60,6 +71,13 @@ pub enum Output {
         allocation: AllocationId,
         /// Why it ended.
         reason: EndReason,
+    },
+    /// One of the two addresses of an allocation ended, and its routes: close that relay socket now.
+    EndFamily {
+        /// The allocation, which lives on with its other address.
+        allocation: AllocationId,
+        /// The family of the address that ended.
+        family: AddressFamily,
     },
     /// From now on the channel leads to the peer, in both directions.
     OpenRoute {
@@ -81,15 +99,13 @@ pub enum Output {
     Drop(DropReason),
 }
 
-/// A request to open a relay socket, which carries all that is needed to finish the allocation.
+/// A request to open a relay socket, or two; it carries all that is needed to finish the allocation.
 #[derive(Debug)]
 pub struct OpenRelay {
     /// The client that allocates.
     pub five_tuple: FiveTuple,
-    /// The family that it wants its relayed address in.
-    pub family: AddressFamily,
-    /// The port that it wants.
-    pub port: RelayPort,
+    /// What it asks for.
+    pub wish: RelayWish,
     pub(super) user: Authenticated,
     pub(super) lifetime: Duration,
     pub(super) reply: Reply,
@@ -102,13 +118,15 @@ impl OpenRelay {
     }
 }
 
-/// Which relay port a client asks for.
+/// The relay sockets that the driver opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RelayPort {
-    /// Any one.
-    Any,
-    /// An even one, as RTP wanted it before it shared its port with RTCP.
-    Even,
+pub struct OpenedRelay {
+    /// The addresses that they are bound to.
+    pub local: PerFamily<Option<SocketAddr>>,
+    /// The one of two addresses that could not be had, and why.
+    pub missing: Option<(AddressFamily, RelayRefusal)>,
+    /// What names the port that was reserved.
+    pub reservation: Option<ReservationToken>,
 }
 
 /// Why no relay socket could be opened.
@@ -118,6 +136,8 @@ pub enum RelayRefusal {
     FamilyNotSupported,
     /// Every relay port is taken, or the system has no socket left.
     NoPortLeft,
+    /// The token names no reserved port, or none any more.
+    NoSuchReservation,
 }
 
 /// Why an allocation ended.

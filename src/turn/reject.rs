@@ -1,5 +1,6 @@
 //! `Reject`: why a request is refused, and with which error code.
 
+use super::output::RelayRefusal;
 use crate::wire::ErrorCode;
 use crate::wire::attribute::AttributeType;
 
@@ -55,5 +56,14 @@ impl Reject {
     /// Whether the answer must say how to authenticate: realm and a fresh nonce (RFC 8489 §9.2.4).
     pub(super) fn is_challenge(&self) -> bool {
         matches!(self, Self::Unauthenticated | Self::StaleNonce)
+    }
+}
+
+impl From<RelayRefusal> for Reject {
+    fn from(refusal: RelayRefusal) -> Self {
+        match refusal {
+            RelayRefusal::FamilyNotSupported => Self::UnsupportedFamily,
+            RelayRefusal::NoPortLeft | RelayRefusal::NoSuchReservation => Self::InsufficientCapacity,
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::five_tuple::{AllocationId, FiveTuple, Now};
 use super::output::{DropReason, Output};
 use super::server::{Server, unknown_attributes};
-use crate::wire::attribute::{DATA, XOR_PEER_ADDRESS};
+use crate::wire::attribute::{DATA, DONT_FRAGMENT, XOR_PEER_ADDRESS};
 use crate::wire::{Class, Message, MessageWriter, Method};
 
 impl Server {
@@ -24,7 +24,10 @@ impl Server {
             return self.drop_input(DropReason::NoAllocation);
         };
         match self.check_peer(now, allocation, peer) {
-            Ok(()) => self.outputs.push_back(Output::ToPeer { allocation, peer, payload }),
+            Ok(()) => {
+                let may_fragment = message.find(DONT_FRAGMENT).is_none();
+                self.outputs.push_back(Output::ToPeer { allocation, peer, payload, may_fragment });
+            }
             Err(reason) => self.drop_input(reason),
         }
     }
@@ -53,8 +56,16 @@ impl Server {
     }
 
     /// Whether data may pass between an allocation and a peer.
-    fn check_peer(&self, now: Now, allocation: AllocationId, peer: SocketAddr) -> Result<(), DropReason> {
+    pub(super) fn check_peer(
+        &self,
+        now: Now,
+        allocation: AllocationId,
+        peer: SocketAddr,
+    ) -> Result<(), DropReason> {
         let allocation = self.table.get(allocation).ok_or(DropReason::NoAllocation)?;
+        if !allocation.has_family_of(peer.ip()) {
+            return Err(DropReason::NoPermission);
+        }
         if !allocation.permits(peer.ip(), now.instant) {
             return Err(DropReason::NoPermission);
         }

@@ -18,7 +18,7 @@ use super::settings::Settings;
 use super::table::Table;
 use crate::wire::attribute::{self, AttributeType};
 use crate::wire::message::ParseError;
-use crate::wire::{Class, Message, MessageWriter, Method, TransactionId};
+use crate::wire::{AddressFamily, Class, Message, MessageWriter, Method, TransactionId};
 
 /// A TURN server; `turn`'s module documentation tells how to drive it.
 #[derive(Debug)]
@@ -96,10 +96,11 @@ impl Server {
             if deadline > now.instant {
                 return;
             }
-            if self.table.get(id).is_some_and(|allocation| allocation.until <= now.instant) {
-                self.end(id, EndReason::Expired);
-            } else {
-                self.update(id, now, |_| ());
+            match self.expired_family(id, now) {
+                Some(family) => self.end_family(id, now, family, EndReason::Expired),
+                None => {
+                    self.update(id, now, |_| ());
+                }
             }
         }
     }
@@ -118,6 +119,14 @@ impl Server {
     /// How many allocations there are.
     pub fn allocation_count(&self) -> usize {
         self.table.len()
+    }
+
+    /// The family of an address of the allocation that has not been refreshed in time.
+    fn expired_family(&self, id: AllocationId, now: Now) -> Option<AddressFamily> {
+        let until = &self.table.get(id)?.until;
+        [AddressFamily::Ipv4, AddressFamily::Ipv6]
+            .into_iter()
+            .find(|&family| until.get(family).is_some_and(|until| until <= now.instant))
     }
 
     fn handle_request(&mut self, now: Now, path: FiveTuple, message: &Message<'_>) {
@@ -306,7 +315,7 @@ pub(super) fn unknown_attributes(message: &Message<'_>) -> Vec<AttributeType> {
 }
 
 /// The attributes that we know what to do with.
-const UNDERSTOOD: [AttributeType; 11] = [
+const UNDERSTOOD: [AttributeType; 12] = [
     attribute::USERNAME,
     attribute::REALM,
     attribute::NONCE,
@@ -318,6 +327,7 @@ const UNDERSTOOD: [AttributeType; 11] = [
     attribute::REQUESTED_TRANSPORT,
     attribute::EVEN_PORT,
     attribute::RESERVATION_TOKEN,
+    attribute::DONT_FRAGMENT,
 ];
 
 /// How many unknown attributes an answer lists; more only come from somebody who looks for quadratic work.

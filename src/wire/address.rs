@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::message::{MAGIC_COOKIE, TransactionId};
 
 /// The family of an address, as REQUESTED-ADDRESS-FAMILY numbers it (RFC 8656 §18.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AddressFamily {
     /// 0x01
     Ipv4,
@@ -20,6 +20,14 @@ impl AddressFamily {
             0x01 => Some(Self::Ipv4),
             0x02 => Some(Self::Ipv6),
             _ => None,
+        }
+    }
+
+    /// The number of the family.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Ipv4 => 0x01,
+            Self::Ipv6 => 0x02,
         }
     }
 

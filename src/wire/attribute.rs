@@ -52,6 +52,13 @@ pub const DONT_FRAGMENT: AttributeType = AttributeType(names::ATTR_DONT_FRAGMENT
 /// RESERVATION-TOKEN (RFC 8656 §18.10).
 pub const RESERVATION_TOKEN: AttributeType = AttributeType(names::ATTR_RESERVATION_TOKEN.0);
 
+/// ADDITIONAL-ADDRESS-FAMILY (RFC 8656 §18.11), which webrtc-rs has no name for.
+pub const ADDITIONAL_ADDRESS_FAMILY: AttributeType = AttributeType(0x8000);
+/// ADDRESS-ERROR-CODE (RFC 8656 §18.12), which webrtc-rs has no name for.
+pub const ADDRESS_ERROR_CODE: AttributeType = AttributeType(0x8001);
+/// ICMP (RFC 8656 §18.13), which webrtc-rs has no name for.
+pub const ICMP: AttributeType = AttributeType(0x8004);
+
 /// The number of UDP in REQUESTED-TRANSPORT.
 pub const TRANSPORT_UDP: u8 = webrtc_turn::proto::PROTO_UDP.0;
 

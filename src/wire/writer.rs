@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::address;
+use super::address::{self, AddressFamily};
 use super::attribute::{self, AttributeType};
 use super::error_code::ErrorCode;
 use super::integrity::{Key, MAC_LEN};
@@ -46,10 +46,12 @@ impl<'b> MessageWriter<'b> {
 
     /// Appends ERROR-CODE with the code's own phrase (RFC 8489 §14.8).
     pub fn error_code(self, code: ErrorCode) -> Self {
-        self.attribute(attribute::ERROR_CODE, |buffer| {
-            buffer.extend_from_slice(&[0, 0, (code.number() / 100) as u8, (code.number() % 100) as u8]);
-            buffer.extend_from_slice(code.phrase().as_bytes());
-        })
+        self.attribute(attribute::ERROR_CODE, |buffer| put_error([0, 0], code, buffer))
+    }
+
+    /// Appends ADDRESS-ERROR-CODE: why there is no address of that family (RFC 8656 §18.12).
+    pub fn address_error(self, family: AddressFamily, code: ErrorCode) -> Self {
+        self.attribute(attribute::ADDRESS_ERROR_CODE, |buffer| put_error([family.number(), 0], code, buffer))
     }
 
     /// Appends UNKNOWN-ATTRIBUTES (RFC 8489 §14.13).
@@ -103,6 +105,13 @@ impl<'b> MessageWriter<'b> {
         let length = self.buffer.len() - self.start - HEADER_LEN + more;
         self.buffer[self.start + 2..self.start + 4].copy_from_slice(&(length as u16).to_be_bytes());
     }
+}
+
+/// Appends an error code with its phrase behind the two bytes that differ between its attributes.
+fn put_error(first: [u8; 2], code: ErrorCode, buffer: &mut Vec<u8>) {
+    buffer.extend_from_slice(&first);
+    buffer.extend_from_slice(&[(code.number() / 100) as u8, (code.number() % 100) as u8]);
+    buffer.extend_from_slice(code.phrase().as_bytes());
 }
 
 /// The value of FINGERPRINT for a message that precedes it: CRC-32 XOR "STUN" (RFC 8489 §14.7).

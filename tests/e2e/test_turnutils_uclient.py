@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import json
 import re
 import subprocess
 import time
@@ -38,6 +39,28 @@ def test_loses_nothing(
     assert turnpike.metric("turnpike_relay_packets_total", direction="to_client") - before >= expected
 
 
+@pytest.mark.parametrize("mode", [["-g"], ["-g", "-s"]], ids=["channel_data", "send_indication"])
+def test_loses_nothing_that_must_not_be_cut(
+    mode: list[str], network: Network, turnpike: Turnpike, echo_peer: None
+) -> None:
+    done = run_uclient(network.client, *credential_flags("static"), *mode)
+
+    assert re.search(r"Total lost packets 0 \(0\.0+%\)", done.stdout), done.stdout
+
+
+def test_allocates_pairs_of_ports(network: Network, turnpike: Turnpike, echo_peer: None) -> None:
+    since = len(turnpike.log_lines())
+
+    done = run_uclient(network.client, *credential_flags("static"), rtcp=True)
+
+    assert re.search(r"Total lost packets 0 \(0\.0+%\)", done.stdout), done.stdout
+    records = [json.loads(line) for line in turnpike.log_lines()[since:]]
+    began = [record["relayed"] for record in records if record["message"] == "allocation began"]
+    ports = {int(relayed.rpartition(":")[2]) for relayed in began}
+    # uclient counts both allocations of a pair as clients.
+    assert sum(port % 2 == 0 and port + 1 in ports for port in ports) >= CLIENTS // 2, sorted(ports)
+
+
 @pytest.mark.parametrize(
     "flags",
     [["-u", USER, "-w", "looking-glass"], ["-u", USER, "-W", "south"]],
@@ -53,14 +76,15 @@ def test_wrong_credentials_get_no_allocation(flags: list[str], network: Network,
     assert turnpike.metric("turnpike_turn_allocations_created_total") == before
 
 
-def run_uclient(host: Namespace, *flags: str) -> subprocess.CompletedProcess[str]:
-    """Runs turnutils_uclient to its end."""
+def run_uclient(host: Namespace, *flags: str, rtcp: bool = False) -> subprocess.CompletedProcess[str]:
+    """Runs turnutils_uclient to its end; with `rtcp` each client has a second allocation on the next port."""
     require_tool("turnutils_uclient", package="coturn")
-    # -c: no second allocation for RTCP. -z: milliseconds between messages. Half of its allocations ask for EVEN-PORT
-    # whatever the flags.
-    load = f"-c -e {BACKEND_ADDRESS} -r {PEER_PORT} -m {CLIENTS} -n {MESSAGES} -l {MESSAGE_BYTES} -z 5".split()
+    # -c: no second allocation. -z: milliseconds between messages. Half of its allocations ask for EVEN-PORT whatever
+    # the flags.
+    pairs = [] if rtcp else ["-c"]
+    load = f"-e {BACKEND_ADDRESS} -r {PEER_PORT} -m {CLIENTS} -n {MESSAGES} -l {MESSAGE_BYTES} -z 5".split()
     return subprocess.run(
-        host.command("turnutils_uclient", *load, *flags, RELAY_CLIENT_SIDE),
+        host.command("turnutils_uclient", *pairs, *load, *flags, RELAY_CLIENT_SIDE),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -3,8 +3,8 @@
 use std::net::{SocketAddr, UdpSocket};
 
 use turnpike::wire::attribute::{
-    DATA, REQUESTED_ADDRESS_FAMILY, REQUESTED_TRANSPORT, XOR_MAPPED_ADDRESS, XOR_PEER_ADDRESS,
-    XOR_RELAYED_ADDRESS,
+    ADDITIONAL_ADDRESS_FAMILY, DATA, EVEN_PORT, ICMP, REQUESTED_ADDRESS_FAMILY, REQUESTED_TRANSPORT,
+    RESERVATION_TOKEN, XOR_MAPPED_ADDRESS, XOR_PEER_ADDRESS, XOR_RELAYED_ADDRESS,
 };
 use turnpike::wire::{Class, Message, Method};
 
@@ -186,5 +186,118 @@ async fn an_ipv6_client_gets_an_ipv6_address() {
     assert_eq!(client.bind(0x4000, peer.local_addr().unwrap()), 0);
     client.send_on_channel(0x4000, b"six");
     assert_eq!(receive(&peer), (b"six".to_vec(), relayed));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dual_allocation_relays_in_both_families() {
+    let config = CONFIG
+        .replace("[turn.peers]", "relay_addresses = [\"127.0.0.1\", \"::1\"]\n[turn.peers]")
+        .replace("[\"127.0.0.0/8\"]", "[\"127.0.0.0/8\", \"::1/128\"]");
+    let app = start(&config).await;
+    let mut client = Client::new(app.turn_addrs()[0]);
+    let answer = client.request(Method::Allocate, |writer| {
+        writer.bytes(REQUESTED_TRANSPORT, &[17, 0, 0, 0]).bytes(ADDITIONAL_ADDRESS_FAMILY, &[2, 0, 0, 0])
+    });
+    let relayed: Vec<SocketAddr> =
+        Message::parse(&answer).unwrap().addresses(XOR_RELAYED_ADDRESS).map(Option::unwrap).collect();
+    assert_eq!(relayed.iter().map(SocketAddr::is_ipv4).collect::<Vec<_>>(), [true, false]);
+    for (channel, peer, relayed) in
+        [(0x4000, socket(), relayed[0]), (0x4001, socket_at("[::1]:0"), relayed[1])]
+    {
+        assert_eq!(client.bind(channel, peer.local_addr().unwrap()), 0);
+        client.send_on_channel(channel, b"there");
+        assert_eq!(receive(&peer), (b"there".to_vec(), relayed));
+        peer.send_to(b"back", relayed).unwrap();
+        assert_eq!(&receive(&client.socket).0[4..], b"back");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_is_reserved_by_one_allocation_and_claimed_by_another() {
+    let app = start(CONFIG).await;
+    // Several clients, so that the kernel spreads them over both workers.
+    let mut clients: Vec<Client> = (0..8).map(|_| Client::new(app.turn_addrs()[0])).collect();
+    let (first, rest) = clients.split_first_mut().unwrap();
+    for other in rest {
+        let answer = first.request(Method::Allocate, |writer| {
+            writer.bytes(REQUESTED_TRANSPORT, &[17, 0, 0, 0]).bytes(EVEN_PORT, &[0x80])
+        });
+        let rtp = address(&answer, XOR_RELAYED_ADDRESS);
+        let token = Message::parse(&answer).unwrap().find(RESERVATION_TOKEN).unwrap();
+        let answer = other.request(Method::Allocate, |writer| {
+            writer.bytes(REQUESTED_TRANSPORT, &[17, 0, 0, 0]).bytes(RESERVATION_TOKEN, token)
+        });
+        let rtcp = address(&answer, XOR_RELAYED_ADDRESS);
+        assert_eq!((rtp.port() % 2, rtcp.port()), (0, rtp.port() + 1));
+        assert_eq!((first.delete(), other.delete()), (0, 0));
+    }
+    assert_eq!(metric(&app, "turnpike_relay_ports"), metric(&app, "turnpike_relay_ports_free"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reservation_ends_with_the_allocation_that_made_it() {
+    let app = start(CONFIG).await;
+    let mut client = Client::new(app.turn_addrs()[0]);
+    let answer = client.request(Method::Allocate, |writer| {
+        writer.bytes(REQUESTED_TRANSPORT, &[17, 0, 0, 0]).bytes(EVEN_PORT, &[0x80])
+    });
+    let token = Message::parse(&answer).unwrap().find(RESERVATION_TOKEN).unwrap();
+    assert_eq!(client.delete(), 0);
+    let late = client.request(Method::Allocate, |writer| {
+        writer.bytes(REQUESTED_TRANSPORT, &[17, 0, 0, 0]).bytes(RESERVATION_TOKEN, token)
+    });
+    assert_eq!(code(&late), 508);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_learns_by_icmp_that_nobody_listens() {
+    let app = start(CONFIG).await;
+    let mut client = Client::new(app.turn_addrs()[0]);
+    let relayed = client.allocated();
+    let closed = socket().local_addr().unwrap();
+    let peer = socket();
+    let peer_addr = peer.local_addr().unwrap();
+    assert_eq!(client.permit(closed), 0);
+
+    client.send_indication(closed, b"anybody?");
+    let (datagram, _) = receive(&client.socket);
+    let message = Message::parse(&datagram).unwrap();
+    assert_eq!((message.method(), message.class()), (Method::Data, Class::Indication));
+    assert_eq!(message.find_address(XOR_PEER_ADDRESS), Some(Some(closed)));
+    assert_eq!(message.find(ICMP), Some(&[0, 0, 6, 3, 0, 0, 0, 0][..]), "type 3, code 3");
+
+    // The error of one peer must not cost another peer's data.
+    for number in 0..20_u8 {
+        client.send_indication(closed, b"anybody?");
+        client.send_indication(peer_addr, &[number]);
+        assert_eq!(receive(&peer), (vec![number], relayed));
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_that_must_not_be_cut_arrives_whole() {
+    let app = start(CONFIG).await;
+    let mut client = Client::new(app.turn_addrs()[0]);
+    let relayed = client.allocated();
+    let peer = socket();
+    assert_eq!(client.permit(peer.local_addr().unwrap()), 0);
+    client.send_indication_whole(peer.local_addr().unwrap(), b"whole");
+    assert_eq!(receive(&peer), (b"whole".to_vec(), relayed));
+    client.send_indication(peer.local_addr().unwrap(), b"as you like");
+    assert_eq!(receive(&peer), (b"as you like".to_vec(), relayed));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_public_address_is_announced() {
+    let config = CONFIG.replace("[turn.peers]", "external_ip = [\"203.0.113.9/127.0.0.1\"]\n[turn.peers]");
+    let app = start(&config).await;
+    let relayed = Client::new(app.turn_addrs()[0]).allocated();
+    assert_eq!(relayed.ip().to_string(), "203.0.113.9");
     app.stop().await;
 }

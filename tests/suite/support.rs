@@ -160,10 +160,26 @@ impl Client {
     }
 
     pub(crate) fn send_indication(&self, peer: SocketAddr, payload: &[u8]) {
+        self.indicate(peer, payload, |writer| writer);
+    }
+
+    /// Sends data that the network must not cut into fragments.
+    pub(crate) fn send_indication_whole(&self, peer: SocketAddr, payload: &[u8]) {
+        self.indicate(peer, payload, |writer| writer.bytes(attribute::DONT_FRAGMENT, b""));
+    }
+
+    fn indicate(
+        &self,
+        peer: SocketAddr,
+        payload: &[u8],
+        write: impl FnOnce(MessageWriter<'_>) -> MessageWriter<'_>,
+    ) {
         let mut datagram = Vec::new();
-        MessageWriter::begin(&mut datagram, Method::Send, Class::Indication, TransactionId([0xdd; 12]))
-            .address(attribute::XOR_PEER_ADDRESS, peer)
-            .bytes(attribute::DATA, payload);
+        let writer =
+            MessageWriter::begin(&mut datagram, Method::Send, Class::Indication, TransactionId([0xdd; 12]))
+                .address(attribute::XOR_PEER_ADDRESS, peer)
+                .bytes(attribute::DATA, payload);
+        write(writer);
         self.socket.send_to(&datagram, self.server).unwrap();
     }
 }

@@ -1,7 +1,7 @@
 //! Allocate and Refresh (RFC 8656 §7, §8).
 
 use super::harness::*;
-use crate::turn::{EndReason, RelayPort, RelayRefusal};
+use crate::turn::{EndReason, RelayRefusal};
 use crate::wire::Method;
 use crate::wire::attribute::{self, XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS};
 
@@ -112,9 +112,8 @@ fn the_family_must_be_one_that_the_relay_has() {
     };
     assert_eq!(code(&mut net, &[3, 0, 0, 0]), 440);
     assert_eq!(code(&mut net, &[1, 0]), 400);
-    net.refusal = Some(RelayRefusal::FamilyNotSupported);
+    net.refused.v6 = Some(RelayRefusal::FamilyNotSupported);
     assert_eq!(code(&mut net, &[2, 0, 0, 0]), 440);
-    net.refusal = None;
     assert_eq!(code(&mut net, &[1, 0, 0, 0]), 0);
 }
 
@@ -122,11 +121,11 @@ fn the_family_must_be_one_that_the_relay_has() {
 fn without_a_free_port_it_is_508_and_costs_nothing() {
     let mut net = Harness::new();
     let alice = net.alice();
-    net.refusal = Some(RelayRefusal::NoPortLeft);
+    net.refused.v4 = Some(RelayRefusal::NoPortLeft);
     let answer = net.allocate(&alice);
     assert_eq!(answer.code(), 508);
     assert!(answer.message().is_signed_with(&alice.key()));
-    net.refusal = None;
+    net.refused.v4 = None;
     assert_eq!(net.allocate(&alice).code(), 0);
 }
 
@@ -160,35 +159,4 @@ fn the_driver_can_end_an_allocation() {
     assert!(matches!(ended[..], [crate::turn::Output::End { reason: EndReason::Shutdown, .. }]));
     net.server.close(id, EndReason::Shutdown);
     assert!(net.server.poll_output().is_none(), "an allocation ends once");
-}
-
-#[test]
-fn an_even_port_can_be_asked_for_but_not_a_reservation() {
-    let mut net = Harness::new();
-    let alice = net.alice();
-    let code = |net: &mut Harness, kind, value: &'static [u8]| {
-        net.request(&alice, Method::Allocate, |writer| {
-            writer.bytes(attribute::REQUESTED_TRANSPORT, &[17, 0, 0, 0]).bytes(kind, value)
-        })
-        .code()
-    };
-    assert_eq!(code(&mut net, attribute::EVEN_PORT, &[0x80]), 508);
-    assert_eq!(code(&mut net, attribute::EVEN_PORT, &[0, 0]), 400);
-    assert_eq!(code(&mut net, attribute::RESERVATION_TOKEN, &[7; 8]), 508);
-    assert_eq!(code(&mut net, attribute::RESERVATION_TOKEN, &[7; 4]), 400);
-    assert_eq!(code(&mut net, attribute::EVEN_PORT, &[0]), 0);
-    assert_eq!(net.asked_port, Some(RelayPort::Even));
-}
-
-#[test]
-fn a_token_and_an_even_port_exclude_each_other() {
-    let mut net = Harness::new();
-    let alice = net.alice();
-    let answer = net.request(&alice, Method::Allocate, |writer| {
-        writer
-            .bytes(attribute::REQUESTED_TRANSPORT, &[17, 0, 0, 0])
-            .bytes(attribute::RESERVATION_TOKEN, &[7; 8])
-            .bytes(attribute::EVEN_PORT, &[0])
-    });
-    assert_eq!(answer.code(), 400);
 }

@@ -155,14 +155,14 @@ fn unknown_attributes_are_listed_once_and_only_to_who_is_known() {
     let request = alice.request(Method::Allocate, 1, |writer| {
         writer
             .bytes(AttributeType(0x7abc), b"")
-            .bytes(attribute::DONT_FRAGMENT, b"")
+            .bytes(AttributeType(0x0003), b"")
             .bytes(AttributeType(0x7abc), b"")
             .bytes(AttributeType(0xbabc), b"")
     });
     let answer = net.ask(alice.path, &request);
     assert_eq!(answer.code(), 420);
     let listed = answer.message().find(attribute::UNKNOWN_ATTRIBUTES).unwrap();
-    assert_eq!(listed, [0x7a, 0xbc, 0x00, 0x1a]);
+    assert_eq!(listed, [0x7a, 0xbc, 0x00, 0x03]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::harness::*;
 use crate::turn::DropReason;
 use crate::turn::peer_policy::PeerRule;
-use crate::wire::attribute::{AttributeType, DATA, XOR_PEER_ADDRESS};
+use crate::wire::attribute::{AttributeType, DATA, DONT_FRAGMENT, XOR_PEER_ADDRESS};
 use crate::wire::{Class, Message, MessageWriter, Method, TransactionId};
 
 const PEER: &str = "10.0.0.1:5000";
@@ -16,7 +16,7 @@ fn a_send_indication_reaches_a_permitted_peer() {
     for payload in [&b"hello"[..], b""] {
         assert_eq!(
             net.send(alice.path, &send_indication(PEER, payload)),
-            [Seen::ToPeer { peer: PEER.parse().unwrap(), payload: payload.to_vec() }]
+            [Seen::ToPeer { peer: PEER.parse().unwrap(), payload: payload.to_vec(), may_fragment: true }]
         );
     }
 }
@@ -122,4 +122,18 @@ fn data_keeps_no_allocation_alive() {
     net.seconds(301);
     assert_eq!(net.server.allocation_count(), 0);
     assert_eq!(net.refresh(&alice, 600).code(), 437);
+}
+
+#[test]
+fn a_client_can_forbid_fragments() {
+    let mut net = Harness::new();
+    let alice = net.allocated_alice();
+    net.permit(&alice, PEER);
+    let mut indication = Vec::new();
+    MessageWriter::begin(&mut indication, Method::Send, Class::Indication, TransactionId([1; 12]))
+        .address(XOR_PEER_ADDRESS, PEER.parse().unwrap())
+        .bytes(DATA, b"whole")
+        .bytes(DONT_FRAGMENT, b"");
+    let seen = net.send(alice.path, &indication);
+    assert!(matches!(seen[..], [Seen::ToPeer { may_fragment: false, .. }]), "{seen:?}");
 }

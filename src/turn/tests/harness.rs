@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use crate::secret::Secret;
 use crate::turn::peer_policy::PeerRule;
 use crate::turn::{
-    AllocationId, DropReason, EndReason, FiveTuple, Now, OpenRelay, Output, RelayPort, RelayRefusal, Server,
-    Settings,
+    AllocationId, DropReason, EndReason, FiveTuple, Now, OpenRelay, OpenedRelay, Output, PerFamily,
+    RelayPort, RelayRefusal, RelayWish, ReservationToken, Server, Settings,
 };
 use crate::wire::attribute::{self, AttributeType};
-use crate::wire::{Class, Key, Message, MessageWriter, Method, TransactionId};
+use crate::wire::{AddressFamily, Class, Key, Message, MessageWriter, Method, TransactionId};
 
 /// Some moment that every test may start from.
 #[expect(
@@ -26,9 +26,11 @@ pub(in crate::turn) fn start() -> Instant {
 pub(super) enum Seen {
     Reply(Answer),
     Indicate { to: SocketAddr, head: Vec<u8> },
-    ToPeer { peer: SocketAddr, payload: Vec<u8> },
-    Begin { relayed: SocketAddr, username: String },
+    ToPeer { peer: SocketAddr, payload: Vec<u8>, may_fragment: bool },
+    Begin { relayed: PerFamily<Option<SocketAddr>>, username: String },
     End(EndReason),
+    EndFamily(AddressFamily),
+    Notify { to: SocketAddr, bytes: Vec<u8> },
     OpenRoute(u16, SocketAddr),
     CloseRoute(u16),
     Drop(DropReason),
@@ -100,14 +102,25 @@ impl Client {
 pub(super) struct Harness {
     pub(super) server: Server,
     pub(super) now: Now,
-    /// What the next relay sockets are refused with.
-    pub(super) refusal: Option<RelayRefusal>,
+    /// What the next relay sockets of each family are refused with.
+    pub(super) refused: PerFamily<Option<RelayRefusal>>,
     /// The allocations that there are, in the order of their beginning.
     pub(super) live: Vec<AllocationId>,
-    /// Which port was asked for last.
-    pub(super) asked_port: Option<RelayPort>,
+    /// What relayed address was asked for last.
+    pub(super) asked: Option<RelayWish>,
     next_port: u16,
     next_transaction: u8,
+}
+
+/// The token of every reservation.
+pub(super) const RESERVATION: ReservationToken = ReservationToken([7; 8]);
+
+/// The address that a relay socket is bound to.
+pub(super) fn relay_address(family: AddressFamily, port: u16) -> SocketAddr {
+    match family {
+        AddressFamily::Ipv4 => SocketAddr::from(([192, 0, 2, 2], port)),
+        AddressFamily::Ipv6 => SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 2], port)),
+    }
 }
 
 pub(super) const REALM: &str = "example.org";
@@ -131,9 +144,9 @@ impl Harness {
         Self {
             server: Server::new(settings, [3; 32]),
             now: Now { instant: start(), unix_seconds: 1_800_000_000 },
-            refusal: None,
+            refused: PerFamily::default(),
             live: Vec::new(),
-            asked_port: None,
+            asked: None,
             next_port: 50_000,
             next_transaction: 0,
         }
@@ -244,7 +257,7 @@ impl Harness {
         self.request(client, Method::ChannelBind, request).code()
     }
 
-    fn drain(&mut self, datagram: &[u8]) -> Vec<Seen> {
+    pub(super) fn drain(&mut self, datagram: &[u8]) -> Vec<Seen> {
         let mut seen = Vec::new();
         while let Some(output) = self.server.poll_output() {
             if let Output::OpenRelay(open) = output {
@@ -257,13 +270,34 @@ impl Harness {
     }
 
     fn open_relay(&mut self, open: OpenRelay) {
-        self.asked_port = Some(open.port);
-        let local = match self.refusal {
-            Some(refusal) => Err(refusal),
-            None => Ok(SocketAddr::new(open.reached(), self.next_port)),
+        self.asked = Some(open.wish);
+        let opened = self.open(open.wish);
+        self.server.relay_opened(self.now, open, opened);
+    }
+
+    /// Opens what is wished, as far as `refused` lets it.
+    fn open(&mut self, wish: RelayWish) -> Result<OpenedRelay, RelayRefusal> {
+        let mut local = PerFamily::default();
+        let mut missing = None;
+        let (families, reservation) = match wish {
+            RelayWish::Single { family, port } => {
+                (vec![family], (port == RelayPort::EvenWithNext).then_some(RESERVATION))
+            }
+            RelayWish::Dual => (vec![AddressFamily::Ipv4, AddressFamily::Ipv6], None),
+            RelayWish::Reserved(RESERVATION) => (vec![AddressFamily::Ipv4], None),
+            RelayWish::Reserved(_) => return Err(RelayRefusal::NoSuchReservation),
         };
-        self.next_port += 1;
-        self.server.relay_opened(self.now, open, local);
+        for family in families {
+            match *self.refused.get(family) {
+                Some(refusal) => missing = Some((family, refusal)),
+                None => *local.get_mut(family) = Some(relay_address(family, self.next_port)),
+            }
+            self.next_port += 1;
+        }
+        match missing {
+            Some((_, refusal)) if local.is_empty() => Err(refusal),
+            _ => Ok(OpenedRelay { local, missing, reservation }),
+        }
     }
 
     fn see(&mut self, output: Output, datagram: &[u8]) -> Seen {
@@ -274,8 +308,8 @@ impl Harness {
             Output::Indicate { to, head, .. } => {
                 Seen::Indicate { to: to.client, head: self.server.scratch(head).to_vec() }
             }
-            Output::ToPeer { peer, payload, .. } => {
-                Seen::ToPeer { peer, payload: datagram[payload].to_vec() }
+            Output::ToPeer { peer, payload, may_fragment, .. } => {
+                Seen::ToPeer { peer, payload: datagram[payload].to_vec(), may_fragment }
             }
             Output::Begin { allocation, relayed, username, .. } => {
                 self.live.push(allocation);
@@ -284,6 +318,10 @@ impl Harness {
             Output::End { allocation, reason } => {
                 self.live.retain(|&id| id != allocation);
                 Seen::End(reason)
+            }
+            Output::EndFamily { family, .. } => Seen::EndFamily(family),
+            Output::Notify { to, message } => {
+                Seen::Notify { to: to.client, bytes: self.server.scratch(message).to_vec() }
             }
             Output::OpenRoute { channel, peer, .. } => Seen::OpenRoute(channel.get(), peer),
             Output::CloseRoute { channel, .. } => Seen::CloseRoute(channel.get()),

@@ -6,7 +6,9 @@ mod allocations;
 mod authentication;
 mod channels;
 mod data;
+mod families;
 mod permissions;
 mod random_walk;
+mod reservations;
 
 pub(super) use harness::start;

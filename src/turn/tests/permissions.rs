@@ -112,16 +112,3 @@ fn one_permission_too_many_is_508_and_changes_nothing() {
     net.seconds(300);
     assert_eq!(net.permit(&alice, "10.0.0.3:1"), 0, "the others have ended");
 }
-
-#[test]
-fn an_ipv6_allocation_permits_ipv6_peers() {
-    let mut net = Harness::new();
-    let mut alice = net.alice();
-    alice.path.client = "[2001:db8::1]:4000".parse().unwrap();
-    alice.path.server = "[2001:db8::2]:3478".parse().unwrap();
-    net.renew_nonce(&mut alice);
-    assert_eq!(net.allocate(&alice).code(), 0);
-    assert_eq!(net.permit(&alice, "[fd00::1]:7"), 0);
-    assert_eq!(net.permit(&alice, PEER), 443);
-    assert!(comes_through(&mut net, "[fd00::1]:8"));
-}
