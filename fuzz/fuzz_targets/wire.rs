@@ -1,0 +1,24 @@
+//! Any bytes: the parsers neither panic nor look outside of them, and agree with webrtc-rs about what is a message.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use turnpike_fuzz::wire::{ChannelData, Key, Message, classify};
+
+fuzz_target!(|bytes: &[u8]| {
+    classify(bytes);
+    if let Some(data) = ChannelData::parse(bytes) {
+        assert!(data.payload.len() + ChannelData::HEADER_LEN <= bytes.len());
+    }
+    let Ok(message) = Message::parse(bytes) else { return };
+    message.is_signed_with(&Key::from_bytes(b"key"));
+    for attribute in message.attributes() {
+        message.find_address(attribute.kind);
+        message.find_u32(attribute.kind);
+        let range = message.find_range(attribute.kind).expect("it was just seen");
+        assert!(range.end <= bytes.len());
+    }
+    let mut oracle = stun::message::Message::new();
+    oracle.unmarshal_binary(bytes).expect("webrtc-rs reads what we read");
+    assert_eq!(oracle.transaction_id.0, message.transaction().0);
+});
