@@ -263,6 +263,7 @@ mod tests {
         assert_eq!(pool.free.load(Ordering::Relaxed), 2);
     }
 
+    // RFC 8656 §7.2
     #[test]
     fn a_reserved_port_is_handed_out_once_and_given_back_after_30_seconds() {
         let ports = RelayPorts::new(50_000..=50_001);

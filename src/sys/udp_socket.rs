@@ -140,6 +140,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     }
 
+    // RFC 8656 §14
     #[test]
     fn sets_the_dont_fragment_bit_only_when_told_to() {
         let v4 = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), UdpOptions::default()).unwrap();

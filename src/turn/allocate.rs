@@ -121,7 +121,7 @@ impl Server {
     }
 }
 
-/// The lifetime that a client asks for, if it asks.
+/// The lifetime that a client asks for, if it asks (RFC 8656 §18.2).
 pub(super) fn requested_lifetime(message: &Message<'_>) -> Result<Option<Duration>, Reject> {
     match message.find_u32(LIFETIME) {
         None => Ok(None),

@@ -53,6 +53,9 @@ impl Allocation {
 
     /// Whether data may pass between the client and this address.
     pub(super) fn permits(&self, peer: IpAddr, now: Instant) -> bool {
+        // Deviation from RFC 8656 §9: a permission holds as long as a channel to its address is bound, unless a setting
+        // asks for the rule. Clients that renew only their channels (aioice does, every 500 s) would lose their media
+        // after 300 s.
         self.permissions.is_permitted(peer, now)
             || (self.permission_follows_channel && self.channels.lead_to(peer, now))
     }

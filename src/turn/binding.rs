@@ -12,8 +12,8 @@ impl Server {
         if !unknown.is_empty() {
             return self.refuse(now, reply, None, Reject::UnknownAttributes(unknown));
         }
-        // No SOFTWARE: it would only make the answer to a forged source longer (RFC 8489 §14.14, a SHOULD for
-        // diagnostics).
+        // Deviation from RFC 8489 §14.14: no SOFTWARE, which is a SHOULD for diagnostics; it would only make the answer
+        // to a forged source longer.
         self.accept(reply, None, |writer| writer.address(XOR_MAPPED_ADDRESS, reply.to.client));
     }
 }

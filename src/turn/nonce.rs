@@ -91,6 +91,7 @@ mod tests {
         text.parse().unwrap()
     }
 
+    // RFC 8489 §9.2
     #[test]
     fn is_good_for_its_lifetime() {
         let nonce = nonces().issue(NOW, client("192.0.2.1:5000"));
@@ -99,6 +100,7 @@ mod tests {
         assert!(!nonces().is_fresh(&nonce, NOW + 601, client("192.0.2.1:5000")));
     }
 
+    // RFC 8489 §9.2
     #[test]
     fn is_good_for_its_client_alone() {
         let nonce = nonces().issue(NOW, client("192.0.2.1:5000"));

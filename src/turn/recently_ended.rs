@@ -59,6 +59,7 @@ mod tests {
         FiveTuple { client: ([192, 0, 2, 1], port).into(), server: ([192, 0, 2, 2], 3478).into() }
     }
 
+    // RFC 8489 §6.2.1
     #[test]
     fn forgets_after_forty_seconds() {
         let start = crate::turn::tests::start();

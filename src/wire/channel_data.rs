@@ -61,6 +61,7 @@ mod tests {
         assert_eq!(ChannelData::parse(&datagram), Some(ChannelData { channel, payload: b"abc" }));
     }
 
+    // RFC 8656 §12.5
     #[test]
     fn leaves_padding_out_of_the_payload() {
         let parsed = ChannelData::parse(&[0x40, 0, 0, 1, b'x', 0, 0, 0]).unwrap();
@@ -72,12 +73,14 @@ mod tests {
         assert_eq!(ChannelData::parse(&[0x40, 0, 0, 0]).unwrap().payload, b"");
     }
 
+    // RFC 8656 §12.4
     #[test]
     fn refuses_a_length_beyond_the_datagram() {
         assert_eq!(ChannelData::parse(&[0x40, 0, 0, 2, b'x']), None);
         assert_eq!(ChannelData::parse(&[0x40, 0, 0]), None);
     }
 
+    // RFC 8656 §12
     #[test]
     fn refuses_numbers_out_of_range() {
         assert_eq!(ChannelNumber::new(0x3fff), None);

@@ -24,6 +24,7 @@ pub fn classify(datagram: &[u8]) -> Protocol {
 mod tests {
     use super::*;
 
+    // RFC 8656 §12.4
     #[test]
     fn the_two_leading_bits_decide() {
         assert_eq!(classify(&[0x00, 0x01]), Protocol::Stun);

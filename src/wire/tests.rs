@@ -30,6 +30,7 @@ const SAMPLE_LONG_TERM: &[u8] =
     \x00\x15\x00\x1cf//499k954d6OL34oL9FSTvy64sA\x00\x14\x00\x0bexample.org\x00\
     \x00\x08\x00\x14\xf6\x70\x24\x65\x6d\xd6\x4a\x3e\x02\xb8\xe0\x71\x2e\x85\xc9\xa2\x8c\xa8\x96\x66";
 
+// RFC 8489 §5, §14.5, §14.7
 #[test]
 fn reads_the_sample_request_of_rfc5769() {
     let message = Message::parse(SAMPLE_REQUEST).unwrap();
@@ -40,6 +41,7 @@ fn reads_the_sample_request_of_rfc5769() {
     assert!(!message.is_signed_with(&Key::from_bytes(b"VOkJxbRl1RmTxUk/WvJxBT")));
 }
 
+// RFC 8489 §14.2
 #[test]
 fn reads_the_sample_response_of_rfc5769() {
     let message = Message::parse(SAMPLE_RESPONSE).unwrap();
@@ -48,6 +50,7 @@ fn reads_the_sample_response_of_rfc5769() {
     assert_eq!(address, Some("192.0.2.1:32853".parse().unwrap()));
 }
 
+// RFC 8489 §9.2.2
 #[test]
 fn derives_the_long_term_key_of_rfc5769() {
     let message = Message::parse(SAMPLE_LONG_TERM).unwrap();
@@ -55,6 +58,7 @@ fn derives_the_long_term_key_of_rfc5769() {
     assert!(message.is_signed_with(&key));
 }
 
+// RFC 8489 §14.7
 #[test]
 fn a_flipped_bit_spoils_the_fingerprint() {
     let mut bytes = SAMPLE_REQUEST.to_vec();
@@ -62,6 +66,7 @@ fn a_flipped_bit_spoils_the_fingerprint() {
     assert_eq!(Message::parse(&bytes).unwrap_err(), ParseError::WrongFingerprint);
 }
 
+// RFC 8489 §14.5
 #[test]
 fn ignores_what_follows_the_integrity() {
     let key = Key::from_bytes(b"key");
@@ -77,6 +82,7 @@ fn ignores_what_follows_the_integrity() {
     assert!(message.is_signed_with(&key));
 }
 
+// RFC 8489 §14
 #[test]
 fn the_first_of_repeated_attributes_counts() {
     let mut bytes = Vec::new();
@@ -97,6 +103,7 @@ fn an_attribute_that_overruns_is_malformed_but_answerable() {
     assert_eq!(Message::parse(&bytes).unwrap_err(), expected);
 }
 
+// RFC 8489 §6.3
 #[test]
 fn a_wrong_header_is_no_stun() {
     let mut wrong_cookie = SAMPLE_RESPONSE.to_vec();

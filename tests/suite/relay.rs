@@ -253,6 +253,7 @@ async fn a_reservation_ends_with_the_allocation_that_made_it() {
     app.stop().await;
 }
 
+// RFC 8656 §11.5
 #[tokio::test(flavor = "multi_thread")]
 async fn the_client_learns_by_icmp_that_nobody_listens() {
     let app = start(CONFIG).await;
@@ -279,6 +280,7 @@ async fn the_client_learns_by_icmp_that_nobody_listens() {
     app.stop().await;
 }
 
+// RFC 8656 §14
 #[tokio::test(flavor = "multi_thread")]
 async fn data_that_must_not_be_cut_arrives_whole() {
     let app = start(CONFIG).await;

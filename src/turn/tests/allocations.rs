@@ -5,6 +5,7 @@ use crate::turn::{EndReason, RelayRefusal};
 use crate::wire::Method;
 use crate::wire::attribute::{self, XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS};
 
+// RFC 8656 §7.2
 #[test]
 fn an_allocation_gets_an_address_and_a_lifetime() {
     let mut net = Harness::new();
@@ -15,6 +16,7 @@ fn an_allocation_gets_an_address_and_a_lifetime() {
     assert_eq!(answer.lifetime(), 600);
 }
 
+// RFC 8656 §7.2, §18.2
 #[test]
 fn the_lifetime_lies_between_default_and_maximum() {
     for (requested, granted) in [(0, 600), (1, 600), (600, 600), (777, 777), (3600, 3600), (u32::MAX, 3600)] {
@@ -27,6 +29,7 @@ fn the_lifetime_lies_between_default_and_maximum() {
     }
 }
 
+// RFC 8656 §3.2
 #[test]
 fn an_allocation_ends_when_its_lifetime_does() {
     let mut net = Harness::new();
@@ -38,6 +41,7 @@ fn an_allocation_ends_when_its_lifetime_does() {
     assert_eq!(net.refresh(&alice, 600).code(), 437);
 }
 
+// RFC 8656 §8.2
 #[test]
 fn a_refresh_prolongs_it() {
     let mut net = Harness::new();
@@ -48,6 +52,7 @@ fn a_refresh_prolongs_it() {
     assert_eq!(net.seconds(1), [Seen::End(EndReason::Expired)]);
 }
 
+// RFC 8656 §8.2
 #[test]
 fn a_refresh_of_zero_ends_it_before_the_answer_leaves() {
     let mut net = Harness::new();
@@ -63,6 +68,7 @@ fn a_refresh_of_zero_ends_it_before_the_answer_leaves() {
     assert_eq!(net.allocate(&alice).code(), 0, "the 5-tuple is free");
 }
 
+// RFC 8656 §7.2
 #[test]
 fn a_retransmitted_allocate_gets_the_same_answer() {
     let mut net = Harness::new();
@@ -78,6 +84,7 @@ fn a_retransmitted_allocate_gets_the_same_answer() {
     assert_eq!(net.allocate(&alice).code(), 437, "a new request does not");
 }
 
+// RFC 8656 §7.2
 #[test]
 fn credentials_are_asked_for_before_437() {
     let mut net = Harness::new();
@@ -85,6 +92,7 @@ fn credentials_are_asked_for_before_437() {
     assert_eq!(net.ask(alice.path, &unsigned(Method::Allocate, |writer| writer)).code(), 401);
 }
 
+// RFC 8656 §7.2, §18.8
 #[test]
 fn the_transport_must_be_udp() {
     let mut net = Harness::new();
@@ -98,6 +106,7 @@ fn the_transport_must_be_udp() {
     }
 }
 
+// RFC 8656 §7.2, §18.6
 #[test]
 fn the_family_must_be_one_that_the_relay_has() {
     let mut net = Harness::new();
@@ -117,6 +126,7 @@ fn the_family_must_be_one_that_the_relay_has() {
     assert_eq!(code(&mut net, &[1, 0, 0, 0]), 0);
 }
 
+// RFC 8656 §7.2
 #[test]
 fn without_a_free_port_it_is_508_and_costs_nothing() {
     let mut net = Harness::new();
@@ -129,6 +139,7 @@ fn without_a_free_port_it_is_508_and_costs_nothing() {
     assert_eq!(net.allocate(&alice).code(), 0);
 }
 
+// RFC 8656 §8.2
 #[test]
 fn a_refresh_for_another_family_is_443() {
     let mut net = Harness::new();

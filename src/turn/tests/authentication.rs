@@ -7,6 +7,7 @@ use crate::turn::credential::rest_password;
 use crate::wire::attribute::{self, AttributeType};
 use crate::wire::{Class, MessageWriter, Method, TransactionId};
 
+// RFC 8489 §9.2.4
 #[test]
 fn a_request_without_credentials_is_challenged() {
     let mut net = Harness::new();
@@ -31,6 +32,7 @@ fn a_challenge_is_at_most_2_3_times_its_request() {
     assert!(answer * 10 <= (request.len() + ip_and_udp_headers) * 23, "{answer}");
 }
 
+// RFC 8489 §9.2.4
 #[test]
 fn integrity_without_what_it_needs_is_400() {
     let mut net = Harness::new();
@@ -53,6 +55,7 @@ fn integrity_without_what_it_needs_is_400() {
     }
 }
 
+// RFC 8489 §9.2.4
 #[test]
 fn wrong_password_unknown_user_and_wrong_realm_get_the_same_401() {
     let mut net = Harness::new();
@@ -80,6 +83,7 @@ fn a_wrong_password_does_not_spoil_the_next_try() {
     assert_eq!(net.allocate(&alice).code(), 0);
 }
 
+// RFC 8489 §9.2.4
 #[test]
 fn a_stale_nonce_is_438_with_a_new_one() {
     let mut net = Harness::new();
@@ -100,6 +104,7 @@ fn a_nonce_of_another_client_is_stale() {
     assert_eq!(net.allocate(&thief).code(), 438);
 }
 
+// RFC 8489 §9.2.4
 #[test]
 fn a_stale_nonce_with_a_wrong_password_is_401() {
     let mut net = Harness::new();
@@ -134,6 +139,7 @@ fn an_expiring_name_opens_a_session_that_outlives_it() {
     assert_eq!(net.allocate(&late).code(), 401);
 }
 
+// RFC 8656 §5
 #[test]
 fn an_allocation_belongs_to_its_user() {
     let mut net = Harness::new();
@@ -145,6 +151,7 @@ fn an_allocation_belongs_to_its_user() {
     assert_eq!(net.refresh(&alice, 600).code(), 0);
 }
 
+// RFC 8489 §6.3.1, §14.13
 #[test]
 fn unknown_attributes_are_listed_once_and_only_to_who_is_known() {
     let mut net = Harness::new();
@@ -165,6 +172,7 @@ fn unknown_attributes_are_listed_once_and_only_to_who_is_known() {
     assert_eq!(listed, [0x7a, 0xbc, 0x00, 0x03]);
 }
 
+// RFC 8489 §7, §12
 #[test]
 fn binding_needs_no_credentials() {
     let mut net = Harness::new();
@@ -184,6 +192,7 @@ fn binding_needs_no_credentials() {
     assert_eq!(answer.code(), 420);
 }
 
+// RFC 8489 §6.3
 #[test]
 fn what_is_no_request_gets_no_answer() {
     let mut net = Harness::new();

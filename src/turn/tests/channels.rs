@@ -12,6 +12,7 @@ fn route(number: u16, peer: &str) -> Seen {
     Seen::OpenRoute(number, peer.parse().unwrap())
 }
 
+// RFC 8656 §12
 #[test]
 fn a_binding_opens_a_route_for_600_seconds() {
     let mut net = Harness::new();
@@ -25,6 +26,7 @@ fn a_binding_opens_a_route_for_600_seconds() {
     assert_eq!(net.seconds(1), [Seen::CloseRoute(0x4000)]);
 }
 
+// RFC 8656 §12
 #[test]
 fn binding_again_prolongs_it() {
     let mut net = Harness::new();
@@ -55,6 +57,7 @@ fn the_permission_holds_while_the_channel_is_bound() {
     }
 }
 
+// RFC 8656 §9
 #[test]
 fn by_the_strict_rule_the_permission_ends_on_its_own() {
     let mut net = Harness::with(|settings| settings.permission_follows_channel = false);
@@ -68,6 +71,7 @@ fn by_the_strict_rule_the_permission_ends_on_its_own() {
     assert_eq!(net.send(alice.path, &datagram)[0], route(0x4000, PEER), "the channel is bound still");
 }
 
+// RFC 8656 §12.2
 #[test]
 fn a_number_or_a_peer_that_is_taken_is_400() {
     let mut net = Harness::new();
@@ -79,6 +83,7 @@ fn a_number_or_a_peer_that_is_taken_is_400() {
     assert_eq!(net.bind(&alice, 0x4002, "10.0.0.1:5001"), 0, "another port is another peer");
 }
 
+// RFC 8656 §12
 #[test]
 fn an_ended_binding_waits_before_it_is_bound_elsewhere() {
     let mut net = Harness::new();
@@ -93,6 +98,7 @@ fn an_ended_binding_waits_before_it_is_bound_elsewhere() {
     assert_eq!(net.bind(&alice, 0x4000, OTHER), 0);
 }
 
+// RFC 8656 §12
 #[test]
 fn numbers_lie_in_the_range_of_the_setting() {
     for (numbers, last) in [(ChannelNumbers::Rfc8656, 0x4fff), (ChannelNumbers::Rfc5766, 0x7fff)] {
@@ -104,6 +110,7 @@ fn numbers_lie_in_the_range_of_the_setting() {
     }
 }
 
+// RFC 8656 §12.2, §18.1
 #[test]
 fn a_binding_needs_a_number_and_a_peer() {
     let mut net = Harness::new();
@@ -119,6 +126,7 @@ fn a_binding_needs_a_number_and_a_peer() {
     assert_eq!(net.bind(&alice, 0x4000, "[fd00::1]:1"), 443);
 }
 
+// RFC 8656 §12.2
 #[test]
 fn one_channel_too_many_is_508() {
     let mut net = Harness::with(|settings| settings.max_channels = 2);

@@ -8,6 +8,7 @@ use crate::wire::{Class, Message, MessageWriter, Method, TransactionId};
 
 const PEER: &str = "10.0.0.1:5000";
 
+// RFC 8656 §11.2
 #[test]
 fn a_send_indication_reaches_a_permitted_peer() {
     let mut net = Harness::new();
@@ -21,6 +22,7 @@ fn a_send_indication_reaches_a_permitted_peer() {
     }
 }
 
+// RFC 8656 §11.2
 #[test]
 fn without_permission_or_allocation_it_is_dropped() {
     let mut net = Harness::new();
@@ -31,6 +33,7 @@ fn without_permission_or_allocation_it_is_dropped() {
     assert_eq!(net.send(alice.path, &indication), [Seen::Drop(DropReason::NoPermission)]);
 }
 
+// RFC 8656 §11.2
 #[test]
 fn a_malformed_one_is_dropped() {
     let mut net = Harness::new();
@@ -59,6 +62,7 @@ fn a_malformed_one_is_dropped() {
     }
 }
 
+// RFC 8656 §11.3
 #[test]
 fn data_of_a_permitted_peer_becomes_an_indication() {
     let mut net = Harness::new();
@@ -112,6 +116,7 @@ fn a_forbidden_port_of_a_permitted_address_stays_closed() {
     assert_eq!(net.bind(&alice, 0x4000, "172.16.0.1:5000"), 0);
 }
 
+// RFC 8656 §8.2
 #[test]
 fn data_keeps_no_allocation_alive() {
     let mut net = Harness::new();
@@ -124,6 +129,7 @@ fn data_keeps_no_allocation_alive() {
     assert_eq!(net.refresh(&alice, 600).code(), 437);
 }
 
+// RFC 8656 §14
 #[test]
 fn a_client_can_forbid_fragments() {
     let mut net = Harness::new();

@@ -36,6 +36,7 @@ fn dual_alice(net: &mut Harness) -> Client {
     alice
 }
 
+// RFC 8656 §9, §12, §18.6
 #[test]
 fn an_ipv6_allocation_has_ipv6_peers() {
     let mut net = Harness::new();
@@ -48,6 +49,7 @@ fn an_ipv6_allocation_has_ipv6_peers() {
     assert_eq!(net.send(alice.path, &send_indication(V4_PEER, b"x")), [Seen::Drop(DropReason::NoPermission)]);
 }
 
+// RFC 8656 §7.2, §18.11
 #[test]
 fn a_dual_allocation_has_an_address_of_each_family() {
     let mut net = Harness::new();
@@ -74,6 +76,7 @@ fn each_address_of_a_dual_allocation_has_its_public_one() {
     assert_eq!(relayed, ["198.51.100.7:50000".parse().unwrap(), "[2001:db8::2]:50001".parse().unwrap()]);
 }
 
+// RFC 8656 §18.12
 #[test]
 fn half_of_a_dual_allocation_is_better_than_none() {
     let mut net = Harness::new();
@@ -91,6 +94,7 @@ fn half_of_a_dual_allocation_is_better_than_none() {
     assert_eq!(net.send(alice.path, &request)[..], first[1..], "a retransmission gets the same answer");
 }
 
+// RFC 8656 §7.2
 #[test]
 fn without_either_family_a_dual_allocation_is_refused() {
     let mut net = Harness::new();
@@ -100,6 +104,7 @@ fn without_either_family_a_dual_allocation_is_refused() {
     assert_eq!(allocate_both(&mut net, &alice).code(), 508);
 }
 
+// RFC 8656 §8.2
 #[test]
 fn one_address_can_be_ended_and_the_other_lives_on() {
     let mut net = Harness::new();
@@ -121,6 +126,7 @@ fn one_address_can_be_ended_and_the_other_lives_on() {
     assert_eq!(net.server.allocation_count(), 0, "with the last address the allocation ends");
 }
 
+// RFC 8656 §8.2
 #[test]
 fn a_refresh_without_a_family_is_for_both() {
     let mut net = Harness::new();
@@ -133,6 +139,7 @@ fn a_refresh_without_a_family_is_for_both() {
     assert_eq!(net.server.allocation_count(), 0);
 }
 
+// RFC 8656 §8.2
 #[test]
 fn each_address_expires_by_itself() {
     let mut net = Harness::new();
@@ -143,6 +150,7 @@ fn each_address_expires_by_itself() {
     assert_eq!(net.seconds(1), [Seen::End(EndReason::Expired)]);
 }
 
+// RFC 8656 §11.5, §18.13
 #[test]
 fn icmp_about_a_permitted_peer_reaches_the_client() {
     let mut net = Harness::new();
@@ -165,6 +173,7 @@ fn icmp_about_a_permitted_peer_reaches_the_client() {
     }
 }
 
+// RFC 8656 §11.5
 #[test]
 fn other_icmp_does_not() {
     let mut net = Harness::new();

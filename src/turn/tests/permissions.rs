@@ -16,6 +16,7 @@ fn comes_through(net: &mut Harness, peer: &str) -> bool {
     }
 }
 
+// RFC 8656 §9
 #[test]
 fn a_permission_opens_every_port_of_an_address() {
     let mut net = Harness::new();
@@ -27,6 +28,7 @@ fn a_permission_opens_every_port_of_an_address() {
     assert!(!comes_through(&mut net, "10.0.0.2:5000"));
 }
 
+// RFC 8656 §9
 #[test]
 fn a_permission_lasts_300_seconds_and_data_does_not_prolong_it() {
     let mut net = Harness::new();
@@ -39,6 +41,7 @@ fn a_permission_lasts_300_seconds_and_data_does_not_prolong_it() {
     assert!(!comes_through(&mut net, PEER));
 }
 
+// RFC 8656 §10
 #[test]
 fn another_request_prolongs_it() {
     let mut net = Harness::new();
@@ -58,6 +61,7 @@ fn without_an_allocation_it_is_437() {
     assert_eq!(net.bind(&alice, 0x4000, PEER), 437);
 }
 
+// RFC 8656 §10.2
 #[test]
 fn without_a_peer_or_with_a_malformed_one_it_is_400() {
     let mut net = Harness::new();
@@ -70,6 +74,7 @@ fn without_a_peer_or_with_a_malformed_one_it_is_400() {
     assert!(!comes_through(&mut net, PEER), "all or nothing");
 }
 
+// RFC 8656 §10.2
 #[test]
 fn several_peers_are_permitted_together_or_not_at_all() {
     let mut net = Harness::new();
@@ -100,6 +105,7 @@ fn private_addresses_are_forbidden_in_every_disguise() {
     }
 }
 
+// RFC 8656 §10.2
 #[test]
 fn one_permission_too_many_is_508_and_changes_nothing() {
     let mut net = Harness::with(|settings| settings.max_permissions = 2);

@@ -20,6 +20,7 @@ fn single(port: RelayPort) -> Option<RelayWish> {
     Some(RelayWish::Single { family: AddressFamily::Ipv4, port })
 }
 
+// RFC 8656 §18.7
 #[test]
 fn an_even_port_can_be_asked_for() {
     let mut net = Harness::new();
@@ -29,6 +30,7 @@ fn an_even_port_can_be_asked_for() {
     assert_eq!(answer.message().find(RESERVATION_TOKEN), None);
 }
 
+// RFC 8656 §7.2, §18.7, §18.10
 #[test]
 fn the_next_port_can_be_reserved_and_claimed() {
     let mut net = Harness::new();
@@ -40,6 +42,7 @@ fn the_next_port_can_be_reserved_and_claimed() {
     assert_eq!((answer.code(), net.asked), (0, Some(RelayWish::Reserved(RESERVATION))));
 }
 
+// RFC 8656 §7.2
 #[test]
 fn a_retransmission_gets_the_same_token() {
     let mut net = Harness::new();
@@ -52,6 +55,7 @@ fn a_retransmission_gets_the_same_token() {
     assert_eq!(again[..], first[1..]);
 }
 
+// RFC 8656 §7.2
 #[test]
 fn an_unknown_token_is_508() {
     let mut net = Harness::new();
@@ -59,6 +63,7 @@ fn an_unknown_token_is_508() {
     assert_eq!(allocate(&mut net, &alice, &[(RESERVATION_TOKEN, &[1; 8])]).code(), 508);
 }
 
+// RFC 8656 §7.2
 #[test]
 fn what_is_malformed_or_does_not_go_together_is_400() {
     let mut net = Harness::new();
