@@ -31,6 +31,7 @@ fn open(address: SocketAddr, buffer_bytes: usize) -> Result<UdpSocket, StartErro
     let options = UdpOptions {
         is_shared: true,
         wants_icmp: false,
+        wants_segments: false,
         // On a wildcard the answer must leave from the address that was asked, or NATs and clients drop it.
         wants_destination: address.ip().is_unspecified(),
         buffer_bytes,

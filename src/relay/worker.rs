@@ -250,7 +250,9 @@ impl Worker {
             }
             (Cargo::Answer, Ok(())) => {}
             (_, Err(SendFailure::BufferFull)) => stats.dropped(DropReason::SendBufferFull, 1),
-            (_, Err(SendFailure::Refused)) => stats.dropped(DropReason::SendFailed, 1),
+            (_, Err(SendFailure::Refused | SendFailure::NotSegmented)) => {
+                stats.dropped(DropReason::SendFailed, 1)
+            }
         });
     }
 }

@@ -1,12 +1,17 @@
 //! Many datagrams with one system call: `recvmmsg` and `sendmmsg` on arrays that are used again and again.
+//!
+//! Where the kernel can, it also hands over several datagrams of one sender as one buffer (`UDP_GRO`) and cuts one
+//! buffer into several datagrams (`UDP_SEGMENT`), which saves most of the way through the network stack for each.
 
 use std::io;
+use std::iter;
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 use super::address::{self, Storage};
+use super::control::Control;
 
 /// Receives batches of datagrams.
 pub struct Receiver {
@@ -16,21 +21,27 @@ pub struct Receiver {
     controls: Vec<Control>,
 }
 
-/// Where a received datagram came from and went to.
+/// Where received datagrams came from and went to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received {
-    /// Its bytes in its buffer.
+    /// The bytes in their buffer.
     pub len: usize,
-    /// Its sender.
+    /// The length of each of several datagrams that lie one after the other, the last of which may be shorter; `len`
+    /// when there is only one.
+    pub segment_len: usize,
+    /// Their sender.
     pub from: SocketAddr,
-    /// The local address that it was sent to, on sockets that were told to ask.
+    /// The local address that they were sent to, on sockets that were told to ask.
     pub to: Option<IpAddr>,
 }
 
 /// Sends batches of datagrams.
 pub struct Sender {
     headers: Vec<libc::mmsghdr>,
+    /// The parts of all messages, one after the other.
     buffers: Vec<libc::iovec>,
+    /// How many parts each message has.
+    part_counts: Vec<usize>,
     names: Vec<Storage>,
     controls: Vec<Control>,
 }
@@ -46,6 +57,19 @@ pub struct Datagram<'a> {
     pub bytes: &'a [u8],
 }
 
+/// One or several datagrams to one receiver, gathered from parts.
+#[derive(Debug, Clone)]
+pub struct Burst<P> {
+    /// Their receiver.
+    pub to: SocketAddr,
+    /// The local address that they are to come from, where the socket has several.
+    pub from: Option<IpAddr>,
+    /// The length of each datagram, if the kernel is to cut the parts into several; the last one may be shorter.
+    pub segment_len: Option<u16>,
+    /// What they carry, one after the other.
+    pub parts: P,
+}
+
 /// Why a datagram was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendFailure {
@@ -53,6 +77,8 @@ pub enum SendFailure {
     BufferFull,
     /// The kernel refused it: no route, a firewall, an impossible address.
     Refused,
+    /// The kernel refused to cut it into datagrams; they can be sent one by one.
+    NotSegmented,
 }
 
 // SAFETY: between calls the raw pointers inside are never read, so the arrays may move to another thread.
@@ -61,7 +87,7 @@ unsafe impl Send for Receiver {}
 unsafe impl Send for Sender {}
 
 impl Receiver {
-    /// Makes a receiver of up to `capacity` datagrams at once.
+    /// Makes a receiver of up to `capacity` buffers at once.
     pub fn new(capacity: usize) -> Self {
         Self {
             headers: vec![empty_header(); capacity],
@@ -71,7 +97,7 @@ impl Receiver {
         }
     }
 
-    /// Fills one buffer after the other, without waiting; returns how many datagrams came.
+    /// Fills one buffer after the other, without waiting; returns how many were filled.
     pub fn receive<'b>(
         &mut self,
         socket: BorrowedFd<'_>,
@@ -107,23 +133,27 @@ impl Receiver {
         }
     }
 
-    /// The datagram in the buffer of this index; `None` if it was cut off or its sender has no address.
+    /// What is in the buffer of this index; `None` if it was cut off or its sender has no address.
     pub fn received(&self, index: usize) -> Option<Received> {
         let header = &self.headers[index];
         if header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
             return None;
         }
         let from = address::decode(&self.names[index])?;
-        Some(Received { len: header.msg_len as usize, from, to: destination(&header.msg_hdr) })
+        let len = header.msg_len as usize;
+        let noted = self.controls[index].read(header.msg_hdr.msg_controllen);
+        let segment_len = noted.segment_len.filter(|&segment| segment > 0).unwrap_or(len);
+        Some(Received { len, segment_len, from, to: noted.destination })
     }
 }
 
 impl Sender {
-    /// Makes a sender of up to `capacity` datagrams with one system call.
+    /// Makes a sender of up to `capacity` messages with one system call.
     pub fn new(capacity: usize) -> Self {
         Self {
             headers: vec![empty_header(); capacity],
-            buffers: vec![empty_buffer(); capacity],
+            buffers: Vec::with_capacity(4 * capacity),
+            part_counts: Vec::with_capacity(capacity),
             names: vec![address::empty(); capacity],
             controls: vec![Control::EMPTY; capacity],
         }
@@ -133,12 +163,28 @@ impl Sender {
     pub fn send<'d>(
         &mut self,
         socket: BorrowedFd<'_>,
-        mut datagrams: impl Iterator<Item = Datagram<'d>>,
+        datagrams: impl Iterator<Item = Datagram<'d>>,
+        failed: impl FnMut(usize, SendFailure),
+    ) {
+        let bursts = datagrams.map(|Datagram { to, from, bytes }| Burst {
+            to,
+            from,
+            segment_len: None,
+            parts: iter::once(bytes),
+        });
+        self.send_bursts(socket, bursts, failed);
+    }
+
+    /// Sends bursts without waiting; tells of each one, by its place among them, that was not sent.
+    pub fn send_bursts<'d, P: Iterator<Item = &'d [u8]>>(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        mut bursts: impl Iterator<Item = Burst<P>>,
         mut failed: impl FnMut(usize, SendFailure),
     ) {
         let mut sent_before = 0;
         loop {
-            let filled = self.fill(&mut datagrams);
+            let filled = self.fill(&mut bursts);
             if filled == 0 {
                 return;
             }
@@ -147,28 +193,37 @@ impl Sender {
         }
     }
 
-    /// Points the headers at the next datagrams; returns how many.
-    fn fill<'d>(&mut self, datagrams: &mut impl Iterator<Item = Datagram<'d>>) -> usize {
-        let mut filled = 0;
-        for (index, datagram) in datagrams.take(self.headers.len()).enumerate() {
-            self.buffers[index] = libc::iovec {
-                // The kernel only reads what it sends.
-                iov_base: datagram.bytes.as_ptr().cast_mut().cast(),
-                iov_len: datagram.bytes.len(),
-            };
+    /// Points the headers at the next bursts; returns how many.
+    fn fill<'d, P: Iterator<Item = &'d [u8]>>(
+        &mut self,
+        bursts: &mut impl Iterator<Item = Burst<P>>,
+    ) -> usize {
+        self.buffers.clear();
+        self.part_counts.clear();
+        for (index, burst) in bursts.take(self.headers.len()).enumerate() {
+            let parts_before = self.buffers.len();
+            // The kernel only reads what it sends.
+            self.buffers.extend(
+                burst.parts.map(|part| libc::iovec {
+                    iov_base: part.as_ptr().cast_mut().cast(),
+                    iov_len: part.len(),
+                }),
+            );
+            self.part_counts.push(self.buffers.len() - parts_before);
             let header = &mut self.headers[index].msg_hdr;
-            header.msg_namelen = address::encode(datagram.to, &mut self.names[index]);
+            header.msg_namelen = address::encode(burst.to, &mut self.names[index]);
             header.msg_name = (&raw mut self.names[index]).cast();
-            header.msg_iov = &raw mut self.buffers[index];
-            header.msg_iovlen = 1;
             header.msg_control = (&raw mut self.controls[index]).cast();
-            header.msg_controllen = match datagram.from {
-                Some(source) => self.controls[index].write_source(source) as _,
-                None => 0,
-            };
-            filled = index + 1;
+            header.msg_controllen = self.controls[index].write(burst.from, burst.segment_len) as _;
         }
-        filled
+        // Only now does the list of parts stay where it is.
+        let mut next_part = self.buffers.as_mut_ptr();
+        for (header, &count) in self.headers.iter_mut().zip(&self.part_counts) {
+            header.msg_hdr.msg_iov = next_part;
+            header.msg_hdr.msg_iovlen = count as _;
+            next_part = next_part.wrapping_add(count);
+        }
+        self.part_counts.len()
     }
 
     fn send_filled(
@@ -181,7 +236,7 @@ impl Sender {
         let mut retried = None;
         while next < filled {
             // SAFETY: the headers up to `filled` point to names, controls and iovecs of this struct, and each iovec
-            // to bytes that the datagrams of `send` lend for `'d`, which outlives this call.
+            // to bytes that the bursts of `send_bursts` lend for `'d`, which outlives this call.
             let sent = unsafe {
                 libc::sendmmsg(
                     socket.as_raw_fd(),
@@ -194,13 +249,13 @@ impl Sender {
                 next += sent as usize;
                 continue;
             }
-            let kind = io::Error::last_os_error().kind();
-            if kind == io::ErrorKind::WouldBlock {
+            let error = io::Error::last_os_error();
+            if error.kind() == io::ErrorKind::WouldBlock {
                 // Media that comes late is worthless: what does not fit now is dropped.
                 (next..filled).for_each(|index| failed(index, SendFailure::BufferFull));
                 return;
             }
-            if kind == io::ErrorKind::Interrupted {
+            if error.kind() == io::ErrorKind::Interrupted {
                 continue;
             }
             // An ICMP error about an earlier datagram makes the next call fail, whatever it sends, and only that one.
@@ -208,82 +263,13 @@ impl Sender {
                 retried = Some(next);
                 continue;
             }
-            // An error is that of the first datagram; the others may fare better.
-            failed(next, SendFailure::Refused);
+            // An error is that of the first message; the others may fare better.
+            let is_segmented = self.controls[next].has_segments();
+            let failure = if is_segmented { SendFailure::NotSegmented } else { SendFailure::Refused };
+            failed(next, failure);
             next += 1;
         }
     }
-}
-
-/// Room for one control message with an IPv6 address, aligned as its header wants it.
-#[derive(Clone, Copy)]
-#[repr(C, align(8))]
-struct Control([u8; 64]);
-
-impl Control {
-    const EMPTY: Self = Self([0; 64]);
-
-    /// Asks the kernel to send from this address; returns the length of the control message.
-    fn write_source(&mut self, source: IpAddr) -> usize {
-        *self = Self::EMPTY;
-        match source {
-            IpAddr::V4(ip) => {
-                let info = libc::in_pktinfo {
-                    ipi_ifindex: 0,
-                    ipi_spec_dst: address::ipv4(ip),
-                    ipi_addr: address::ipv4(ip),
-                };
-                self.write(libc::IPPROTO_IP, libc::IP_PKTINFO, info)
-            }
-            IpAddr::V6(ip) => {
-                let info = libc::in6_pktinfo { ipi6_addr: address::ipv6(ip), ipi6_ifindex: 0 };
-                self.write(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info)
-            }
-        }
-    }
-
-    fn write<T>(&mut self, level: libc::c_int, kind: libc::c_int, value: T) -> usize {
-        let header = (&raw mut self.0).cast::<libc::cmsghdr>();
-        // SAFETY: computes sizes from sizes.
-        let (len, space) =
-            unsafe { (libc::CMSG_LEN(size_of::<T>() as u32), libc::CMSG_SPACE(size_of::<T>() as u32)) };
-        assert!(space as usize <= size_of::<Self>(), "both kinds of packet info fit");
-        // SAFETY: the array is aligned for a cmsghdr, zeroed, and has room for the header and T, as asserted.
-        unsafe {
-            (*header).cmsg_len = len as _;
-            (*header).cmsg_level = level;
-            (*header).cmsg_type = kind;
-            libc::CMSG_DATA(header).cast::<T>().write_unaligned(value);
-        }
-        space as usize
-    }
-}
-
-/// The local address that the kernel noted in a received message.
-fn destination(header: &libc::msghdr) -> Option<IpAddr> {
-    // SAFETY: the kernel filled the control buffer of this header, which belongs to its Receiver, and set its length.
-    let mut control = unsafe { libc::CMSG_FIRSTHDR(header) };
-    while !control.is_null() {
-        // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR return pointers to whole control messages inside the buffer.
-        let (level, kind, data) =
-            unsafe { ((*control).cmsg_level, (*control).cmsg_type, libc::CMSG_DATA(control)) };
-        match (level, kind) {
-            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                // SAFETY: the kernel puts an in_pktinfo into a message of this kind.
-                let info = unsafe { data.cast::<libc::in_pktinfo>().read_unaligned() };
-                return Some(IpAddr::V4(Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr))));
-            }
-            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                // SAFETY: the kernel puts an in6_pktinfo into a message of this kind.
-                let info = unsafe { data.cast::<libc::in6_pktinfo>().read_unaligned() };
-                return Some(IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr)));
-            }
-            _ => {}
-        }
-        // SAFETY: as above; the result is null after the last one.
-        control = unsafe { libc::CMSG_NXTHDR(header, control) };
-    }
-    None
 }
 
 fn empty_header() -> libc::mmsghdr {
@@ -303,11 +289,8 @@ mod tests {
     use crate::sys::{UdpOptions, UdpSocket};
 
     fn socket(address: &str) -> UdpSocket {
-        UdpSocket::bind(
-            address.parse().unwrap(),
-            UdpOptions { wants_destination: true, ..UdpOptions::default() },
-        )
-        .unwrap()
+        let options = UdpOptions { wants_destination: true, wants_segments: true, ..UdpOptions::default() };
+        UdpSocket::bind(address.parse().unwrap(), options).unwrap()
     }
 
     fn send(from: &UdpSocket, datagrams: &[Datagram<'_>]) -> Vec<(usize, SendFailure)> {
@@ -382,7 +365,63 @@ mod tests {
     fn an_empty_socket_would_block() {
         let alice = socket("127.0.0.1:0");
         let mut buffer = [0; 4];
-        let error = Receiver::new(1).receive(alice.as_fd(), std::iter::once(&mut buffer[..])).unwrap_err();
+        let error = Receiver::new(1).receive(alice.as_fd(), iter::once(&mut buffer[..])).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    /// Sends ten datagrams, of 100 bytes but the last, as one burst in parts that do not match them.
+    fn send_ten(from: &UdpSocket, to: SocketAddr) -> Vec<u8> {
+        let bytes: Vec<u8> = (0..970_u16).map(|number| number as u8).collect();
+        let parts = bytes.chunks(33);
+        let burst = Burst { to, from: None, segment_len: Some(100), parts };
+        Sender::new(4).send_bursts(from.as_fd(), iter::once(burst), |_, failure| panic!("{failure:?}"));
+        bytes
+    }
+
+    #[test]
+    fn the_kernel_cuts_a_burst_and_puts_it_together_again() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let (alice, bob) = (socket(address), socket(address));
+            let bytes = send_ten(&alice, bob.local_addr());
+            let (receiver, count, buffers) = receive(&bob, 65_536);
+            assert_eq!(count, 1);
+            let received = receiver.received(0).unwrap();
+            assert_eq!((received.len, received.segment_len), (970, 100));
+            assert_eq!(received.to, Some(bob.local_addr().ip()));
+            assert_eq!(&buffers[0][..970], bytes);
+        }
+    }
+
+    #[test]
+    fn a_socket_that_wants_no_segments_gets_each_datagram() {
+        let alice = socket("127.0.0.1:0");
+        let bob = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), UdpOptions::default()).unwrap();
+        let bytes = send_ten(&alice, bob.local_addr());
+        let mut got = Vec::new();
+        let mut lens = Vec::new();
+        while lens.len() < 10 {
+            let (receiver, count, buffers) = receive(&bob, 2000);
+            for (index, buffer) in buffers.iter().enumerate().take(count) {
+                let received = receiver.received(index).unwrap();
+                assert_eq!(received.segment_len, received.len);
+                lens.push(received.len);
+                got.extend_from_slice(&buffer[..received.len]);
+            }
+        }
+        assert_eq!((&lens[..9], lens[9]), (&[100; 9][..], 70));
+        assert_eq!(got, bytes);
+    }
+
+    #[test]
+    fn a_burst_that_the_kernel_does_not_cut_is_told_apart() {
+        let (alice, bob) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+        // More than 64 segments were never allowed on older kernels, and more than 128 are not on newer ones.
+        let bytes = [0; 1000];
+        let burst =
+            Burst { to: bob.local_addr(), from: None, segment_len: Some(1), parts: iter::once(&bytes[..]) };
+        let mut failures = Vec::new();
+        Sender::new(4)
+            .send_bursts(alice.as_fd(), iter::once(burst), |index, failure| failures.push((index, failure)));
+        assert_eq!(failures, [(0, SendFailure::NotSegmented)]);
     }
 }

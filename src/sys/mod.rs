@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "this is the room for it")]
 
 mod address;
+mod control;
 mod datagrams;
 mod icmp;
 mod interfaces;
@@ -14,7 +15,7 @@ mod limits;
 mod readiness;
 mod udp_socket;
 
-pub use datagrams::{Datagram, Received, Receiver, SendFailure, Sender};
+pub use datagrams::{Burst, Datagram, Received, Receiver, SendFailure, Sender};
 pub use icmp::IcmpError;
 pub use interfaces::interface_addresses;
 pub use limits::raise_open_files_limit;

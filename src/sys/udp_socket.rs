@@ -14,6 +14,7 @@ use super::icmp::{self, IcmpError};
 pub struct UdpSocket {
     socket: Socket,
     local: SocketAddr,
+    has_segments: bool,
 }
 
 /// How a socket is to be.
@@ -25,6 +26,8 @@ pub struct UdpOptions {
     pub wants_destination: bool,
     /// Whether ICMP errors about what was sent are kept for [`read_icmp`](UdpSocket::read_icmp).
     pub wants_icmp: bool,
+    /// Whether datagrams of one sender that come together may be received as one buffer.
+    pub wants_segments: bool,
     /// Send and receive buffer to ask for, in bytes; zero leaves the system's default. The kernel may give less.
     pub buffer_bytes: usize,
 }
@@ -50,14 +53,21 @@ impl UdpSocket {
         if options.wants_icmp {
             icmp::ask_for_errors(&socket, address.ip())?;
         }
+        // An older kernel does not know the option: then each datagram comes by itself.
+        let has_segments = options.wants_segments && switch_on(&socket, libc::SOL_UDP, libc::UDP_GRO).is_ok();
         socket.bind(&address.into())?;
         let local = socket.local_addr()?.as_socket().unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
-        Ok(Self { socket, local })
+        Ok(Self { socket, local, has_segments })
     }
 
     /// The address that it is bound to.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// Whether datagrams that come together are received as one buffer.
+    pub fn has_segments(&self) -> bool {
+        self.has_segments
     }
 
     /// Whether the network may cut what is sent from now on into fragments.
