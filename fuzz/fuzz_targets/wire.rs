@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use turnpike_fuzz::wire::{ChannelData, Key, Message, classify};
+use turnpike_fuzz::wire::{ChannelData, Integrity, Key, Message, classify};
 
 fuzz_target!(|bytes: &[u8]| {
     classify(bytes);
@@ -11,7 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(data.payload.len() + ChannelData::HEADER_LEN <= bytes.len());
     }
     let Ok(message) = Message::parse(bytes) else { return };
-    message.is_signed_with(&Key::from_bytes(b"key"));
+    message.is_signed_with(&Key::new(Integrity::Sha1, b"key"));
     for attribute in message.attributes() {
         message.find_address(attribute.kind);
         message.find_u32(attribute.kind);

@@ -29,7 +29,7 @@ pub(super) fn authenticate(
     allocation: Option<&Allocation>,
 ) -> Result<Authenticated, Reject> {
     // First bullet: without integrity the client is told how to authenticate.
-    if !message.has_integrity() {
+    if message.integrity().is_none() {
         return Err(Reject::Unauthenticated);
     }
     // Second bullet: integrity without what it needs is an error of the client's.

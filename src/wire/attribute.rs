@@ -31,6 +31,16 @@ pub const NONCE: AttributeType = AttributeType(names::ATTR_NONCE.0);
 pub const UNKNOWN_ATTRIBUTES: AttributeType = AttributeType(names::ATTR_UNKNOWN_ATTRIBUTES.0);
 /// XOR-MAPPED-ADDRESS (RFC 8489 §14.2).
 pub const XOR_MAPPED_ADDRESS: AttributeType = AttributeType(names::ATTR_XORMAPPED_ADDRESS.0);
+/// PASSWORD-ALGORITHM (RFC 8489 §14.12).
+pub const PASSWORD_ALGORITHM: AttributeType = AttributeType(names::ATTR_PASSWORD_ALGORITHM.0);
+/// PASSWORD-ALGORITHMS (RFC 8489 §14.11).
+pub const PASSWORD_ALGORITHMS: AttributeType = AttributeType(names::ATTR_PASSWORD_ALGORITHMS.0);
+/// USERHASH (RFC 8489 §14.4).
+pub const USERHASH: AttributeType = AttributeType(names::ATTR_USER_HASH.0);
+/// ACCESS-TOKEN (RFC 7635 §6.2), which webrtc-rs has no name for.
+pub const ACCESS_TOKEN: AttributeType = AttributeType(0x001b);
+/// THIRD-PARTY-AUTHORIZATION (RFC 7635 §6.1), which webrtc-rs has no name for.
+pub const THIRD_PARTY_AUTHORIZATION: AttributeType = AttributeType(0x802e);
 /// CHANNEL-NUMBER (RFC 8656 §18.1).
 pub const CHANNEL_NUMBER: AttributeType = AttributeType(names::ATTR_CHANNEL_NUMBER.0);
 /// LIFETIME (RFC 8656 §18.2).

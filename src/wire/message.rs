@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::attribute::{self, Attribute, AttributeType, Attributes};
-use super::integrity::{Key, MAC_LEN};
+use super::integrity::{Integrity, Key, LEAST_SHA256_LEN, LongTermKey, SHA1_LEN, SHA256_LEN};
 use super::method::{self, Class, Method};
 use super::{address, writer};
 
@@ -18,8 +18,10 @@ pub struct Message<'a> {
     ///
     /// RFC 8489 §14.5: what follows MESSAGE-INTEGRITY is not protected by it and must be ignored.
     attributes_end: usize,
-    /// Offset of MESSAGE-INTEGRITY, where there is one of the right length.
-    integrity: Option<usize>,
+    /// MESSAGE-INTEGRITY, where there is one of the right length.
+    integrity: Option<Attribute<'a>>,
+    /// MESSAGE-INTEGRITY-SHA256, where there is one of a right length.
+    integrity_sha256: Option<Attribute<'a>>,
     has_fingerprint: bool,
 }
 
@@ -74,6 +76,7 @@ impl<'a> Message<'a> {
             transaction,
             attributes_end: bytes.len(),
             integrity: None,
+            integrity_sha256: None,
             has_fingerprint: false,
         };
         let mut attributes = Attributes { message: bytes, offset: HEADER_LEN, end: bytes.len() };
@@ -89,14 +92,21 @@ impl<'a> Message<'a> {
     /// Records the attributes that protect the message rather than say something.
     fn note_protection(&mut self, attribute: Attribute<'a>) -> Result<(), ParseError> {
         match attribute.kind {
-            attribute::MESSAGE_INTEGRITY if self.integrity.is_none() && attribute.value.len() == MAC_LEN => {
+            attribute::MESSAGE_INTEGRITY => {
                 // RFC 8489 §14.6: MESSAGE-INTEGRITY does not count after MESSAGE-INTEGRITY-SHA256 ended the message.
-                if self.attributes_end == self.bytes.len() {
-                    self.integrity = Some(attribute.offset);
+                if attribute.value.len() == SHA1_LEN && self.attributes_end == self.bytes.len() {
+                    self.integrity = Some(attribute);
                 }
                 self.attributes_end = self.attributes_end.min(attribute.offset);
             }
-            attribute::MESSAGE_INTEGRITY | attribute::MESSAGE_INTEGRITY_SHA256 => {
+            attribute::MESSAGE_INTEGRITY_SHA256 => {
+                let length = attribute.value.len();
+                // RFC 8489 §14.6: 16 to 32 bytes in steps of four. It lets a usage forbid the shorter ones; RFC 8656
+                // does not speak of it, and 16 bytes cannot be guessed.
+                let is_sound = (LEAST_SHA256_LEN..=SHA256_LEN).contains(&length) && length.is_multiple_of(4);
+                if is_sound && self.integrity_sha256.is_none() {
+                    self.integrity_sha256 = Some(attribute);
+                }
                 self.attributes_end = self.attributes_end.min(attribute.offset);
             }
             attribute::FINGERPRINT => {
@@ -133,20 +143,32 @@ impl<'a> Message<'a> {
         self.has_fingerprint
     }
 
-    /// Whether MESSAGE-INTEGRITY is there.
-    pub fn has_integrity(&self) -> bool {
-        self.integrity.is_some()
+    /// The attribute that protects the message: of two the stronger one (RFC 8489 §9.2.4).
+    pub fn integrity(&self) -> Option<Integrity> {
+        match (self.integrity_sha256, self.integrity) {
+            (Some(_), _) => Some(Integrity::Sha256),
+            (None, Some(_)) => Some(Integrity::Sha1),
+            (None, None) => None,
+        }
     }
 
-    /// Whether MESSAGE-INTEGRITY is there and was made with this key (RFC 8489 §14.5).
+    /// Whether the attribute that the key is for is there and was made with this key (RFC 8489 §14.5, §14.6).
     pub fn is_signed_with(&self, key: &Key) -> bool {
-        let Some(offset) = self.integrity else {
+        let attribute = match key.integrity() {
+            Integrity::Sha1 => self.integrity,
+            Integrity::Sha256 => self.integrity_sha256,
+        };
+        let Some(Attribute { offset, value, .. }) = attribute else {
             return false;
         };
-        // The length that was signed ends with MESSAGE-INTEGRITY, whatever follows.
-        let signed_len = (offset + attribute::HEADER_LEN + MAC_LEN - HEADER_LEN) as u16;
-        let mac = &self.bytes[offset + attribute::HEADER_LEN..][..MAC_LEN];
-        key.verify([&self.bytes[..2], &signed_len.to_be_bytes(), &self.bytes[4..offset]], mac)
+        // The length that was signed ends with the attribute, whatever follows.
+        let signed_len = (offset + attribute::HEADER_LEN + value.len() - HEADER_LEN) as u16;
+        key.verify([&self.bytes[..2], &signed_len.to_be_bytes(), &self.bytes[4..offset]], value)
+    }
+
+    /// Whether the attribute that protects the message was made with this key.
+    pub fn is_protected_by(&self, key: &LongTermKey) -> bool {
+        self.integrity().is_some_and(|integrity| key.with(integrity, |key| self.is_signed_with(key)))
     }
 
     /// The attributes that count, in order.

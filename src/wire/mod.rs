@@ -33,7 +33,7 @@ pub use address::AddressFamily;
 pub use channel_data::{ChannelData, ChannelNumber};
 pub use classify::{Protocol, classify};
 pub use error_code::ErrorCode;
-pub use integrity::Key;
+pub use integrity::{Integrity, Key, LongTermKey, PasswordAlgorithm};
 pub use message::{Message, ParseError, TransactionId};
 pub use method::{Class, Method};
 pub use writer::MessageWriter;

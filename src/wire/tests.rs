@@ -30,6 +30,93 @@ const SAMPLE_LONG_TERM: &[u8] =
     \x00\x15\x00\x1cf//499k954d6OL34oL9FSTvy64sA\x00\x14\x00\x0bexample.org\x00\
     \x00\x08\x00\x14\xf6\x70\x24\x65\x6d\xd6\x4a\x3e\x02\xb8\xe0\x71\x2e\x85\xc9\xa2\x8c\xa8\x96\x66";
 
+/// RFC 8489 §B.1 as erratum 6268 corrects it: a request with a hidden user name and SHA-256.
+const SAMPLE_SHA256: &[u8] =
+    b"\x00\x01\x00\x90\x21\x12\xa4\x42\x78\xad\x34\x33\xc6\xad\x72\xc0\x29\xda\x41\x2e\
+    \x00\x1e\x00\x20\x4a\x3c\xf3\x8f\xef\x69\x92\xbd\xa9\x52\xc6\x78\x04\x17\xda\x0f\
+    \x24\x81\x94\x15\x56\x9e\x60\xb2\x05\xc4\x6e\x41\x40\x7f\x17\x04\
+    \x00\x15\x00\x29obMatJos2AAACf//499k954d6OL34oL9FSTvy64sA\x00\x00\x00\
+    \x00\x14\x00\x0bexample.org\x00\x00\x1d\x00\x04\x00\x02\x00\x00\
+    \x00\x1c\x00\x20\xb5\xc7\xbf\x00\x5b\x6c\x52\xa2\x1c\x51\xc5\xe8\x92\xf8\x19\x24\
+    \x13\x62\x96\xcb\x92\x7c\x43\x14\x93\x09\x27\x8c\xc6\x51\x8e\x65";
+
+#[test]
+fn reads_the_sample_request_of_rfc8489() {
+    let message = Message::parse(SAMPLE_SHA256).unwrap();
+    let name = "マトリックス";
+    assert_eq!(message.find(USERHASH), Some(&integrity::user_hash(name, "example.org")[..]));
+    assert_eq!(message.find(PASSWORD_ALGORITHM), Some(&[0, 2, 0, 0][..]));
+    assert_eq!(message.integrity(), Some(Integrity::Sha256));
+    let key = LongTermKey::derive(PasswordAlgorithm::Sha256, name.as_bytes(), "example.org", "TheMatrIX");
+    assert!(message.is_protected_by(&key));
+    let md5 = LongTermKey::derive(PasswordAlgorithm::Md5, name.as_bytes(), "example.org", "TheMatrIX");
+    assert!(!message.is_protected_by(&md5));
+}
+
+#[test]
+fn derives_the_sample_key_of_rfc8489() {
+    // RFC 8489 §9.2.2.
+    let key =
+        [0x84, 0x93, 0xfb, 0xc5, 0x3b, 0xa5, 0x82, 0xfb, 0x4c, 0x04, 0x4c, 0x45, 0x6b, 0xdc, 0x40, 0xeb];
+    let mut bytes = Vec::new();
+    MessageWriter::begin(&mut bytes, Method::Refresh, Class::Request, TransactionId([1; 12]))
+        .sign(&Key::long_term(b"user", "realm", "pass"));
+    assert!(Message::parse(&bytes).unwrap().is_protected_by(&LongTermKey::new(Integrity::Sha1, &key)));
+}
+
+/// A request whose MESSAGE-INTEGRITY-SHA256 keeps this many bytes.
+fn shortened(key: &[u8], length: usize) -> Vec<u8> {
+    use hmac::{Hmac, KeyInit, Mac};
+    let mut bytes = Vec::new();
+    MessageWriter::begin(&mut bytes, Method::Refresh, Class::Request, TransactionId([1; 12]))
+        .bytes(USERNAME, b"alice");
+    let padded = length.next_multiple_of(4);
+    bytes[3] = (bytes.len() - 20 + 4 + padded) as u8;
+    let mac = Hmac::<sha2::Sha256>::new_from_slice(key).unwrap().chain_update(&bytes).finalize().into_bytes();
+    bytes.extend_from_slice(&[0, 0x1c, 0, length as u8]);
+    bytes.extend(mac.iter().copied().chain([0; 8]).take(length));
+    bytes.resize(bytes.len() + padded - length, 0);
+    bytes
+}
+
+#[test]
+fn a_shortened_sha256_has_16_to_32_bytes_in_steps_of_four() {
+    let key = Key::new(Integrity::Sha256, b"key");
+    for length in 0..=40 {
+        let bytes = shortened(b"key", length);
+        let message = Message::parse(&bytes).unwrap();
+        let is_sound = (16..=32).contains(&length) && length % 4 == 0;
+        assert_eq!(message.is_signed_with(&key), is_sound, "{length}");
+        assert_eq!(message.integrity(), is_sound.then_some(Integrity::Sha256), "{length}");
+        assert!(!message.is_signed_with(&Key::new(Integrity::Sha256, b"kez")), "{length}");
+    }
+}
+
+#[test]
+fn of_two_integrity_attributes_the_stronger_one_protects() {
+    let key = LongTermKey::derive(PasswordAlgorithm::Md5, b"alice", "realm", "secret");
+    let other = LongTermKey::derive(PasswordAlgorithm::Md5, b"alice", "realm", "guess");
+    fn begin(bytes: &mut Vec<u8>) -> MessageWriter<'_> {
+        MessageWriter::begin(bytes, Method::Refresh, Class::Request, TransactionId([1; 12]))
+    }
+    for (sha1, sha256, is_right) in [(&key, &key, true), (&other, &key, true), (&key, &other, false)] {
+        let mut bytes = Vec::new();
+        begin(&mut bytes)
+            .bytes(USERNAME, b"alice")
+            .protect(sha1, Integrity::Sha1)
+            .protect(sha256, Integrity::Sha256)
+            .fingerprint();
+        let message = Message::parse(&bytes).unwrap();
+        assert_eq!(message.integrity(), Some(Integrity::Sha256));
+        assert_eq!(message.is_protected_by(&key), is_right);
+        assert_eq!(message.attributes().count(), 1);
+    }
+    // After MESSAGE-INTEGRITY-SHA256, MESSAGE-INTEGRITY does not count.
+    let mut bytes = Vec::new();
+    begin(&mut bytes).protect(&key, Integrity::Sha256).protect(&key, Integrity::Sha1);
+    assert!(!Message::parse(&bytes).unwrap().is_signed_with(&Key::long_term(b"alice", "realm", "secret")));
+}
+
 // RFC 8489 §5, §14.5, §14.7
 #[test]
 fn reads_the_sample_request_of_rfc5769() {
@@ -37,8 +124,8 @@ fn reads_the_sample_request_of_rfc5769() {
     assert_eq!((message.method(), message.class()), (Method::Binding, Class::Request));
     assert_eq!(message.find(USERNAME), Some(&b"evtj:h6vY"[..]));
     assert!(message.has_fingerprint());
-    assert!(message.is_signed_with(&Key::from_bytes(b"VOkJxbRl1RmTxUk/WvJxBt")));
-    assert!(!message.is_signed_with(&Key::from_bytes(b"VOkJxbRl1RmTxUk/WvJxBT")));
+    assert!(message.is_signed_with(&Key::new(Integrity::Sha1, b"VOkJxbRl1RmTxUk/WvJxBt")));
+    assert!(!message.is_signed_with(&Key::new(Integrity::Sha1, b"VOkJxbRl1RmTxUk/WvJxBT")));
 }
 
 // RFC 8489 §14.2
@@ -69,7 +156,7 @@ fn a_flipped_bit_spoils_the_fingerprint() {
 // RFC 8489 §14.5
 #[test]
 fn ignores_what_follows_the_integrity() {
-    let key = Key::from_bytes(b"key");
+    let key = Key::new(Integrity::Sha1, b"key");
     let mut bytes = Vec::new();
     let transaction = TransactionId([1; 12]);
     MessageWriter::begin(&mut bytes, Method::Refresh, Class::Request, transaction)
@@ -187,7 +274,7 @@ proptest! {
             bytes[4..8].copy_from_slice(&message::MAGIC_COOKIE.to_be_bytes());
         }
         if let Ok(message) = Message::parse(&bytes) {
-            let key = Key::from_bytes(b"k");
+            let key = Key::new(Integrity::Sha1, b"k");
             message.is_signed_with(&key);
             for attribute in message.attributes() {
                 message.find_address(attribute.kind);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::address::{self, AddressFamily};
 use super::attribute::{self, AttributeType};
 use super::error_code::ErrorCode;
-use super::integrity::{Key, MAC_LEN};
+use super::integrity::{Integrity, Key, LongTermKey, SHA1_LEN, SHA256_LEN};
 use super::message::{HEADER_LEN, MAGIC_COOKIE, TransactionId};
 use super::method::{self, Class, Method};
 
@@ -73,11 +73,20 @@ impl<'b> MessageWriter<'b> {
         self.set_length(usize::from(length).next_multiple_of(4));
     }
 
-    /// Appends MESSAGE-INTEGRITY over all that was written (RFC 8489 §14.5).
+    /// Appends the attribute that the key is for, over all that was written (RFC 8489 §14.5, §14.6).
     pub fn sign(mut self, key: &Key) -> Self {
-        self.set_length(attribute::HEADER_LEN + MAC_LEN);
-        let mac = key.sign([&self.buffer[self.start..], &[], &[]]);
-        self.bytes(attribute::MESSAGE_INTEGRITY, &mac)
+        let (kind, length) = match key.integrity() {
+            Integrity::Sha1 => (attribute::MESSAGE_INTEGRITY, SHA1_LEN),
+            Integrity::Sha256 => (attribute::MESSAGE_INTEGRITY_SHA256, SHA256_LEN),
+        };
+        self.set_length(attribute::HEADER_LEN + length);
+        let code = key.sign(&self.buffer[self.start..]);
+        self.bytes(kind, code.as_bytes())
+    }
+
+    /// Appends this attribute over all that was written.
+    pub fn protect(self, key: &LongTermKey, integrity: Integrity) -> Self {
+        key.with(integrity, |key| self.sign(key))
     }
 
     /// Appends FINGERPRINT over all that was written (RFC 8489 §14.7).

@@ -17,7 +17,7 @@ fn a_request_without_credentials_is_challenged() {
         assert_eq!(answer.code(), 401);
         assert_eq!(answer.message().find(attribute::REALM), Some(REALM.as_bytes()));
         assert!(answer.message().find(attribute::NONCE).is_some());
-        assert!(!answer.message().has_integrity());
+        assert_eq!(answer.message().integrity(), None);
     }
 }
 
