@@ -104,7 +104,7 @@ fn end(writer: MessageWriter<'_>) -> MessageWriter<'_> {
 struct Client {
     socket: UdpSocket,
     key: Key,
-    nonce: [u8; 16],
+    nonce: Vec<u8>,
     transaction: u64,
     buffer: Vec<u8>,
 }
@@ -117,7 +117,7 @@ impl Client {
         Self {
             socket,
             key: Key::long_term(b"alice", "turnpike", "wonderland"),
-            nonce: [0; 16],
+            nonce: Vec::with_capacity(32),
             transaction: 0,
             buffer: Vec::with_capacity(512),
         }
@@ -149,7 +149,10 @@ impl Client {
         let len = self.socket.recv(&mut answer).expect("an answer within five seconds");
         let message = Message::parse(&answer[..len]).unwrap();
         match message.find(NONCE) {
-            Some(nonce) => self.nonce.copy_from_slice(nonce),
+            Some(nonce) => {
+                self.nonce.clear();
+                self.nonce.extend_from_slice(nonce);
+            }
             None => assert_eq!(message.class(), Class::Success),
         }
     }

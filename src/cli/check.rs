@@ -74,6 +74,12 @@ fn explain_turn(out: &mut String, turn: &Turn) -> fmt::Result {
     let users: Vec<&str> = turn.users.iter().map(|user| user.name.as_str()).collect();
     line(out, "users", counted(&users))?;
     line(out, "secrets", turn.secrets.len())?;
+    let kids: Vec<&str> = turn.token_keys.iter().map(|key| key.kid.as_str()).collect();
+    line(out, "token keys", counted(&kids))?;
+    line(out, "algorithms", list(&turn.password_algorithms))?;
+    if turn.credentials_end_sessions {
+        line(out, "sessions", "end when their time-limited credentials do")?;
+    }
     let shared = turn.nonce_secret.is_some() || turn.nonce_secret_file.is_some();
     line(
         out,
@@ -141,6 +147,8 @@ turn
   workers      auto
   users        1 (alice)
   secrets      0
+  token keys   none
+  algorithms   sha256, md5
   nonces       from a random secret of each start
   peers        public addresses; private and special ones are refused
                allowed: 10.0.0.0/8

@@ -2,7 +2,8 @@
 
 use super::addresses::{Backend, ListenAddress};
 use super::schema::{
-    Admin, ChannelNumbers, Gateway, Lifetimes, Limits, Log, LogFormat, Peers, Timeouts, Tls, Turn,
+    Admin, ChannelNumbers, Gateway, Lifetimes, Limits, Log, LogFormat, PasswordAlgorithm, Peers, Timeouts,
+    Tls, Turn,
 };
 use super::units::{ByteSize, HumanDuration, PortRange, Workers};
 use crate::{gateway, relay, telemetry, turn};
@@ -23,8 +24,21 @@ impl Default for Turn {
                 turn::ChannelNumbers::Rfc5766 => ChannelNumbers::Rfc5766,
             },
             permission_follows_channel: turn.permission_follows_channel,
+            password_algorithms: turn
+                .password_algorithms
+                .iter()
+                .map(|algorithm| match algorithm {
+                    turn::PasswordAlgorithm::Md5 => PasswordAlgorithm::Md5,
+                    turn::PasswordAlgorithm::Sha256 => PasswordAlgorithm::Sha256,
+                })
+                .collect(),
+            hide_usernames: turn.hide_usernames,
+            credentials_end_sessions: turn.credentials_end_sessions,
+            token_server_name: turn.token_server_name,
             nonce_secret: None,
             nonce_secret_file: None,
+            previous_nonce_secret: None,
+            previous_nonce_secret_file: None,
             listener_buffer: ByteSize(relay.listener_buffer_bytes),
             relay_buffer: ByteSize(relay.relay_buffer_bytes),
             lifetimes: Lifetimes::default(),
@@ -32,6 +46,7 @@ impl Default for Turn {
             peers: Peers::default(),
             users: Vec::new(),
             secrets: Vec::new(),
+            token_keys: Vec::new(),
         }
     }
 }

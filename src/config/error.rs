@@ -202,6 +202,24 @@ pub enum Cause {
         /// The last part of the key that holds the secret itself.
         key: &'static str,
     },
+    /// A user has nothing to authenticate with.
+    #[error("has no password and no key; give password, md5_key or sha256_key, or one of them in a file")]
+    NoPassword,
+    /// A user has a password and keys that may come from another one.
+    #[error("has both a password and a key; keep the password, or the keys")]
+    PasswordAndKey,
+    /// A user's key that is no hexadecimal number of the right length.
+    #[error("is no key; write {digits} hexadecimal digits")]
+    HexKey {
+        /// How many digits it takes.
+        digits: usize,
+    },
+    /// A key of access tokens that no AEAD algorithm takes.
+    #[error("is no key; write 16 or 32 bytes in base64, for example from `openssl rand -base64 32`")]
+    TokenKey,
+    /// A server name that does not fit into its attribute.
+    #[error("`{0}` is no server name; write 1 to 255 bytes without control characters")]
+    ServerName(String),
     /// A secret has no characters.
     #[error("is empty; write the secret, or remove the key")]
     EmptySecret,

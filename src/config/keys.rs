@@ -92,11 +92,15 @@ mod tests {
         assert_eq!(options["turn.nonce_secret"], &Shape::Text);
         assert_eq!(options["turn.channel_numbers"], &Shape::Text);
         assert_eq!(options["turn.listen"], &Shape::Texts);
+        assert_eq!(options["turn.password_algorithms"], &Shape::Texts);
         assert_eq!(options["turn.peers.allow"], &Shape::Texts);
         assert_eq!(options["turn.limits.channels"], &Shape::Literal);
         assert_eq!(options["gateway.forward_key"], &Shape::Literal);
         assert_eq!(options["gateway.tls.certificate"], &Shape::Text);
         let Shape::Tables(user) = options["turn.users"] else { panic!("{:?}", options["turn.users"]) };
-        assert_eq!(user.keys().collect::<Vec<_>>(), ["name", "password", "password_file"]);
+        assert_eq!(
+            user.keys().collect::<Vec<_>>(),
+            ["md5_key", "md5_key_file", "name", "password", "password_file", "sha256_key", "sha256_key_file"]
+        );
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Defaults come from the rooms' own settings. What a type cannot rule out by itself is checked in `resolve`.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -51,6 +52,18 @@ pub struct Turn {
     /// Whether a permission holds for as long as a channel to its peer is bound. Some clients (aiortc is one) renew
     /// only their channels and lose their media without this.
     pub permission_follows_channel: bool,
+    /// What keys are derived from passwords with, the preferred one first: `sha256` and `md5`. Clients that know
+    /// RFC 8489 choose from them; all others, browsers among them, use MD5 and get in only if it is listed.
+    pub password_algorithms: Vec<PasswordAlgorithm>,
+    /// Whether clients that know RFC 8489 are asked to send a hash in place of their user name. Then they cannot use
+    /// secrets or token keys, whose names nobody can know beforehand.
+    pub hide_usernames: bool,
+    /// Whether a session ends when its time-limited credential does. Otherwise the expiry only limits when a session
+    /// may begin. Sessions of access tokens always end with them.
+    pub credentials_end_sessions: bool,
+    /// The name that access tokens are sealed for and that clients are told, up to 255 bytes. Without it, the realm.
+    #[schemars(example = &"relay.example.org")]
+    pub token_server_name: Option<String>,
     /// The secret behind the nonces, at least 16 characters. Replicas behind one address need the same, or a client
     /// that changes replica has to authenticate anew. Without it each start makes up its own.
     #[schemars(example = &"replace-me-with-random-text")]
@@ -58,6 +71,13 @@ pub struct Turn {
     /// A file that holds the nonce secret.
     #[schemars(example = &"/run/secrets/turnpike-nonce")]
     pub nonce_secret_file: Option<PathBuf>,
+    /// A second secret whose nonces are accepted, to go from one to the next while replicas serve: first add the new
+    /// one here everywhere, then exchange the two, and remove the old one when its last nonces have expired.
+    #[schemars(example = &"replace-me-with-random-text")]
+    pub previous_nonce_secret: Option<Secret>,
+    /// A file that holds this second secret.
+    #[schemars(example = &"/run/secrets/turnpike-previous-nonce")]
+    pub previous_nonce_secret_file: Option<PathBuf>,
     /// Receive and send buffer that is asked of the kernel for each listening socket, 4KiB to 512MiB. The kernel grants
     /// no more than net.core.rmem_max and net.core.wmem_max.
     pub listener_buffer: ByteSize,
@@ -71,12 +91,16 @@ pub struct Turn {
     /// Which peers media may be relayed to. A rule is an address or a network, with ports if need be: `10.0.0.7`,
     /// `10.0.0.0/8`, `10.0.0.7:5000-6000`, `[fd00::/8]:5000`.
     pub peers: Peers,
-    /// A user with a lasting password. Repeat the table for each one.
+    /// A user with a lasting password, or with the keys derived from it. Repeat the table for each one.
     pub users: Vec<User>,
     /// A secret shared with whoever hands out time-limited credentials: the user name is `expiry:anything` with the
     /// expiry in Unix seconds, the password base64(HMAC-SHA1(secret, user name)). Repeat the table to have an old and a
     /// new secret at once.
     pub secrets: Vec<SharedSecret>,
+    /// A key shared with an authorization server that hands out access tokens (RFC 7635). Repeat the table to have an
+    /// old and a new key at once. Clients are then told `token_server_name`, which makes the answer to strangers
+    /// longer.
+    pub token_keys: Vec<TokenKey>,
 }
 
 /// How long things live without being refreshed.
@@ -116,7 +140,7 @@ pub struct Peers {
     pub deny: Vec<PeerPattern>,
 }
 
-/// A user with a lasting password.
+/// A user with a lasting password, or with the keys derived from it.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct User {
@@ -131,6 +155,23 @@ pub struct User {
     #[serde(default)]
     #[schemars(example = &"/run/secrets/alice")]
     pub password_file: Option<PathBuf>,
+    /// In place of the password, the MD5 of `name:realm:password` in hexadecimal digits, as `turnadmin -k` of coturn
+    /// prints it.
+    #[serde(default)]
+    #[schemars(example = &"8493fbc53ba582fb4c044c456bdc40eb")]
+    pub md5_key: Option<Secret>,
+    /// A file that holds the MD5 key.
+    #[serde(default)]
+    #[schemars(example = &"/run/secrets/alice-md5")]
+    pub md5_key_file: Option<PathBuf>,
+    /// The SHA-256 of the same, in place of the password or beside the MD5 key.
+    #[serde(default)]
+    #[schemars(example = &"07e934117abd40836e7c6329b54731b2b2d2a5f9a71f544922d75e0730d8251b")]
+    pub sha256_key: Option<Secret>,
+    /// A file that holds the SHA-256 key.
+    #[serde(default)]
+    #[schemars(example = &"/run/secrets/alice-sha256")]
+    pub sha256_key_file: Option<PathBuf>,
 }
 
 /// A secret shared with whoever hands out time-limited credentials.
@@ -143,6 +184,23 @@ pub struct SharedSecret {
     /// A file that holds the secret.
     #[schemars(example = &"/run/secrets/turnpike-turn")]
     pub secret_file: Option<PathBuf>,
+}
+
+/// A key shared with an authorization server that hands out access tokens.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenKey {
+    /// The id of the key, which clients send as their user name, up to 508 bytes.
+    #[schemars(example = &"2026-key")]
+    pub kid: String,
+    /// The key in base64: 16 bytes for AES-128-GCM, 32 bytes for AES-256-GCM.
+    #[serde(default)]
+    #[schemars(example = &"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")]
+    pub key: Option<Secret>,
+    /// A file that holds the key.
+    #[serde(default)]
+    #[schemars(example = &"/run/secrets/turnpike-token-key")]
+    pub key_file: Option<PathBuf>,
 }
 
 /// The signaling gateway in front of the inference backend.
@@ -244,6 +302,25 @@ pub enum ChannelNumbers {
     Rfc8656,
     /// 0x4000 to 0x7FFF.
     Rfc5766,
+}
+
+/// What a key is derived from a password with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PasswordAlgorithm {
+    /// MD5, which every client knows.
+    Md5,
+    /// SHA-256, which clients of RFC 8489 know.
+    Sha256,
+}
+
+impl fmt::Display for PasswordAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Md5 => "md5",
+            Self::Sha256 => "sha256",
+        })
+    }
 }
 
 /// How a log line looks.

@@ -14,6 +14,11 @@ pub(super) struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// Whether anything was written.
+    pub(super) fn is_given(&self) -> bool {
+        self.value.is_some() || self.file.is_some()
+    }
+
     /// The secret, or `None` if neither is given. A path starts from the folder of the configuration.
     pub(super) fn read(&self, folder: &Path) -> Result<Option<Secret>, Cause> {
         match (self.value, self.file) {

@@ -1,7 +1,7 @@
 //! What a configuration may say, and probably does not mean.
 
 use super::addresses::PeerPattern;
-use super::schema::Schema;
+use super::schema::{PasswordAlgorithm, Schema, User};
 use super::units::HumanDuration;
 
 /// Something that is allowed, and probably not meant.
@@ -12,6 +12,23 @@ pub enum Warning {
         "nobody can allocate a relay: there are no users and no secrets; add [[turn.users]] or [[turn.secrets]]"
     )]
     NobodyMayAllocate,
+    /// A user has no key for an algorithm that clients are told to use.
+    #[error(
+        "{user} has no {algorithm}_key: clients that use {algorithm} cannot log in as this user; \
+         give the key, or strike {algorithm} from turn.password_algorithms"
+    )]
+    UserWithoutKey {
+        /// The section of the user.
+        user: String,
+        /// The algorithm.
+        algorithm: PasswordAlgorithm,
+    },
+    /// Clients are told to hide names that nobody can find then.
+    #[error(
+        "turn.hide_usernames goes with turn.users only: clients that hide their name cannot use \
+         turn.secrets or turn.token_keys; set it to false"
+    )]
+    NamesHidden,
     /// The gateway lets nobody in.
     #[error("every offer is refused with 401: there are no keys; add [[gateway.keys]]")]
     NobodyMayOffer,
@@ -41,8 +58,21 @@ pub enum Warning {
 pub(super) fn find(schema: &Schema) -> Vec<Warning> {
     let mut found = Vec::new();
     let turn = &schema.turn;
-    if turn.users.is_empty() && turn.secrets.is_empty() {
+    let has_short_lived = !turn.secrets.is_empty() || !turn.token_keys.is_empty();
+    if turn.users.is_empty() && !has_short_lived {
         found.push(Warning::NobodyMayAllocate);
+    }
+    for (index, user) in turn.users.iter().enumerate() {
+        let missing = turn.password_algorithms.iter().filter(|algorithm| !has_key(user, **algorithm));
+        found.extend(
+            missing.map(|&algorithm| Warning::UserWithoutKey {
+                user: format!("turn.users[{index}]"),
+                algorithm,
+            }),
+        );
+    }
+    if turn.hide_usernames && has_short_lived {
+        found.push(Warning::NamesHidden);
     }
     if schema.gateway.keys.is_empty() {
         found.push(Warning::NobodyMayOffer);
@@ -63,4 +93,14 @@ pub(super) fn find(schema: &Schema) -> Vec<Warning> {
     let ports = turn.listen.iter().map(|address| address.0.port());
     found.extend(ports.filter(|port| turn.relay_ports.0.contains(port)).map(Warning::ListensAmongRelayPorts));
     found
+}
+
+/// Whether a user can log in with this algorithm.
+fn has_key(user: &User, algorithm: PasswordAlgorithm) -> bool {
+    let has_password = user.password.is_some() || user.password_file.is_some();
+    has_password
+        || match algorithm {
+            PasswordAlgorithm::Md5 => user.md5_key.is_some() || user.md5_key_file.is_some(),
+            PasswordAlgorithm::Sha256 => user.sha256_key.is_some() || user.sha256_key_file.is_some(),
+        }
 }

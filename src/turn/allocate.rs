@@ -33,6 +33,7 @@ impl Server {
         // Step 4, DONT-FRAGMENT: every relay socket can do it, so there is nothing to refuse.
         let wish = RelayWish::of(request.message)?;
         let lifetime = granted_lifetime(&self.settings, requested_lifetime(request.message)?);
+        let lifetime = request.user.limit(lifetime, request.now);
         self.outputs.push_back(Output::OpenRelay(OpenRelay {
             five_tuple: request.path,
             wish,

@@ -1,71 +1,220 @@
 //! Who sent a request: the long-term credential mechanism (RFC 8489 §9.2.4).
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::allocation::Allocation;
+use super::directory::{Directory, Entry};
 use super::five_tuple::Now;
 use super::nonce::Nonces;
 use super::reject::Reject;
+use super::security_features::{Offer, SecurityFeatures};
 use super::settings::Settings;
-use crate::wire::attribute::{NONCE, REALM, USERNAME};
-use crate::wire::{Key, Message};
+use crate::wire::attribute::{
+    ACCESS_TOKEN, NONCE, PASSWORD_ALGORITHM, PASSWORD_ALGORITHMS, REALM, THIRD_PARTY_AUTHORIZATION, USERHASH,
+    USERNAME,
+};
+use crate::wire::{Integrity, LongTermKey, Message, MessageWriter, PasswordAlgorithm};
+
+/// Decides who a request comes from.
+#[derive(Debug)]
+pub(super) struct Authenticator {
+    realm: String,
+    directory: Directory,
+    nonces: Nonces,
+    offer: Offer,
+}
 
 /// A user whose request was signed with the right key.
 #[derive(Debug, Clone)]
 pub(super) struct Authenticated {
-    /// The name as it was sent.
-    pub(super) username: Box<[u8]>,
-    /// What answers are signed with.
-    pub(super) key: Key,
+    /// The user name; a USERHASH is replaced by what it stands for.
+    pub(super) username: Arc<[u8]>,
+    key: Arc<LongTermKey>,
+    algorithm: PasswordAlgorithm,
+    signature: Signature,
+    has_token: bool,
+    /// The Unix second at which the session ends with its credential, if it does.
+    expires: Option<u64>,
 }
 
-/// Checks the credentials of a request; the allocation is that of its 5-tuple, if there is one.
-pub(super) fn authenticate(
-    settings: &Settings,
-    nonces: &Nonces,
-    now: Now,
-    client: SocketAddr,
-    message: &Message<'_>,
-    allocation: Option<&Allocation>,
-) -> Result<Authenticated, Reject> {
-    // First bullet: without integrity the client is told how to authenticate.
-    if message.integrity().is_none() {
-        return Err(Reject::Unauthenticated);
-    }
-    // Second bullet: integrity without what it needs is an error of the client's.
-    let (Some(username), Some(realm), Some(nonce)) =
-        (message.find(USERNAME), message.find(REALM), message.find(NONCE))
-    else {
-        return Err(Reject::Malformed);
-    };
-    // An unknown user, another realm and a wrong password get the same answer.
-    let key = find_key(settings, now, username, message, allocation).ok_or(Reject::Unauthenticated)?;
-    if realm != settings.realm.as_bytes() {
-        return Err(Reject::Unauthenticated);
-    }
-    // Last bullet: only who knows the password learns that the nonce is merely old.
-    if !nonces.is_fresh(nonce, now.unix_seconds, client) {
-        return Err(Reject::StaleNonce);
-    }
-    Ok(Authenticated { username: username.into(), key })
+/// Which attributes protect the answers to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signature {
+    Sha1,
+    Sha256,
+    Both,
 }
 
-/// The key that the message was signed with, if it is one of the user's.
-fn find_key(
-    settings: &Settings,
-    now: Now,
-    username: &[u8],
-    message: &Message<'_>,
-    allocation: Option<&Allocation>,
-) -> Option<Key> {
-    // The allocation's own user keeps the key that it came with, also when an expiring name has expired since:
-    // the expiry limits when a session may begin, not how long it lasts.
-    if let Some(user) =
-        allocation.map(|allocation| &allocation.user).filter(|user| *user.username == *username)
-    {
-        return message.is_signed_with(&user.key).then(|| user.key.clone());
+/// How a request says that it is signed.
+#[derive(Debug, Clone, Copy)]
+struct Method {
+    algorithm: PasswordAlgorithm,
+    signature: Signature,
+}
+
+impl Authenticator {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let offer = Offer::new(&settings.password_algorithms);
+        let features = SecurityFeatures {
+            password_algorithms: offer.is_choice(),
+            username_anonymity: settings.hide_usernames,
+        };
+        Self {
+            realm: settings.realm.clone(),
+            directory: Directory::new(settings),
+            nonces: Nonces::new(&settings.nonce_keys, features.cookie(), settings.nonce_lifetime),
+            offer,
+        }
     }
-    settings
-        .credentials
-        .find_key(username, &settings.realm, now.unix_seconds, |key| message.is_signed_with(key))
+
+    /// Checks the credentials of a request; the allocation is that of its 5-tuple, if there is one.
+    pub(super) fn authenticate(
+        &self,
+        now: Now,
+        client: SocketAddr,
+        message: &Message<'_>,
+        allocation: Option<&Allocation>,
+    ) -> Result<Authenticated, Reject> {
+        // First bullet: without integrity the client is told how to authenticate.
+        let Some(integrity) = message.integrity() else {
+            return Err(Reject::Unauthenticated);
+        };
+        // Second bullet: integrity without what it needs is an error of the client's.
+        let (Some(realm), Some(nonce)) = (message.find(REALM), message.find(NONCE)) else {
+            return Err(Reject::Malformed);
+        };
+        let username = match (message.find(USERNAME), message.find(USERHASH)) {
+            (Some(name), None) => Some(name),
+            (None, Some(hash)) => self.directory.name_of_hash(hash).map(|name| &**name),
+            // RFC 8489 §14.4: each stands in the place of the other.
+            (None, None) | (Some(_), Some(_)) => return Err(Reject::Malformed),
+        };
+        // Third bullet: what was offered must not have been tampered with.
+        let method = self.method(integrity, nonce, message)?;
+        // Fourth and fifth: an unknown user, another realm and a wrong password get the same answer.
+        let user = self.find(now, username, method.algorithm, message, allocation);
+        let Entry { username, key, has_token, expires } = user.ok_or(Reject::Unauthenticated)?;
+        if realm != self.realm.as_bytes() {
+            return Err(Reject::Unauthenticated);
+        }
+        // Last bullet: only who knows the password learns that the nonce is merely old.
+        if !self.nonces.is_fresh(nonce, now.unix_seconds, client) {
+            return Err(Reject::StaleNonce);
+        }
+        let Method { algorithm, signature } = method;
+        Ok(Authenticated { username, key, algorithm, signature, has_token, expires })
+    }
+
+    /// Tells a client how to authenticate (RFC 8489 §9.2.4).
+    pub(super) fn challenge<'b>(
+        &self,
+        now: Now,
+        client: SocketAddr,
+        writer: MessageWriter<'b>,
+    ) -> MessageWriter<'b> {
+        let writer = writer
+            .bytes(REALM, self.realm.as_bytes())
+            .bytes(NONCE, &self.nonces.issue(now.unix_seconds, client));
+        match self.offer.is_choice() {
+            true => writer.bytes(PASSWORD_ALGORITHMS, self.offer.attribute()),
+            false => writer,
+        }
+    }
+
+    /// Tells a client where tokens for us come from, if any do (RFC 7635 §6.1).
+    pub(super) fn name_third_party<'b>(&self, writer: MessageWriter<'b>) -> MessageWriter<'b> {
+        match self.directory.third_party() {
+            Some(name) => writer.bytes(THIRD_PARTY_AUTHORIZATION, name.as_bytes()),
+            None => writer,
+        }
+    }
+
+    /// With what the request is signed, and its answers are to be.
+    fn method(&self, integrity: Integrity, nonce: &[u8], message: &Message<'_>) -> Result<Method, Reject> {
+        let (chosen, repeated) = (message.find(PASSWORD_ALGORITHM), message.find(PASSWORD_ALGORITHMS));
+        // Who sends neither does not know them, and is served as ever.
+        if chosen.is_none() && repeated.is_none() {
+            return Ok(Method { algorithm: PasswordAlgorithm::Md5, signature: Signature::Sha1 });
+        }
+        if SecurityFeatures::of_nonce(nonce).is_some_and(|features| features.password_algorithms) {
+            // RFC 8489 §9.2.4: every request has both, also a later one, for which §9.2.3.2 forgets the second.
+            let is_sound =
+                repeated == Some(self.offer.attribute()) && chosen.is_some_and(|it| self.offer.has(it));
+            if !is_sound {
+                return Err(Reject::Malformed);
+            }
+        }
+        let algorithm = match chosen {
+            Some(chosen) => Offer::algorithm(chosen).ok_or(Reject::Malformed)?,
+            None => PasswordAlgorithm::Md5,
+        };
+        // Answers carry MESSAGE-INTEGRITY-SHA256. A client that signs with MESSAGE-INTEGRITY alone may understand only
+        // that one, so it finds both.
+        let signature = match integrity {
+            Integrity::Sha1 => Signature::Both,
+            Integrity::Sha256 => Signature::Sha256,
+        };
+        Ok(Method { algorithm, signature })
+    }
+
+    /// The user who signed the message.
+    fn find(
+        &self,
+        now: Now,
+        username: Option<&[u8]>,
+        algorithm: PasswordAlgorithm,
+        message: &Message<'_>,
+        allocation: Option<&Allocation>,
+    ) -> Option<Entry> {
+        if let (Some(token), Some(kid)) = (message.find(ACCESS_TOKEN), message.find(USERNAME)) {
+            return self.directory.find_token(kid, token, message, now.unix_seconds);
+        }
+        // The allocation's own user keeps the key that it came with, also when an expiring name has expired since:
+        // unless credentials end sessions, the expiry limits when one may begin, not how long it lasts. Only
+        // Allocate and Refresh carry an access token (RFC 7635 §9).
+        let owner = allocation.map(|allocation| &allocation.user);
+        if let Some(owner) = owner
+            && owner.algorithm == algorithm
+            && username == Some(&*owner.username)
+        {
+            let is_open = owner.expires.is_none_or(|expires| now.unix_seconds < expires);
+            return (message.is_protected_by(&owner.key) && is_open).then(|| Entry {
+                username: owner.username.clone(),
+                key: owner.key.clone(),
+                has_token: owner.has_token,
+                expires: owner.expires,
+            });
+        }
+        self.directory.find(username, algorithm, message, now.unix_seconds)
+    }
+}
+
+impl Authenticated {
+    /// Whether both are one user. Holders of access tokens are, on one 5-tuple: the new token that must prolong an
+    /// allocation may be sealed with a new key, which then is its user name (RFC 7635 §9).
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        self.username == other.username || (self.has_token && other.has_token)
+    }
+
+    /// Cuts a lifetime where the credential ends.
+    pub(super) fn limit(&self, lifetime: Duration, now: Now) -> Duration {
+        match self.expires {
+            Some(expires) => lifetime.min(Duration::from_secs(expires.saturating_sub(now.unix_seconds))),
+            None => lifetime,
+        }
+    }
+
+    /// Protects an answer as its request asked for (RFC 8489 §9.2.4).
+    pub(super) fn protect<'b>(&self, writer: MessageWriter<'b>) -> MessageWriter<'b> {
+        match self.signature {
+            Signature::Sha1 => writer.protect(&self.key, Integrity::Sha1),
+            Signature::Sha256 => writer.protect(&self.key, Integrity::Sha256),
+            // RFC 8489 §14.5: MESSAGE-INTEGRITY-SHA256 follows MESSAGE-INTEGRITY.
+            Signature::Both => {
+                writer.protect(&self.key, Integrity::Sha1).protect(&self.key, Integrity::Sha256)
+            }
+        }
+    }
 }

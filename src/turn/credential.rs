@@ -1,4 +1,5 @@
-//! `Credentials`: static users, and user names that expire and whose password is computed from a shared secret.
+//! `Credentials`: static users, user names that expire and whose password is computed from a shared secret, and keys
+//! of third-party authorization.
 //!
 //! The second kind is what `use-auth-secret` of coturn and draft-uberti-behave-turn-rest describe: the user name is
 //! `expiry:anything` (or just `expiry`, in Unix seconds), the password `base64(HMAC-SHA1(secret, user name))`.
@@ -10,20 +11,66 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
+pub use super::access_token::TokenKey;
+use super::access_token::TokenKeys;
+use super::opaque_string::opaque_string;
 use crate::secret::Secret;
-use crate::wire::Key;
+use crate::wire::{Integrity, LongTermKey, PasswordAlgorithm};
 
 /// Everybody who may allocate; nobody by default.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
-    users: HashMap<Vec<u8>, Secret>,
-    secrets: Vec<Secret>,
+    pub(super) users: HashMap<String, UserKey>,
+    pub(super) secrets: Vec<Secret>,
+    pub(super) token_keys: TokenKeys,
+}
+
+/// What a static user's key comes from.
+#[derive(Debug, Clone)]
+pub enum UserKey {
+    /// The password, from which the key of either algorithm is derived.
+    Password(Secret),
+    /// Keys that were derived for our realm elsewhere; an algorithm without one is closed to the user.
+    Derived {
+        /// MD5 of `name:realm:password`, as coturn's `turnadmin -k` prints it.
+        md5: Option<Box<LongTermKey>>,
+        /// SHA-256 of the same.
+        sha256: Option<Box<LongTermKey>>,
+    },
+}
+
+impl UserKey {
+    /// Keys derived elsewhere.
+    pub fn derived(md5: Option<[u8; 16]>, sha256: Option<[u8; 32]>) -> Self {
+        Self::Derived {
+            md5: md5.map(|key| Box::new(LongTermKey::new(Integrity::Sha1, &key))),
+            sha256: sha256.map(|key| Box::new(LongTermKey::new(Integrity::Sha256, &key))),
+        }
+    }
+
+    /// The key for an algorithm. Name and realm are prepared already.
+    pub(super) fn key(&self, algorithm: PasswordAlgorithm, name: &str, realm: &str) -> Option<LongTermKey> {
+        match (self, algorithm) {
+            (Self::Password(password), _) => {
+                let password = Secret::new(opaque_string(password.expose()));
+                Some(LongTermKey::derive(algorithm, name.as_bytes(), realm, password.expose()))
+            }
+            (Self::Derived { md5, .. }, PasswordAlgorithm::Md5) => md5.as_deref().cloned(),
+            (Self::Derived { sha256, .. }, PasswordAlgorithm::Sha256) => sha256.as_deref().cloned(),
+        }
+    }
+}
+
+impl From<Secret> for UserKey {
+    fn from(password: Secret) -> Self {
+        Self::Password(password)
+    }
 }
 
 impl Credentials {
-    /// Lets a user in with this password; a second one of the same name replaces the first.
-    pub fn add_user(&mut self, name: &str, password: Secret) {
-        self.users.insert(name.as_bytes().to_vec(), password);
+    /// Lets a user in; a second one of the same name replaces the first.
+    pub fn add_user(&mut self, name: &str, key: impl Into<UserKey>) {
+        self.users.insert(opaque_string(name), key.into());
     }
 
     /// Lets everybody in whose password was computed from this secret; several may be in use at once.
@@ -31,34 +78,14 @@ impl Credentials {
         self.secrets.push(secret);
     }
 
-    /// Whether nobody can allocate.
-    pub fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.secrets.is_empty()
+    /// Lets everybody in whose access token was sealed with this key; `kid` comes as the user name.
+    pub fn add_token_key(&mut self, kid: &str, key: TokenKey) {
+        self.token_keys.add(kid, key);
     }
 
-    /// The key of this user that `accepts` takes: there may be one for each secret.
-    ///
-    /// An unknown user costs the work of a wrong password, so that the time of a refusal does not tell them apart.
-    pub(super) fn find_key(
-        &self,
-        username: &[u8],
-        realm: &str,
-        unix_seconds: u64,
-        accepts: impl Fn(&Key) -> bool,
-    ) -> Option<Key> {
-        if let Some(password) = self.users.get(username) {
-            let key = Key::long_term(username, realm, password.expose());
-            return accepts(&key).then_some(key);
-        }
-        if !self.secrets.is_empty() && expiry(username).is_some_and(|expiry| unix_seconds <= expiry) {
-            let keys = self
-                .secrets
-                .iter()
-                .map(|secret| Key::long_term(username, realm, rest_password(secret, username).expose()));
-            return keys.into_iter().find(|key| accepts(key));
-        }
-        accepts(&Key::long_term(username, realm, ""));
-        None
+    /// Whether nobody can allocate.
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.secrets.is_empty() && self.token_keys.is_empty()
     }
 }
 
@@ -71,7 +98,7 @@ pub fn rest_password(secret: &Secret, username: &[u8]) -> Secret {
 }
 
 /// The Unix time in front of an expiring user name.
-fn expiry(username: &[u8]) -> Option<u64> {
+pub(super) fn expiry(username: &[u8]) -> Option<u64> {
     let digits = username.split(|&byte| byte == b':').next()?;
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
@@ -80,58 +107,22 @@ fn expiry(username: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    const NOW: u64 = 1_800_000_000;
-
-    /// Whether these credentials let the user in with this password.
-    fn lets_in(credentials: &Credentials, username: &str, password: &str) -> bool {
-        let mut signed = Vec::new();
-        crate::wire::MessageWriter::begin(
-            &mut signed,
-            crate::wire::Method::Refresh,
-            crate::wire::Class::Request,
-            crate::wire::TransactionId([0; 12]),
-        )
-        .sign(&Key::long_term(username.as_bytes(), "realm", password));
-        let message = crate::wire::Message::parse(&signed).unwrap();
-        credentials.find_key(username.as_bytes(), "realm", NOW, |key| message.is_signed_with(key)).is_some()
-    }
-
     #[test]
     fn nobody_gets_in_by_default() {
-        assert!(!lets_in(&Credentials::default(), "alice", ""));
-        assert!(!lets_in(&Credentials::default(), "9999999999:alice", ""));
+        assert!(Credentials::default().is_empty());
     }
 
     #[test]
-    fn a_static_user_needs_the_right_password() {
-        let mut credentials = Credentials::default();
-        credentials.add_user("alice", Secret::new("wonderland"));
-        assert!(lets_in(&credentials, "alice", "wonderland"));
-        assert!(!lets_in(&credentials, "alice", "looking-glass"));
-        assert!(!lets_in(&credentials, "bob", "wonderland"));
-        assert!(!lets_in(&credentials, "bob", ""));
-    }
-
-    #[test]
-    fn each_of_several_secrets_works_until_the_name_expires() {
-        let mut credentials = Credentials::default();
-        let secrets = [Secret::new("north"), Secret::new("south")];
-        for secret in &secrets {
-            credentials.add_secret(secret.clone());
+    fn reads_the_expiry_of_a_name() {
+        for (name, expected) in [
+            ("1433895918:alice", Some(1_433_895_918)),
+            ("1433895918", Some(1_433_895_918)),
+            ("alice", None),
+            (":alice", None),
+            ("", None),
+        ] {
+            assert_eq!(expiry(name.as_bytes()), expected, "{name}");
         }
-        for secret in &secrets {
-            for (username, expected) in [
-                (format!("{NOW}:alice"), true),
-                (format!("{NOW}"), true),
-                (format!("{}:alice", NOW - 1), false),
-                ("alice".into(), false),
-                (":alice".into(), false),
-            ] {
-                let password = rest_password(secret, username.as_bytes());
-                assert_eq!(lets_in(&credentials, &username, password.expose()), expected, "{username}");
-            }
-        }
-        assert!(!lets_in(&credentials, &format!("{NOW}:alice"), "north"));
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! A request enters in `server`, is authenticated in `auth`, and is carried out in the file of its method. What it
 //! changes is an `Allocation` in the `Table`; why it is refused is a `Reject`.
 
+mod access_token;
 mod allocate;
 mod allocation;
 mod auth;
@@ -25,10 +26,12 @@ mod channel;
 mod channel_bind;
 mod create_permission;
 pub mod credential;
+mod directory;
 mod external;
 mod five_tuple;
 mod icmp;
 mod nonce;
+mod opaque_string;
 mod output;
 pub mod peer_policy;
 mod per_family;
@@ -38,6 +41,7 @@ mod refresh;
 mod reject;
 mod relay_data;
 mod relay_wish;
+mod security_features;
 mod server;
 mod settings;
 mod table;
@@ -47,8 +51,11 @@ mod tests;
 pub use external::ExternalAddresses;
 pub use five_tuple::{AllocationId, FiveTuple, Now};
 pub use icmp::Icmp;
+pub use nonce::NonceKeys;
 pub use output::{DropReason, EndReason, OpenRelay, OpenedRelay, Output, RelayRefusal};
 pub use per_family::PerFamily;
 pub use relay_wish::{RelayPort, RelayWish, ReservationToken};
 pub use server::Server;
 pub use settings::{ChannelNumbers, Settings};
+
+pub use crate::wire::PasswordAlgorithm;

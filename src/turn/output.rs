@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::auth::Authenticated;
@@ -62,8 +63,8 @@ pub enum Output {
         five_tuple: FiveTuple,
         /// The addresses that peers reach it at.
         relayed: PerFamily<Option<SocketAddr>>,
-        /// Who allocated it, as sent.
-        username: Box<[u8]>,
+        /// Who allocated it.
+        username: Arc<[u8]>,
     },
     /// An allocation ended, and all its routes with it: close its relay socket now.
     End {

@@ -39,7 +39,7 @@ impl Server {
             }
             Duration::ZERO
         } else {
-            let granted = granted_lifetime(&self.settings, requested);
+            let granted = request.user.limit(granted_lifetime(&self.settings, requested), request.now);
             let until = request.now.instant + granted;
             self.prolong(id, request, family, until);
             granted
@@ -96,6 +96,8 @@ impl Server {
                     *ends = until;
                 }
             }
+            // A new access token brings a new key and a new end (RFC 7635 §9).
+            allocation.user = request.user.clone();
         });
     }
 

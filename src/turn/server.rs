@@ -8,9 +8,9 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::allocation::RouteChange;
-use super::auth::{self, Authenticated};
+use super::auth::{Authenticated, Authenticator};
 use super::five_tuple::{AllocationId, FiveTuple, Now};
-use super::nonce::Nonces;
+use super::opaque_string::opaque_string;
 use super::output::{DropReason, EndReason, Output};
 use super::recently_ended::RecentlyEnded;
 use super::reject::Reject;
@@ -18,13 +18,13 @@ use super::settings::Settings;
 use super::table::Table;
 use crate::wire::attribute::{self, AttributeType};
 use crate::wire::message::ParseError;
-use crate::wire::{AddressFamily, Class, Message, MessageWriter, Method, TransactionId};
+use crate::wire::{AddressFamily, Class, ErrorCode, Message, MessageWriter, Method, TransactionId};
 
 /// A TURN server; `turn`'s module documentation tells how to drive it.
 #[derive(Debug)]
 pub struct Server {
     pub(super) settings: Settings,
-    pub(super) nonces: Nonces,
+    authenticator: Authenticator,
     pub(super) table: Table,
     pub(super) recently_ended: RecentlyEnded,
     pub(super) outputs: VecDeque<Output>,
@@ -43,9 +43,11 @@ pub(super) struct Request<'a> {
 
 impl Server {
     /// Makes a server without allocations; the seed decides the transaction ids of its indications.
-    pub fn new(settings: Settings, seed: [u8; 32]) -> Self {
+    pub fn new(mut settings: Settings, seed: [u8; 32]) -> Self {
+        // RFC 8489 §9.2.2: keys are made of the prepared realm, so clients see no other.
+        settings.realm = opaque_string(&settings.realm);
         Self {
-            nonces: Nonces::new(&settings.nonce_key, settings.nonce_lifetime),
+            authenticator: Authenticator::new(&settings),
             settings,
             table: Table::default(),
             recently_ended: RecentlyEnded::default(),
@@ -140,9 +142,7 @@ impl Server {
             Method::Binding => self.binding(now, reply, message),
             Method::Allocate | Method::Refresh | Method::CreatePermission | Method::ChannelBind => {
                 let allocation = self.table.find(&path).and_then(|id| self.table.get(id));
-                let user =
-                    auth::authenticate(&self.settings, &self.nonces, now, path.client, message, allocation);
-                match user {
+                match self.authenticator.authenticate(now, path.client, message, allocation) {
                     Ok(user) => self.handle_authenticated(reply, Request { now, path, message, user }),
                     Err(reject) => self.refuse(now, reply, None, reject),
                 }
@@ -188,8 +188,8 @@ impl Server {
     /// The allocation of a request's 5-tuple, which must be its user's (RFC 8656 §5).
     pub(super) fn own_allocation(&self, request: &Request<'_>) -> Result<AllocationId, Reject> {
         let id = self.table.find(&request.path).ok_or(Reject::NoAllocation)?;
-        let owner = self.table.get(id).map(|allocation| &allocation.user.username);
-        if owner != Some(&request.user.username) {
+        let is_own = self.table.get(id).is_some_and(|allocation| allocation.user.is_same_as(&request.user));
+        if !is_own {
             return Err(Reject::OtherUser);
         }
         Ok(id)
@@ -228,47 +228,27 @@ impl Server {
         user: Option<&Authenticated>,
         write: impl FnOnce(MessageWriter<'_>) -> MessageWriter<'_>,
     ) {
-        self.reply(reply, Class::Success, user, None, write);
+        let Self { scratch, outputs, .. } = self;
+        outputs.push_back(reply.write(scratch, Class::Success, user, None, write));
     }
 
     /// Answers a request that was not.
     pub(super) fn refuse(&mut self, now: Now, reply: Reply, user: Option<&Authenticated>, reject: Reject) {
+        let Self { authenticator, scratch, outputs, .. } = self;
         let code = reject.code();
-        let challenge = reject.is_challenge().then(|| {
-            let nonce = self.nonces.issue(now.unix_seconds, reply.to.client);
-            (self.settings.realm.clone(), nonce)
-        });
-        self.reply(reply, Class::Error, user, Some(code), |writer| {
+        outputs.push_back(reply.write(scratch, Class::Error, user, Some(code), |writer| {
             let mut writer = writer.error_code(code);
             if let Reject::UnknownAttributes(unknown) = &reject {
                 writer = writer.unknown_attributes(unknown);
             }
-            if let Some((realm, nonce)) = &challenge {
-                writer = writer.bytes(attribute::REALM, realm.as_bytes()).bytes(attribute::NONCE, nonce);
+            if reject.is_challenge() {
+                writer = authenticator.challenge(now, reply.to.client, writer);
+            }
+            if reject == Reject::Unauthenticated {
+                writer = authenticator.name_third_party(writer);
             }
             writer
-        });
-    }
-
-    fn reply(
-        &mut self,
-        reply: Reply,
-        class: Class,
-        user: Option<&Authenticated>,
-        error: Option<crate::wire::ErrorCode>,
-        write: impl FnOnce(MessageWriter<'_>) -> MessageWriter<'_>,
-    ) {
-        let start = self.scratch.len();
-        let mut writer =
-            write(MessageWriter::begin(&mut self.scratch, reply.method, class, reply.transaction));
-        if let Some(user) = user {
-            writer = writer.sign(&user.key);
-        }
-        if reply.wants_fingerprint {
-            writer.fingerprint();
-        }
-        let message = start..self.scratch.len();
-        self.outputs.push_back(Output::Reply { to: reply.to, message, method: reply.method, error });
+        }));
     }
 
     pub(super) fn drop_input(&mut self, reason: DropReason) {
@@ -299,6 +279,28 @@ pub(super) struct Reply {
     pub(super) wants_fingerprint: bool,
 }
 
+impl Reply {
+    /// Writes an answer behind those in the buffer.
+    fn write(
+        self,
+        scratch: &mut Vec<u8>,
+        class: Class,
+        user: Option<&Authenticated>,
+        error: Option<ErrorCode>,
+        write: impl FnOnce(MessageWriter<'_>) -> MessageWriter<'_>,
+    ) -> Output {
+        let start = scratch.len();
+        let mut writer = write(MessageWriter::begin(scratch, self.method, class, self.transaction));
+        if let Some(user) = user {
+            writer = user.protect(writer);
+        }
+        if self.wants_fingerprint {
+            writer.fingerprint();
+        }
+        Output::Reply { to: self.to, message: start..scratch.len(), method: self.method, error }
+    }
+}
+
 /// The attributes of a message that must be understood and are not, each once (RFC 8489 §6.3.1).
 pub(super) fn unknown_attributes(message: &Message<'_>) -> Vec<AttributeType> {
     let mut unknown = Vec::new();
@@ -315,8 +317,11 @@ pub(super) fn unknown_attributes(message: &Message<'_>) -> Vec<AttributeType> {
 }
 
 /// The attributes that we know what to do with.
-const UNDERSTOOD: [AttributeType; 12] = [
+const UNDERSTOOD: [AttributeType; 15] = [
     attribute::USERNAME,
+    attribute::USERHASH,
+    attribute::PASSWORD_ALGORITHM,
+    attribute::ACCESS_TOKEN,
     attribute::REALM,
     attribute::NONCE,
     attribute::CHANNEL_NUMBER,

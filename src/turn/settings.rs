@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::credential::Credentials;
 use super::external::ExternalAddresses;
+use super::nonce::NonceKeys;
 use super::peer_policy::PeerPolicy;
+use crate::wire::PasswordAlgorithm;
 
 /// Settings of the TURN state machine.
 #[derive(Debug, Clone)]
@@ -13,8 +15,21 @@ pub struct Settings {
     pub realm: String,
     /// Who may allocate.
     pub credentials: Credentials,
-    /// Key of the stateless nonces; the same on every worker and, to be valid there, on every replica.
-    pub nonce_key: [u8; 32],
+    /// What keys may be derived with, the preferred one first (RFC 8489 §9.2.4); default SHA-256 and MD5.
+    ///
+    /// MD5 alone is offered to nobody: it is what clients use who are offered nothing. Without it only clients of
+    /// RFC 8489 get in.
+    pub password_algorithms: Vec<PasswordAlgorithm>,
+    /// Whether clients are asked to send USERHASH in place of USERNAME; default false. It is understood in any case.
+    ///
+    /// Names that expire, and access tokens, have no USERHASH that could be found.
+    pub hide_usernames: bool,
+    /// Whether a session ends when its expiring name does; default false, so that it may outlive it.
+    pub credentials_end_sessions: bool,
+    /// The name that access tokens are sealed for (RFC 7635 §6.1); by default the realm.
+    pub token_server_name: Option<String>,
+    /// Keys of the stateless nonces; the same on every worker and, to be valid there, on every replica.
+    pub nonce_keys: NonceKeys,
     /// How long a nonce is good for before the client is told 438; default 10 minutes.
     pub nonce_lifetime: Duration,
     /// What an allocation lives without being refreshed; default and least 10 minutes (RFC 8656 §7.2).
@@ -57,7 +72,11 @@ impl Default for Settings {
         Self {
             realm: "turnpike".into(),
             credentials: Credentials::default(),
-            nonce_key: [0; 32],
+            password_algorithms: vec![PasswordAlgorithm::Sha256, PasswordAlgorithm::Md5],
+            hide_usernames: false,
+            credentials_end_sessions: false,
+            token_server_name: None,
+            nonce_keys: NonceKeys { issuing: [0; 32], previous: None },
             nonce_lifetime: Duration::from_secs(600),
             allocation_lifetime: Duration::from_secs(600),
             max_allocation_lifetime: Duration::from_secs(3600),

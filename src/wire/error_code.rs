@@ -39,7 +39,8 @@ impl ErrorCode {
     pub fn phrase(self) -> &'static str {
         match self {
             Self::BAD_REQUEST => "Bad Request",
-            Self::UNAUTHENTICATED => "Unauthenticated",
+            // RFC 8489 §14.8 leaves the words to us. Of all answers this one must be the shortest, see docs/ARCHITECTURE.md.
+            Self::UNAUTHENTICATED => "Auth",
             Self::FORBIDDEN => "Forbidden",
             Self::UNKNOWN_ATTRIBUTE => "Unknown Attribute",
             Self::ALLOCATION_MISMATCH => "Allocation Mismatch",

@@ -101,8 +101,10 @@ impl<'a> Message<'a> {
             }
             attribute::MESSAGE_INTEGRITY_SHA256 => {
                 let length = attribute.value.len();
-                // RFC 8489 §14.6: 16 to 32 bytes in steps of four. It lets a usage forbid the shorter ones; RFC 8656
-                // does not speak of it, and 16 bytes cannot be guessed.
+                // RFC 8489 §14.6: 16 to 32 bytes in steps of four.
+                //
+                // Deviation from RFC 8489 §14.6: shortened ones are accepted, although RFC 8656 does not say that they
+                // may be used; 16 bytes cannot be guessed.
                 let is_sound = (LEAST_SHA256_LEN..=SHA256_LEN).contains(&length) && length.is_multiple_of(4);
                 if is_sound && self.integrity_sha256.is_none() {
                     self.integrity_sha256 = Some(attribute);

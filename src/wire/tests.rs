@@ -40,6 +40,7 @@ const SAMPLE_SHA256: &[u8] =
     \x00\x1c\x00\x20\xb5\xc7\xbf\x00\x5b\x6c\x52\xa2\x1c\x51\xc5\xe8\x92\xf8\x19\x24\
     \x13\x62\x96\xcb\x92\x7c\x43\x14\x93\x09\x27\x8c\xc6\x51\x8e\x65";
 
+// RFC 8489 §9.2.2, §14.4, §14.6, §18.5
 #[test]
 fn reads_the_sample_request_of_rfc8489() {
     let message = Message::parse(SAMPLE_SHA256).unwrap();
@@ -53,6 +54,7 @@ fn reads_the_sample_request_of_rfc8489() {
     assert!(!message.is_protected_by(&md5));
 }
 
+// RFC 8489 §9.2.2
 #[test]
 fn derives_the_sample_key_of_rfc8489() {
     // RFC 8489 §9.2.2.
@@ -79,6 +81,7 @@ fn shortened(key: &[u8], length: usize) -> Vec<u8> {
     bytes
 }
 
+// RFC 8489 §14.6
 #[test]
 fn a_shortened_sha256_has_16_to_32_bytes_in_steps_of_four() {
     let key = Key::new(Integrity::Sha256, b"key");
@@ -92,6 +95,7 @@ fn a_shortened_sha256_has_16_to_32_bytes_in_steps_of_four() {
     }
 }
 
+// RFC 8489 §9.2.4, §14.6
 #[test]
 fn of_two_integrity_attributes_the_stronger_one_protects() {
     let key = LongTermKey::derive(PasswordAlgorithm::Md5, b"alice", "realm", "secret");

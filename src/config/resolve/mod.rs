@@ -1,5 +1,6 @@
 //! From the values of the file to the settings of the rooms; checks what types cannot, and reports all of it.
 
+mod credentials;
 mod gateway;
 mod turn;
 
@@ -77,7 +78,7 @@ impl Rules<'_> {
 
     /// A secret without which its section makes no sense.
     fn required(&mut self, section: &str, source: &Source<'_>) -> Option<Secret> {
-        if source.value.is_none() && source.file.is_none() {
+        if !source.is_given() {
             self.refuse(section, Cause::NeitherGiven { key: source.key });
         }
         self.secret(section, source)

@@ -7,15 +7,15 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 use sha2::{Digest, Sha256};
 
+use super::credentials::{credentials, password_algorithms};
 use super::{Rules, Unique, listeners};
 use crate::config::addresses::ExternalIp;
 use crate::config::error::Cause;
 use crate::config::schema::{ChannelNumbers, Lifetimes, Turn};
 use crate::config::secrets::Source;
 use crate::config::units::{ByteSize, HumanDuration, PortRange};
-use crate::turn::ExternalAddresses;
-use crate::turn::credential::Credentials;
 use crate::turn::peer_policy::PeerPolicy;
+use crate::turn::{ExternalAddresses, NonceKeys};
 use crate::{relay, turn};
 
 pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
@@ -23,13 +23,22 @@ pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
     if !realm_fits || written.realm.contains(['"', '\\']) || written.realm.contains(char::is_control) {
         rules.refuse("turn.realm", Cause::Realm(written.realm.clone()));
     }
+    if let Some(name) = &written.token_server_name
+        && (!(1..=MOST_SERVER_NAME_BYTES).contains(&name.len()) || name.contains(char::is_control))
+    {
+        rules.refuse("turn.token_server_name", Cause::ServerName(name.clone()));
+    }
     lifetimes(&written.lifetimes, rules);
     rules.in_range("turn.limits.permissions", &written.limits.permissions, 1..=MOST_PER_ALLOCATION);
     rules.in_range("turn.limits.channels", &written.limits.channels, 1..=MOST_PER_ALLOCATION);
     turn::Settings {
         realm: written.realm.clone(),
         credentials: credentials(written, rules),
-        nonce_key: nonce_key(written, rules),
+        password_algorithms: password_algorithms(written, rules),
+        hide_usernames: written.hide_usernames,
+        credentials_end_sessions: written.credentials_end_sessions,
+        token_server_name: written.token_server_name.clone(),
+        nonce_keys: nonce_keys(written, rules),
         nonce_lifetime: written.lifetimes.nonce.0,
         allocation_lifetime: written.lifetimes.allocation.0,
         max_allocation_lifetime: written.lifetimes.max_allocation.0,
@@ -92,60 +101,38 @@ fn lifetimes(written: &Lifetimes, rules: &mut Rules<'_>) {
     }
 }
 
-fn credentials(written: &Turn, rules: &mut Rules<'_>) -> Credentials {
-    let mut credentials = Credentials::default();
-    let mut names = Unique::new();
-    for (index, user) in written.users.iter().enumerate() {
-        let section = format!("turn.users[{index}]");
-        let name_key = format!("{section}.name");
-        // RFC 8489 §14.3 keeps a user name below 509 bytes.
-        if !(1..=MOST_NAME_BYTES).contains(&user.name.len()) || user.name.contains(char::is_control) {
-            rules.refuse(&name_key, Cause::UserName(user.name.clone()));
-        } else if let Some(first) = names.claim(&user.name, &name_key) {
-            rules.refuse(&name_key, Cause::Duplicate { value: user.name.clone(), first });
-        }
-        let source =
-            Source { key: "password", value: user.password.as_ref(), file: user.password_file.as_ref() };
-        if let Some(password) = rules.required(&section, &source) {
-            credentials.add_user(&user.name, password);
-        }
-    }
-    let mut known = Unique::new();
-    for (index, shared) in written.secrets.iter().enumerate() {
-        let section = format!("turn.secrets[{index}]");
-        let source =
-            Source { key: "secret", value: shared.secret.as_ref(), file: shared.secret_file.as_ref() };
-        let Some(secret) = rules.required(&section, &source) else {
-            continue;
-        };
-        match known.claim(secret.expose().to_owned(), &section) {
-            Some(first) => rules.refuse(&section, Cause::DuplicateSecret { first }),
-            None => credentials.add_secret(secret),
-        }
-    }
-    credentials
-}
-
-/// The key of the nonces: from the shared secret, so that replicas agree, or else random.
-fn nonce_key(written: &Turn, rules: &mut Rules<'_>) -> [u8; 32] {
-    let source = Source {
+/// The keys of the nonces: from shared secrets, so that replicas agree, or else random.
+fn nonce_keys(written: &Turn, rules: &mut Rules<'_>) -> NonceKeys {
+    let issuing = Source {
         key: "nonce_secret",
         value: written.nonce_secret.as_ref(),
         file: written.nonce_secret_file.as_ref(),
     };
-    let mut key = [0; 32];
-    if let Some(secret) = rules.secret("turn", &source) {
-        if secret.expose().chars().count() < LEAST_SECRET_CHARACTERS {
-            let key = format!("turn.{}", source.written_key());
-            rules.refuse(&key, Cause::ShortSecret { least: LEAST_SECRET_CHARACTERS });
-        }
-        // The label keeps the key apart from others that may come from the same secret.
-        key =
-            Sha256::new_with_prefix(b"turnpike nonce key\0").chain_update(secret.expose()).finalize().into();
-    } else if let Err(error) = SysRng.try_fill_bytes(&mut key) {
+    let previous = Source {
+        key: "previous_nonce_secret",
+        value: written.previous_nonce_secret.as_ref(),
+        file: written.previous_nonce_secret_file.as_ref(),
+    };
+    let previous = nonce_key(&previous, rules);
+    if let Some(issuing) = nonce_key(&issuing, rules) {
+        return NonceKeys { issuing, previous };
+    }
+    let mut issuing = [0; 32];
+    if let Err(error) = SysRng.try_fill_bytes(&mut issuing) {
         rules.refuse("turn.nonce_secret", Cause::NoRandomness(error));
     }
-    key
+    NonceKeys { issuing, previous }
+}
+
+/// The key that comes of a secret, if it is given.
+fn nonce_key(source: &Source<'_>, rules: &mut Rules<'_>) -> Option<[u8; 32]> {
+    let secret = rules.secret("turn", source)?;
+    if secret.expose().chars().count() < LEAST_SECRET_CHARACTERS {
+        let key = format!("turn.{}", source.written_key());
+        rules.refuse(&key, Cause::ShortSecret { least: LEAST_SECRET_CHARACTERS });
+    }
+    // The label keeps the key apart from others that may come from the same secret.
+    Some(Sha256::new_with_prefix(b"turnpike nonce key\0").chain_update(secret.expose()).finalize().into())
 }
 
 fn peer_policy(written: &Turn) -> PeerPolicy {
@@ -208,8 +195,8 @@ fn is_host(ip: IpAddr) -> bool {
 /// RFC 8489 §14.9: a realm has fewer than 128 characters.
 const MOST_REALM_CHARACTERS: usize = 127;
 
-/// RFC 8489 §14.3: a user name has fewer than 509 bytes.
-const MOST_NAME_BYTES: usize = 508;
+/// As long as the name of a host can be.
+const MOST_SERVER_NAME_BYTES: usize = 255;
 
 /// As many as RFC 8656 §12 has channel numbers; a client that talks to more peers is no media client.
 const MOST_PER_ALLOCATION: usize = 4096;

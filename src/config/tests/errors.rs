@@ -205,13 +205,62 @@ secrets = [{ secret = "north" }, { secret = "north" }, {}]
     let expected = [
         "turnpike.toml:5:12: turn.users[1].name: `alice` is there twice, first as turn.users[0].name; remove one",
         "turnpike.toml:6:12: turn.users[2].name: `` is no user name; write 1 to 508 bytes without control characters",
-        "turnpike.toml:7:3: turn.users[3]: has neither password nor password_file; give one",
+        "turnpike.toml:7:3: turn.users[3]: has no password and no key; \
+         give password, md5_key or sha256_key, or one of them in a file",
         "turnpike.toml:8:32: turn.users[4].password: is empty; write the secret, or remove the key",
         "turnpike.toml:9:3: turn.users[5]: password and password_file are both given; keep one",
         "turnpike.toml:11:34: turn.secrets[1]: is the same as turn.secrets[0]; remove one",
         "turnpike.toml:11:56: turn.secrets[2]: has neither secret nor secret_file; give one",
     ];
     assert_eq!(refused(config), expected);
+}
+
+#[test]
+fn rules_of_keys() {
+    let config = r#"
+[turn]
+password_algorithms = ["md5", "sha256", "md5"]
+token_server_name = ""
+previous_nonce_secret = "short"
+users = [
+  { name = "alice", password = "a", md5_key = "8493fbc53ba582fb4c044c456bdc40eb" },
+  { name = "bob", md5_key = "8493", sha256_key = "8493fbc53ba582fb4c044c456bdc40eb" },
+  { name = "carol", md5_key = "8493fbc53ba582fb4c044c456bdc40eg" },
+]
+token_keys = [
+  { kid = "one", key = "AAECAwQFBgcICQoLDA0ODw==" },
+  { kid = "one", key = "AAECAwQFBgcICQoLDA0ODw==" },
+  { kid = "", key = "AAECAwQFBgcICQoLDA0O" },
+  { kid = "two", key = "no base64" },
+  { kid = "three" },
+]
+"#;
+    let expected = [
+        "turnpike.toml:3:41: turn.password_algorithms[2]: `md5` is there twice, \
+         first as turn.password_algorithms[0]; remove one",
+        "turnpike.toml:4:21: turn.token_server_name: `` is no server name; \
+         write 1 to 255 bytes without control characters",
+        "turnpike.toml:5:25: turn.previous_nonce_secret: is shorter than 16 characters; \
+         make a longer one, for example with `openssl rand -hex 32`",
+        "turnpike.toml:7:3: turn.users[0]: has both a password and a key; keep the password, or the keys",
+        "turnpike.toml:8:29: turn.users[1].md5_key: is no key; write 32 hexadecimal digits",
+        "turnpike.toml:8:50: turn.users[1].sha256_key: is no key; write 64 hexadecimal digits",
+        "turnpike.toml:9:31: turn.users[2].md5_key: is no key; write 32 hexadecimal digits",
+        "turnpike.toml:13:11: turn.token_keys[1].kid: `one` is there twice, \
+         first as turn.token_keys[0].kid; remove one",
+        "turnpike.toml:14:11: turn.token_keys[2].kid: `` is no user name; \
+         write 1 to 508 bytes without control characters",
+        "turnpike.toml:14:21: turn.token_keys[2].key: is no key; \
+         write 16 or 32 bytes in base64, for example from `openssl rand -base64 32`",
+        "turnpike.toml:15:24: turn.token_keys[3].key: is no key; \
+         write 16 or 32 bytes in base64, for example from `openssl rand -base64 32`",
+        "turnpike.toml:16:3: turn.token_keys[4]: has neither key nor key_file; give one",
+    ];
+    assert_eq!(refused(config), expected);
+    assert_eq!(
+        refused("[turn]\npassword_algorithms = []"),
+        ["turnpike.toml:2:23: turn.password_algorithms: is empty; name at least one"]
+    );
 }
 
 #[test]

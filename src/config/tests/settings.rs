@@ -15,7 +15,8 @@ fn an_empty_file_is_the_defaults_of_the_rooms() {
     assert_eq!(settings.telemetry, telemetry::Settings::default());
     assert_eq!(settings.admin.listen, SocketAddr::from(([127, 0, 0, 1], 9090)));
     // The rest cannot be compared, but it can be printed; the nonce key is random.
-    let turn = turn::Settings { nonce_key: [0; 32], ..settings.turn };
+    let nonce_keys = turn::Settings::default().nonce_keys;
+    let turn = turn::Settings { nonce_keys, ..settings.turn };
     assert_eq!(format!("{turn:?}"), format!("{:?}", turn::Settings::default()));
     assert_eq!(format!("{:?}", settings.gateway), format!("{:?}", gateway::Settings::default()));
 }
@@ -32,7 +33,12 @@ external_ip = ["203.0.113.7/10.0.0.5"]
 workers = 3
 channel_numbers = "rfc5766"
 permission_follows_channel = false
+password_algorithms = ["md5", "sha256"]
+hide_usernames = true
+credentials_end_sessions = true
+token_server_name = "relay.example.org"
 nonce_secret = "0123456789abcdef"
+previous_nonce_secret = "fedcba9876543210"
 listener_buffer = "1MiB"
 relay_buffer = 65536
 [turn.lifetimes]
@@ -50,8 +56,15 @@ deny = ["8.8.8.8"]
 [[turn.users]]
 name = "alice"
 password = "wonderland"
+[[turn.users]]
+name = "bob"
+md5_key = "0x8493FBC53BA582FB4C044C456BDC40EB"
+sha256_key_file = "bob.key"
 [[turn.secrets]]
 secret = "north"
+[[turn.token_keys]]
+kid = "first"
+key = "AAECAwQFBgcICQoLDA0ODw=="
 [gateway]
 listen = "127.0.0.1:8443"
 backend = "http://inference.internal:8000"
@@ -78,7 +91,7 @@ listen = "127.0.0.1:9091"
 format = "json"
 level = "info,turnpike::relay=debug"
 "#;
-    let files = Files::new(config).with("app.key", "0123456789abcdef\r\n");
+    let files = Files::new(config).with("app.key", "0123456789abcdef\r\n").with("bob.key", &"0a".repeat(32));
     let settings = files.load(&[]).unwrap();
     let seconds = Duration::from_secs;
 
@@ -92,7 +105,19 @@ level = "info,turnpike::relay=debug"
     assert_eq!(turn.channel_numbers, turn::ChannelNumbers::Rfc5766);
     assert_eq!((turn.max_permissions, turn.max_channels), (5, 6));
     assert!(!turn.permission_follows_channel);
-    assert!(!turn.credentials.is_empty());
+    assert_eq!(turn.password_algorithms, [turn::PasswordAlgorithm::Md5, turn::PasswordAlgorithm::Sha256]);
+    assert!(turn.hide_usernames && turn.credentials_end_sessions);
+    assert_eq!(turn.token_server_name.as_deref(), Some("relay.example.org"));
+    assert!(turn.nonce_keys.previous.is_some());
+    let credentials = format!("{:?}", turn.credentials);
+    for part in [
+        "\"alice\": Password(***)",
+        "\"bob\": Derived { md5: Some(LongTermKey(***))",
+        "[***]",
+        "TokenKey(***)",
+    ] {
+        assert!(credentials.contains(part), "{part} in {credentials}");
+    }
     let defaults = turn::Settings::default();
     assert_ne!(format!("{:?}", turn.peer_policy), format!("{:?}", defaults.peer_policy));
     assert_ne!(format!("{:?}", turn.external_addresses), format!("{:?}", defaults.external_addresses));
@@ -131,7 +156,7 @@ level = "info,turnpike::relay=debug"
     assert_eq!(settings.admin.listen, SocketAddr::from(([127, 0, 0, 1], 9091)));
     assert_eq!(settings.telemetry.log_format, telemetry::LogFormat::Json);
     assert_eq!(settings.telemetry.log_filter.as_str(), "info,turnpike::relay=debug");
-    assert_eq!(settings.warnings, []);
+    assert_eq!(settings.warnings, [Warning::NamesHidden]);
 }
 
 #[test]
@@ -141,13 +166,45 @@ fn listens_on_both_families() {
 }
 
 #[test]
-fn replicas_with_one_secret_share_the_nonce_key() {
-    let load = |config: &str| Files::new(config).load(&[]).unwrap().turn.nonce_key;
+fn replicas_with_one_secret_share_the_nonce_keys() {
+    let load = |config: &str| Files::new(config).load(&[]).unwrap().turn.nonce_keys;
     let shared = "[turn]\nnonce_secret = \"0123456789abcdef\"";
     assert_eq!(load(shared), load(shared));
     assert_ne!(load(shared), load("[turn]\nnonce_secret = \"0123456789abcdeg\""));
     assert_ne!(load(""), load(""));
-    assert_ne!(load(""), [0; 32]);
+    assert_ne!(load("").issuing, [0; 32]);
+    assert_eq!(load(shared).previous, None);
+    let next = "[turn]\nnonce_secret = \"fedcba9876543210\"\nprevious_nonce_secret = \"0123456789abcdef\"";
+    assert_eq!(load(next).previous, Some(load(shared).issuing));
+}
+
+#[test]
+fn warns_of_users_whom_clients_cannot_be() {
+    let config = r#"
+[turn]
+hide_usernames = true
+[[turn.users]]
+name = "alice"
+md5_key = "8493fbc53ba582fb4c044c456bdc40eb"
+[[turn.token_keys]]
+kid = "first"
+key = "AAECAwQFBgcICQoLDA0ODw=="
+[[gateway.keys]]
+id = "app"
+key = "0123456789abcdef"
+"#;
+    let lines = |config: &str| -> Vec<String> {
+        Files::new(config).load(&[]).unwrap().warnings.iter().map(Warning::to_string).collect()
+    };
+    let expected = [
+        "turn.users[0] has no sha256_key: clients that use sha256 cannot log in as this user; \
+         give the key, or strike sha256 from turn.password_algorithms",
+        "turn.hide_usernames goes with turn.users only: clients that hide their name cannot use \
+         turn.secrets or turn.token_keys; set it to false",
+    ];
+    assert_eq!(lines(config), expected);
+    let mended = config.replace("hide_usernames = true", "password_algorithms = [\"md5\"]");
+    assert_eq!(lines(&mended), [""; 0]);
 }
 
 #[test]

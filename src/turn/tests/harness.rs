@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::secret::Secret;
 use crate::turn::peer_policy::PeerRule;
 use crate::turn::{
-    AllocationId, DropReason, EndReason, FiveTuple, Now, OpenRelay, OpenedRelay, Output, PerFamily,
-    RelayPort, RelayRefusal, RelayWish, ReservationToken, Server, Settings,
+    AllocationId, DropReason, EndReason, FiveTuple, NonceKeys, Now, OpenRelay, OpenedRelay, Output,
+    PerFamily, RelayPort, RelayRefusal, RelayWish, ReservationToken, Server, Settings,
 };
 use crate::wire::attribute::{self, AttributeType};
 use crate::wire::{AddressFamily, Class, Key, Message, MessageWriter, Method, TransactionId};
@@ -133,7 +133,8 @@ impl Harness {
     /// A harness whose server has settings changed by `change`; `alice` and `bob` may allocate, and 10.0.0.0/8 and
     /// fd00::/8 are peers.
     pub(super) fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings { realm: REALM.into(), nonce_key: [7; 32], ..Settings::default() };
+        let nonce_keys = NonceKeys { issuing: [7; 32], previous: None };
+        let mut settings = Settings { realm: REALM.into(), nonce_keys, ..Settings::default() };
         settings.credentials.add_user("alice", Secret::new("wonderland"));
         settings.credentials.add_user("bob", Secret::new("builder"));
         settings.credentials.add_secret(Secret::new("north"));
@@ -313,7 +314,7 @@ impl Harness {
             }
             Output::Begin { allocation, relayed, username, .. } => {
                 self.live.push(allocation);
-                Seen::Begin { relayed, username: String::from_utf8(username.into()).unwrap() }
+                Seen::Begin { relayed, username: String::from_utf8(username.to_vec()).unwrap() }
             }
             Output::End { allocation, reason } => {
                 self.live.retain(|&id| id != allocation);

@@ -2,13 +2,17 @@
 
 mod harness;
 
+mod access_tokens;
 mod allocations;
 mod authentication;
 mod channels;
 mod data;
 mod families;
+mod password_algorithms;
 mod permissions;
 mod random_walk;
 mod reservations;
+mod session_ends;
 
+pub(super) use access_tokens::{MAC_KEY, TOKEN_KEY, seal, seal_text};
 pub(super) use harness::start;

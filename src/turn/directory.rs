@@ -1,0 +1,159 @@
+//! `Directory`: the credentials made ready for requests, with every key that can be known beforehand.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::quality::RandomState;
+
+use super::access_token::TokenKeys;
+use super::credential::{expiry, rest_password};
+use super::settings::Settings;
+use crate::secret::Secret;
+use crate::wire::integrity::user_hash;
+use crate::wire::{LongTermKey, Message, PasswordAlgorithm};
+
+/// Who a request may come from, as one realm and one choice of algorithms have it.
+#[derive(Debug)]
+pub(super) struct Directory {
+    realm: String,
+    by_name: HashMap<Arc<[u8]>, Arc<User>, RandomState>,
+    /// RFC 8489 §14.4: the same users by USERHASH, so that finding one is one step, however many there are.
+    by_hash: HashMap<[u8; 32], Arc<User>, RandomState>,
+    secrets: Vec<Secret>,
+    algorithms: Vec<PasswordAlgorithm>,
+    sessions_end: bool,
+    token_keys: TokenKeys,
+    token_server_name: String,
+    /// What a request is checked with that can come from nobody, so that it takes as long as one with a wrong password.
+    nobody: [LongTermKey; 2],
+}
+
+/// A static user.
+#[derive(Debug)]
+struct User {
+    name: Arc<[u8]>,
+    /// One for each algorithm; missing where it is not offered or the user has none.
+    keys: [Option<Arc<LongTermKey>>; 2],
+}
+
+/// A user whose request was signed with this key.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    /// The name; a USERHASH is replaced by what it stands for.
+    pub(super) username: Arc<[u8]>,
+    pub(super) key: Arc<LongTermKey>,
+    /// Whether an access token brought the key.
+    pub(super) has_token: bool,
+    /// The Unix second at which the session ends with its credential, if it does.
+    pub(super) expires: Option<u64>,
+}
+
+impl Directory {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let realm = settings.realm.clone();
+        let credentials = &settings.credentials;
+        let mut by_name = HashMap::default();
+        let mut by_hash = HashMap::default();
+        for (name, secret) in &credentials.users {
+            let key = |algorithm: PasswordAlgorithm| {
+                let is_accepted = settings.password_algorithms.contains(&algorithm);
+                is_accepted.then(|| secret.key(algorithm, name, &realm)).flatten().map(Arc::new)
+            };
+            let keys = ALGORITHMS.map(key);
+            let user = Arc::new(User { name: name.as_bytes().into(), keys });
+            by_name.insert(user.name.clone(), user.clone());
+            by_hash.insert(user_hash(name, &realm), user);
+        }
+        Self {
+            by_name,
+            by_hash,
+            secrets: credentials.secrets.clone(),
+            algorithms: settings.password_algorithms.clone(),
+            sessions_end: settings.credentials_end_sessions,
+            token_keys: credentials.token_keys.clone(),
+            token_server_name: settings.token_server_name.clone().unwrap_or_else(|| realm.clone()),
+            nobody: ALGORITHMS.map(|algorithm| LongTermKey::derive(algorithm, b"", &realm, "")),
+            realm,
+        }
+    }
+
+    /// What THIRD-PARTY-AUTHORIZATION tells clients, if there are keys to open tokens with (RFC 7635 §6.1).
+    pub(super) fn third_party(&self) -> Option<&str> {
+        (!self.token_keys.is_empty()).then_some(&*self.token_server_name)
+    }
+
+    /// The name behind a USERHASH. Names that expire cannot be found: nobody knows them all.
+    pub(super) fn name_of_hash(&self, hash: &[u8]) -> Option<&Arc<[u8]>> {
+        self.by_hash.get(hash).map(|user| &user.name)
+    }
+
+    /// Finds the user who signed the message; `username` is `None` when a USERHASH stands for nobody.
+    pub(super) fn find(
+        &self,
+        username: Option<&[u8]>,
+        algorithm: PasswordAlgorithm,
+        message: &Message<'_>,
+        unix_seconds: u64,
+    ) -> Option<Entry> {
+        if let Some(user) = username.and_then(|name| self.by_name.get(name))
+            && let Some(key) = &user.keys[index(algorithm)]
+        {
+            return message.is_protected_by(key).then(|| Entry {
+                username: user.name.clone(),
+                key: key.clone(),
+                has_token: false,
+                expires: None,
+            });
+        }
+        if let Some(username) = username
+            && self.algorithms.contains(&algorithm)
+            && let Some(expiry) = self.open_until(username, unix_seconds)
+        {
+            let mut keys = self.secrets.iter().map(|secret| {
+                let password = rest_password(secret, username);
+                LongTermKey::derive(algorithm, username, &self.realm, password.expose())
+            });
+            let key = keys.find(|key| message.is_protected_by(key))?;
+            let expires = self.sessions_end.then_some(expiry);
+            return Some(Entry { username: username.into(), key: Arc::new(key), has_token: false, expires });
+        }
+        // The work of a wrong password, so that the time of a refusal does not tell who exists.
+        message.is_protected_by(&self.nobody[index(algorithm)]);
+        None
+    }
+
+    /// Finds the key of an access token that the message was signed with; `kid` is its user name (RFC 7635 §5).
+    pub(super) fn find_token(
+        &self,
+        kid: &[u8],
+        token: &[u8],
+        message: &Message<'_>,
+        unix_seconds: u64,
+    ) -> Option<Entry> {
+        let token = self.token_keys.open(kid, &self.token_server_name, token, unix_seconds)?;
+        message.is_protected_by(&token.key).then(|| Entry {
+            username: kid.into(),
+            key: Arc::new(token.key),
+            has_token: true,
+            expires: Some(token.expires),
+        })
+    }
+
+    /// The expiry of a user name, if it is one of a kind that expires and has not done so.
+    fn open_until(&self, username: &[u8], unix_seconds: u64) -> Option<u64> {
+        let expiry = if self.secrets.is_empty() { None } else { expiry(username) }?;
+        // A session that ends with its name must not begin in the second in which it would end.
+        let is_open = unix_seconds < expiry || (unix_seconds == expiry && !self.sessions_end);
+        is_open.then_some(expiry)
+    }
+}
+
+/// The order of keys in arrays.
+const ALGORITHMS: [PasswordAlgorithm; 2] = [PasswordAlgorithm::Md5, PasswordAlgorithm::Sha256];
+
+fn index(algorithm: PasswordAlgorithm) -> usize {
+    match algorithm {
+        PasswordAlgorithm::Md5 => 0,
+        PasswordAlgorithm::Sha256 => 1,
+    }
+}
