@@ -5,4 +5,5 @@
 mod cli;
 mod relay;
 mod support;
+mod turn_client_proto;
 mod webrtc_rs;
