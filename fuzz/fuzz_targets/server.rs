@@ -4,12 +4,14 @@
 #![no_main]
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use turnpike_fuzz::secret::Secret;
 use turnpike_fuzz::turn::{
     AllocationId, FiveTuple, Now, OpenedRelay, Output, PerFamily, RelayRefusal, RelayWish, Server, Settings,
+    StrangerLimit,
 };
 use turnpike_fuzz::wire::attribute::{self, AttributeType};
 use turnpike_fuzz::wire::{AddressFamily, Class, Key, Message, MessageWriter, Method, TransactionId};
@@ -46,8 +48,9 @@ impl Net {
         let mut settings = Settings::default();
         settings.credentials.add_user("alice", Secret::new("wonderland"));
         let now = Now { instant: Instant::now(), unix_seconds: 1_800_000_000 };
-        let mut net =
-            Self { server: Server::new(settings, [1; 32]), now, live: Vec::new(), nonce: Vec::new(), next_port: 0 };
+        let stranger_limit = Arc::new(StrangerLimit::new(&settings, 1));
+        let server = Server::new(settings, [1; 32], stranger_limit);
+        let mut net = Self { server, now, live: Vec::new(), nonce: Vec::new(), next_port: 0 };
         net.learn_nonce();
         net
     }

@@ -67,7 +67,16 @@ impl Default for Lifetimes {
 impl Default for Limits {
     fn default() -> Self {
         let turn = turn::Settings::default();
-        Self { permissions: turn.max_permissions, channels: turn.max_channels }
+        let quotas = relay::Settings::default().quotas;
+        Self {
+            permissions: turn.max_permissions,
+            channels: turn.max_channels,
+            allocations: quotas.total,
+            allocations_per_user: quotas.per_user,
+            allocations_per_source: quotas.per_source,
+            unauthenticated_per_second: turn.unauthenticated_per_second,
+            bindings_per_second: turn.bindings_per_second,
+        }
     }
 }
 

@@ -264,5 +264,7 @@ fn in_section(section: &str) -> String {
 
 /// serde calls a number by the name of its Rust type.
 fn in_plain_words(message: &str) -> String {
-    message.replace("expected usize", "expected a whole number")
+    message
+        .replace("expected usize", "expected a whole number")
+        .replace("expected u32", "expected a whole number")
 }

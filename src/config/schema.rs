@@ -86,7 +86,7 @@ pub struct Turn {
     /// How long things live without being refreshed, in whole seconds. Clients count on the defaults; shorter ones are
     /// for tests.
     pub lifetimes: Lifetimes,
-    /// Bounds of one allocation.
+    /// What clients may use. Except for permissions and channels, 0 means as much as they like.
     pub limits: Limits,
     /// Which peers media may be relayed to. A rule is an address or a network, with ports if need be: `10.0.0.7`,
     /// `10.0.0.0/8`, `10.0.0.7:5000-6000`, `[fd00::/8]:5000`.
@@ -119,14 +119,29 @@ pub struct Lifetimes {
     pub nonce: HumanDuration,
 }
 
-/// Bounds of one allocation.
+/// What clients may use.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Addresses of peers that it may permit, 1 to 4096.
+    /// Addresses of peers that one allocation may permit, 1 to 4096.
     pub permissions: usize,
-    /// Channels that it may bind, 1 to 4096.
+    /// Channels that one allocation may bind, 1 to 4096.
     pub channels: usize,
+    /// Allocations that there may be in all. One more is refused with 508.
+    pub allocations: usize,
+    /// Allocations that one user may have; names `expiry:user` are one user, whatever their expiry. One more is refused
+    /// with 486. A browser takes up to a dozen for each connection while it looks for a path, and a name that many
+    /// people share counts once.
+    pub allocations_per_user: usize,
+    /// Allocations that one source may have: an IPv4 address, or an IPv6 network of 64 bits. One more is refused with
+    /// 486. A whole office may stand behind one address.
+    pub allocations_per_source: usize,
+    /// Answers a second to those of one source who have not shown who they are (401, 400, 438), 0 to 100000. Three times
+    /// as many may come at once; what goes beyond is dropped, for the source may be forged. Each client that connects
+    /// needs one.
+    pub unauthenticated_per_second: u32,
+    /// The same for answers to Binding requests, which ICE agents send to find their public address.
+    pub bindings_per_second: u32,
 }
 
 /// Which peers media may be relayed to.

@@ -31,6 +31,9 @@ pub enum StartError {
     /// The machine's addresses, which must not become peers, are not known.
     #[error("cannot list the addresses of this machine: {0}")]
     Interfaces(io::Error),
+    /// The kernel gives no random numbers.
+    #[error("cannot get random numbers for the relay: {0}")]
+    Randomness(io::Error),
     /// A worker could not be set up.
     #[error("cannot start relay worker {index}: {source}")]
     Worker {

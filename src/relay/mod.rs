@@ -1,7 +1,7 @@
 //! The data plane: sockets, worker threads and batches, around the state machine of `turn`.
 //!
 //! In come datagrams of clients and peers; out go their payloads, each on the other side of its allocation. Every worker
-//! is complete by itself and shares nothing but the pool of relay ports:
+//! is complete by itself and shares no more than the counts behind its limits:
 //!
 //! ```text
 //!            ┌───────────────────────── worker ─────────────────────────┐
@@ -27,10 +27,12 @@ mod outbox;
 mod outputs;
 mod own_addresses;
 mod ports;
+mod quotas;
 mod relay_sockets;
 mod report;
 mod ring;
 mod settings;
+mod shared;
 mod token;
 mod worker;
 
@@ -43,12 +45,12 @@ use std::time::Instant;
 
 pub use error::StartError;
 pub use own_addresses::forbid_as_peer;
-pub use settings::Settings;
+pub use settings::{QuotaSettings, Settings};
 
 use crate::sys::Waker;
 use crate::telemetry::Metrics;
 use crate::turn;
-use ports::RelayPorts;
+use shared::Shared;
 use worker::{Command, Worker};
 
 /// A running relay; [`stop`](Self::stop) ends it, and so does dropping it.
@@ -75,9 +77,9 @@ impl Relay {
         on_failure: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
         let count = settings.workers.map_or_else(available_cores, NonZeroUsize::get);
-        let ports = Arc::new(RelayPorts::new(settings.relay_ports.clone()));
+        let shared = Shared::new(settings, turn).map_err(StartError::Randomness)?;
         metrics.watch_relay_ports({
-            let ports = Arc::clone(&ports);
+            let ports = Arc::clone(&shared.ports);
             move || ports.count(Instant::now())
         });
         // The kernel spreads clients over all sockets of a group by their addresses, so the group must be whole before
@@ -94,7 +96,7 @@ impl Relay {
         for (index, listeners) in groups.into_iter().enumerate() {
             let (commands, mailbox) = std::sync::mpsc::channel();
             let stats = metrics.register_worker();
-            let worker = Worker::new(settings, &turn, listeners, Arc::clone(&ports), stats, mailbox)
+            let worker = Worker::new(settings, &turn, listeners, &shared, stats, mailbox)
                 .map_err(|source| StartError::Worker { index, source })?;
             let waker = worker.waker();
             let alive = Alive {

@@ -73,6 +73,9 @@ impl Worker {
 
     fn open_relay(&mut self, request: OpenRelay) {
         let opened = self.relays.open(&request, &self.readiness, self.now.instant);
+        if let Err(refusal) = &opened {
+            report::refused(&self.stats, *refusal);
+        }
         let told = opened.as_ref().map(|opened| opened.relay).map_err(|refusal| *refusal);
         let allocation = self.server.relay_opened(self.now, request, told);
         if let (Ok(opened), Some(allocation)) = (opened, allocation) {

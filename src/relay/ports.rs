@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::quotas::QuotaLease;
 use crate::turn::{RelayPort, ReservationToken};
 
 /// The ports of every relay address.
@@ -34,6 +35,8 @@ pub(super) struct PortPool {
 pub(super) struct PortLease {
     pool: Arc<PortPool>,
     port: u16,
+    /// What is given back with it.
+    quota: Option<Arc<QuotaLease>>,
 }
 
 /// A port that waits for the client that reserved it.
@@ -133,7 +136,11 @@ impl PortPool {
             let bit = self.take_in_word(word, !0 << from, wanted)?;
             let lease = |bit: u32| {
                 self.free.fetch_sub(1, Ordering::Relaxed);
-                PortLease { pool: Arc::clone(self), port: self.first + (word * 64) as u16 + bit as u16 }
+                PortLease {
+                    pool: Arc::clone(self),
+                    port: self.first + (word * 64) as u16 + bit as u16,
+                    quota: None,
+                }
             };
             Some((lease(bit), (wanted == RelayPort::EvenWithNext).then(|| lease(bit + 1))))
         })
@@ -165,6 +172,11 @@ impl PortPool {
 }
 
 impl PortLease {
+    /// Gives the quota back with the port, once no other port is counted under it.
+    pub(super) fn count_under(&mut self, quota: &Arc<QuotaLease>) {
+        self.quota = Some(Arc::clone(quota));
+    }
+
     pub(super) fn port(&self) -> u16 {
         self.port
     }

@@ -10,7 +10,9 @@ use rand::{Rng, SeedableRng};
 use tracing::{error, warn};
 
 use super::ports::{PortLease, RelayPorts};
+use super::quotas::{QuotaLease, Quotas};
 use super::settings::Settings;
+use super::shared::Shared;
 use super::token::Token;
 use crate::sys::{Readiness, UdpOptions, UdpSocket};
 use crate::turn::{
@@ -24,11 +26,12 @@ pub(super) struct RelaySockets {
     addresses: Vec<IpAddr>,
     buffer_bytes: usize,
     ports: Arc<RelayPorts>,
+    quotas: Arc<Quotas>,
     sockets: Vec<PerFamily<Option<RelaySocket>>>,
     random: StdRng,
 }
 
-/// An open relay socket; the port is given back after the socket is closed.
+/// An open relay socket; port and quota are given back after the socket is closed.
 #[derive(Debug)]
 pub(super) struct RelaySocket {
     socket: UdpSocket,
@@ -48,11 +51,12 @@ pub(super) struct Opened {
 }
 
 impl RelaySockets {
-    pub(super) fn new(settings: &Settings, ports: Arc<RelayPorts>, seed: [u8; 32]) -> Self {
+    pub(super) fn new(settings: &Settings, shared: &Shared, seed: [u8; 32]) -> Self {
         Self {
             addresses: settings.relay_addresses.clone(),
             buffer_bytes: settings.relay_buffer_bytes,
-            ports,
+            ports: Arc::clone(&shared.ports),
+            quotas: Arc::clone(&shared.quotas),
             sockets: Vec::new(),
             random: StdRng::from_seed(seed),
         }
@@ -65,14 +69,17 @@ impl RelaySockets {
         readiness: &Readiness,
         now: Instant,
     ) -> Result<Opened, RelayRefusal> {
-        let reached = request.reached();
         let (sockets, missing) = match request.wish {
             RelayWish::Single { family, port } => {
-                let socket = self.open_one(family, port, reached, readiness, now)?;
+                let quota = self.quotas.reserve(request)?;
+                let socket = self.open_one(request, family, port, &quota, readiness, now)?;
                 (PerFamily::one(family, socket), None)
             }
             RelayWish::Dual => {
-                let mut open = |family| self.open_one(family, RelayPort::Any, reached, readiness, now);
+                // One allocation, however many addresses it has.
+                let quota = self.quotas.reserve(request)?;
+                let mut open =
+                    |family| self.open_one(request, family, RelayPort::Any, &quota, readiness, now);
                 match (open(AddressFamily::Ipv4), open(AddressFamily::Ipv6)) {
                     (Ok(v4), Ok(v6)) => (PerFamily { v4: Some(v4), v6: Some(v6) }, None),
                     (Ok(v4), Err(refusal)) => {
@@ -84,6 +91,7 @@ impl RelaySockets {
                     (Err(refusal), Err(_)) => return Err(refusal),
                 }
             }
+            // It has been counted since it was reserved.
             RelayWish::Reserved(token) => {
                 let (address, lease) = self.ports.claim(token, now).ok_or(RelayRefusal::NoSuchReservation)?;
                 let socket = self.bind(address, lease, readiness).map_err(|_| RelayRefusal::NoPortLeft)?;
@@ -144,18 +152,26 @@ impl RelaySockets {
 
     fn open_one(
         &mut self,
+        request: &OpenRelay,
         family: AddressFamily,
         port: RelayPort,
-        reached: IpAddr,
+        quota: &Arc<QuotaLease>,
         readiness: &Readiness,
         now: Instant,
     ) -> Result<RelaySocket, RelayRefusal> {
-        let address = self.address(family, reached).ok_or(RelayRefusal::FamilyNotSupported)?;
+        let address = self.address(family, request.reached()).ok_or(RelayRefusal::FamilyNotSupported)?;
+        // A reserved port counts as the allocation that it is to become.
+        let next_quota = match port {
+            RelayPort::EvenWithNext => Some(self.quotas.reserve(request)?),
+            RelayPort::Any | RelayPort::Even => None,
+        };
         let pool = self.ports.pool(address, now);
         // Ports that another process has are kept until the end, so that none is tried twice.
         let mut foreign = Vec::new();
         while foreign.len() < MAX_FOREIGN_PORTS {
-            let (lease, next) = pool.take(self.random.next_u32(), port).ok_or(RelayRefusal::NoPortLeft)?;
+            let (mut lease, next) =
+                pool.take(self.random.next_u32(), port).ok_or(RelayRefusal::NoPortLeft)?;
+            lease.count_under(quota);
             let mut socket = match self.bind(address, lease, readiness) {
                 Ok(socket) => socket,
                 Err(BindFailure::PortInUse(lease)) => {
@@ -164,7 +180,8 @@ impl RelaySockets {
                 }
                 Err(BindFailure::Refused) => return Err(RelayRefusal::NoPortLeft),
             };
-            if let Some(next) = next {
+            if let Some((mut next, quota)) = next.zip(next_quota.as_ref()) {
+                next.count_under(quota);
                 let mut token = ReservationToken([0; 8]);
                 self.random.fill_bytes(&mut token.0);
                 self.ports.reserve(token, address, next, now);

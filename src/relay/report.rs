@@ -6,7 +6,9 @@ use std::time::Duration;
 use tracing::info;
 
 use super::fast_path::Traffic;
-use crate::telemetry::{DropReason, EndReason, RedactedAddr, RedactedUser, RelayStats, TurnMethod};
+use crate::telemetry::{
+    AllocationRefusal, DropReason, EndReason, RedactedAddr, RedactedUser, RelayStats, TurnMethod,
+};
 use crate::turn::{self, AllocationId, FiveTuple, PerFamily};
 use crate::wire::{ErrorCode, Method};
 
@@ -24,6 +26,18 @@ pub(super) fn answered(stats: &RelayStats, method: Method, error: Option<ErrorCo
         Some(code) => stats.error_response(code.number()),
         None => stats.success_response(),
     }
+}
+
+/// Counts an Allocate request that got no relay socket.
+pub(super) fn refused(stats: &RelayStats, refusal: turn::RelayRefusal) {
+    stats.allocation_refused(match refusal {
+        turn::RelayRefusal::FamilyNotSupported => AllocationRefusal::Family,
+        turn::RelayRefusal::NoPortLeft => AllocationRefusal::NoPort,
+        turn::RelayRefusal::NoSuchReservation => AllocationRefusal::NoReservation,
+        turn::RelayRefusal::UserQuota => AllocationRefusal::UserQuota,
+        turn::RelayRefusal::SourceQuota => AllocationRefusal::SourceQuota,
+        turn::RelayRefusal::Capacity => AllocationRefusal::Capacity,
+    });
 }
 
 /// Counts and logs the beginning of an allocation.
@@ -80,6 +94,8 @@ pub(super) fn dropped(stats: &RelayStats, reason: turn::DropReason) {
             turn::DropReason::NoPermission => DropReason::NoPermission,
             turn::DropReason::PeerForbidden => DropReason::PeerForbidden,
             turn::DropReason::TooLong => DropReason::TooLong,
+            turn::DropReason::RateLimited => DropReason::RateLimited,
+            turn::DropReason::OwnAddress => DropReason::OwnAddress,
         },
         1,
     );

@@ -20,6 +20,19 @@ pub struct Settings {
     pub listener_buffer_bytes: usize,
     /// The same for each relay socket; default 256 KiB.
     pub relay_buffer_bytes: usize,
+    /// How many allocations there may be.
+    pub quotas: QuotaSettings,
+}
+
+/// How many allocations there may be; zero, the default, is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QuotaSettings {
+    /// In total. One more is 508.
+    pub total: usize,
+    /// For each user; fresh credentials of one user count together. One more is 486.
+    pub per_user: usize,
+    /// For each [`SourcePrefix`](crate::turn::SourcePrefix). One more is 486.
+    pub per_source: usize,
 }
 
 impl Default for Settings {
@@ -31,6 +44,7 @@ impl Default for Settings {
             workers: None,
             listener_buffer_bytes: 4 << 20,
             relay_buffer_bytes: 256 << 10,
+            quotas: QuotaSettings::default(),
         }
     }
 }

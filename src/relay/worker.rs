@@ -15,17 +15,17 @@ use tracing::{debug, error};
 use super::fast_path::FastPath;
 use super::outbox::{Bytes, Cargo, Outbox, Outgoing, Via};
 use super::outputs::Input;
-use super::ports::RelayPorts;
 use super::relay_sockets::RelaySockets;
 use super::ring::{Ring, SLOTS};
 use super::settings::Settings;
+use super::shared::Shared;
 use super::token::Token;
 use crate::sys::{Readiness, Ready, Received, Receiver, SendFailure, UdpSocket, Waker};
 use crate::telemetry::{Direction, DropReason, RelayStats};
 use crate::turn::{self, FiveTuple, Icmp, Now};
 use crate::wire::{AddressFamily, ChannelData, Protocol, classify};
 
-/// A worker with everything that it owns; only the relay ports are shared.
+/// A worker with everything that it owns; what it shares stands in `Shared`.
 pub(super) struct Worker {
     pub(super) readiness: Readiness,
     commands: mpsc::Receiver<Command>,
@@ -52,7 +52,7 @@ impl Worker {
         settings: &Settings,
         turn: &turn::Settings,
         listeners: Vec<UdpSocket>,
-        ports: Arc<RelayPorts>,
+        shared: &Shared,
         stats: Arc<RelayStats>,
         commands: mpsc::Receiver<Command>,
     ) -> io::Result<Self> {
@@ -64,8 +64,8 @@ impl Worker {
             readiness,
             commands,
             listeners,
-            relays: RelaySockets::new(settings, ports, random_seed()?),
-            server: turn::Server::new(turn.clone(), random_seed()?),
+            relays: RelaySockets::new(settings, shared, random_seed()?),
+            server: turn::Server::new(turn.clone(), random_seed()?, Arc::clone(&shared.stranger_limit)),
             fast_path: FastPath::default(),
             ring: Ring::new(),
             receiver: Receiver::new(SLOTS),
@@ -281,7 +281,7 @@ fn present() -> Now {
     Now { instant: Instant::now(), unix_seconds }
 }
 
-fn random_seed() -> io::Result<[u8; 32]> {
+pub(super) fn random_seed() -> io::Result<[u8; 32]> {
     let mut seed = [0; 32];
     SysRng.try_fill_bytes(&mut seed).map_err(io::Error::other)?;
     Ok(seed)

@@ -97,6 +97,11 @@ pub(super) const TURN_ALLOCATIONS_CREATED: Family =
     Family::new("turnpike_turn_allocations_created_total", "Allocations created.", &[]);
 pub(super) const TURN_ALLOCATIONS_ENDED: Family =
     Family::new("turnpike_turn_allocations_ended_total", "Allocations ended, by reason.", &["reason"]);
+pub(super) const TURN_ALLOCATIONS_REFUSED: Family = Family::new(
+    "turnpike_turn_allocations_refused_total",
+    "Allocate requests of authenticated users that got no relayed address, by reason.",
+    &["reason"],
+);
 
 #[cfg(test)]
 pub(super) const ALL: &[Family] = &[
@@ -120,6 +125,7 @@ pub(super) const ALL: &[Family] = &[
     TURN_ALLOCATIONS,
     TURN_ALLOCATIONS_CREATED,
     TURN_ALLOCATIONS_ENDED,
+    TURN_ALLOCATIONS_REFUSED,
 ];
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
 use super::catalog::{self, Family};
-use super::relay_stats::{Direction, DropReason, EndReason, RESPONSE_CODES, RelayStats, TurnMethod};
+use super::relay_stats::{
+    AllocationRefusal, Direction, DropReason, EndReason, RESPONSE_CODES, RelayStats, TurnMethod,
+};
 
 /// Sums the workers when Prometheus asks.
 pub(super) struct RelayCollector {
@@ -44,6 +46,7 @@ impl Collector for RelayCollector {
         let reasons = DropReason::ALL.map(DropReason::label);
         let methods = TurnMethod::ALL.map(TurnMethod::label);
         let ends = EndReason::ALL.map(EndReason::label);
+        let refusals = AllocationRefusal::ALL.map(AllocationRefusal::label);
         let codes: Vec<&str> =
             RESPONSE_CODES.iter().map(|&(_, label)| label).chain(["other", "success"]).collect();
         vec![
@@ -61,6 +64,9 @@ impl Collector for RelayCollector {
             counter(&catalog::TURN_ALLOCATIONS_CREATED, sum(&|stats| stats.allocations_created.get())),
             counters(&catalog::TURN_ALLOCATIONS_ENDED, &ends, |i| {
                 sum(&|stats| stats.allocations_ended[i].get())
+            }),
+            counters(&catalog::TURN_ALLOCATIONS_REFUSED, &refusals, |i| {
+                sum(&|stats| stats.allocations_refused[i].get())
             }),
         ]
     }
@@ -106,7 +112,7 @@ fn metric_family(family: &Family, kind: MetricType, metrics: Vec<Metric>) -> Met
     made
 }
 
-const FAMILIES: [Family; 13] = [
+const FAMILIES: [Family; 14] = [
     catalog::RELAY_PACKETS,
     catalog::RELAY_BYTES,
     catalog::RELAY_DROPPED,
@@ -120,6 +126,7 @@ const FAMILIES: [Family; 13] = [
     catalog::TURN_ALLOCATIONS,
     catalog::TURN_ALLOCATIONS_CREATED,
     catalog::TURN_ALLOCATIONS_ENDED,
+    catalog::TURN_ALLOCATIONS_REFUSED,
 ];
 
 #[cfg(test)]
@@ -167,7 +174,7 @@ mod tests {
         let text = metrics.exposition().unwrap();
 
         let once = |name: &str| text.lines().filter(|l| l.starts_with(name) && l.ends_with("} 1")).count();
-        assert_eq!(once("turnpike_relay_dropped_packets_total{reason="), 8);
+        assert_eq!(once("turnpike_relay_dropped_packets_total{reason="), DropReason::ALL.len());
         assert_eq!(once("turnpike_turn_requests_total{method="), 6);
         assert_eq!(once("turnpike_turn_allocations_ended_total{reason="), 3);
         assert_eq!(once("turnpike_turn_responses_total{code="), 15);

@@ -21,6 +21,7 @@ pub struct RelayStats {
     pub(super) responses: [Count; RESPONSE_CODES.len() + 2],
     pub(super) allocations_created: Count,
     pub(super) allocations_ended: [Count; EndReason::ALL.len()],
+    pub(super) allocations_refused: [Count; AllocationRefusal::ALL.len()],
 }
 
 /// Which way a packet is relayed.
@@ -51,6 +52,10 @@ pub enum DropReason {
     SendFailed,
     /// The policy forbids the peer.
     PeerForbidden,
+    /// The unauthenticated source was answered too often of late.
+    RateLimited,
+    /// The packet says that it comes from one of our own listeners.
+    OwnAddress,
 }
 
 /// What a STUN or TURN request asks for.
@@ -79,6 +84,23 @@ pub enum EndReason {
     Deleted,
     /// The relay stopped.
     Shutdown,
+}
+
+/// Why an authenticated Allocate request got no relayed address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AllocationRefusal {
+    /// The user has as many allocations as it may.
+    UserQuota,
+    /// The source has as many allocations as it may.
+    SourceQuota,
+    /// There are as many allocations as there may be.
+    Capacity,
+    /// Every relay port is taken, or the system has no socket left.
+    NoPort,
+    /// There is no relay address of the family.
+    Family,
+    /// The token names no reserved port.
+    NoReservation,
 }
 
 impl RelayStats {
@@ -125,6 +147,11 @@ impl RelayStats {
         self.allocations_ended[reason as usize].add(1);
     }
 
+    /// Counts an Allocate request that got no relayed address.
+    pub fn allocation_refused(&self, reason: AllocationRefusal) {
+        self.allocations_refused[reason as usize].add(1);
+    }
+
     /// How many allocations live now.
     pub fn allocations(&self) -> u64 {
         // The ends are read first and the subtraction saturates: an allocation that comes or goes meanwhile must not
@@ -168,7 +195,7 @@ impl Direction {
 }
 
 impl DropReason {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::NoAllocation,
         Self::NoPermission,
         Self::NoChannel,
@@ -177,6 +204,8 @@ impl DropReason {
         Self::SendBufferFull,
         Self::SendFailed,
         Self::PeerForbidden,
+        Self::RateLimited,
+        Self::OwnAddress,
     ];
 
     pub(super) fn label(self) -> &'static str {
@@ -189,6 +218,8 @@ impl DropReason {
             Self::SendBufferFull => "send_buffer_full",
             Self::SendFailed => "send_failed",
             Self::PeerForbidden => "peer_forbidden",
+            Self::RateLimited => "rate_limited",
+            Self::OwnAddress => "own_address",
         }
     }
 }
@@ -224,6 +255,22 @@ impl EndReason {
             Self::Expired => "expired",
             Self::Deleted => "deleted",
             Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+impl AllocationRefusal {
+    pub(super) const ALL: [Self; 6] =
+        [Self::UserQuota, Self::SourceQuota, Self::Capacity, Self::NoPort, Self::Family, Self::NoReservation];
+
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::UserQuota => "user_quota",
+            Self::SourceQuota => "source_quota",
+            Self::Capacity => "capacity",
+            Self::NoPort => "no_port",
+            Self::Family => "family",
+            Self::NoReservation => "no_reservation",
         }
     }
 }

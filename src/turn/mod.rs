@@ -18,6 +18,7 @@
 //! changes is an `Allocation` in the `Table`; why it is refused is a `Reject`.
 
 mod access_token;
+mod account;
 mod allocate;
 mod allocation;
 mod auth;
@@ -44,6 +45,8 @@ mod relay_wish;
 mod security_features;
 mod server;
 mod settings;
+mod source;
+mod stranger_limit;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -57,5 +60,7 @@ pub use per_family::PerFamily;
 pub use relay_wish::{RelayPort, RelayWish, ReservationToken};
 pub use server::Server;
 pub use settings::{ChannelNumbers, Settings};
+pub use source::SourcePrefix;
+pub use stranger_limit::StrangerLimit;
 
 pub use crate::wire::PasswordAlgorithm;

@@ -5,11 +5,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::account::account;
 use super::auth::Authenticated;
 use super::five_tuple::{AllocationId, FiveTuple};
 use super::per_family::PerFamily;
 use super::relay_wish::{RelayWish, ReservationToken};
 use super::server::Reply;
+use super::source::SourcePrefix;
 use crate::wire::{AddressFamily, ChannelNumber, ErrorCode, Method};
 
 /// One thing to do; the order of several matters.
@@ -113,6 +115,16 @@ pub struct OpenRelay {
 }
 
 impl OpenRelay {
+    /// Who allocates, by the part of the user name that stays the same when its credential is renewed.
+    pub fn account(&self) -> &[u8] {
+        account(&self.user.username)
+    }
+
+    /// Where the client is.
+    pub fn source(&self) -> SourcePrefix {
+        SourcePrefix::of(self.five_tuple.client.ip())
+    }
+
     /// The local address that the client reached, where the relay has no address of its own.
     pub fn reached(&self) -> IpAddr {
         self.five_tuple.server.ip()
@@ -139,6 +151,12 @@ pub enum RelayRefusal {
     NoPortLeft,
     /// The token names no reserved port, or none any more.
     NoSuchReservation,
+    /// The user has as many allocations as it may.
+    UserQuota,
+    /// The source has as many allocations as it may.
+    SourceQuota,
+    /// There are as many allocations as there may be.
+    Capacity,
 }
 
 /// Why an allocation ended.
@@ -165,4 +183,8 @@ pub enum DropReason {
     PeerForbidden,
     /// With the header of an indication it would be longer than a datagram can be.
     TooLong,
+    /// Its source, which has not shown who it is, was answered too often of late.
+    RateLimited,
+    /// It says that it comes from one of our own listeners.
+    OwnAddress,
 }

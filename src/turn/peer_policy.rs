@@ -3,9 +3,11 @@
 //! The order of judgement: our own listeners are never peers; what is allowed wins; what is denied loses; of the rest
 //! only public unicast addresses pass. Addresses that carry an IPv4 address inside are judged by that one.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
+use foldhash::fast::RandomState;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// Which peers may be reached; by default every public one.
@@ -13,7 +15,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub struct PeerPolicy {
     allowed: Vec<PeerRule>,
     denied: Vec<PeerRule>,
-    own_listeners: Vec<SocketAddr>,
+    own_listeners: HashSet<SocketAddr, RandomState>,
 }
 
 /// Some peers: a network and a range of ports.
@@ -60,14 +62,20 @@ impl PeerPolicy {
 
     /// Names an address and port that this process itself listens on.
     pub fn add_own_listener(&mut self, address: SocketAddr) {
-        self.own_listeners.push(SocketAddr::new(unwrap_embedded(address.ip()), address.port()));
+        self.own_listeners.insert(SocketAddr::new(unwrap_embedded(address.ip()), address.port()));
+    }
+
+    /// Whether this is an address and port that this process itself listens on.
+    pub fn is_own_listener(&self, address: SocketAddr) -> bool {
+        let address = SocketAddr::new(unwrap_embedded(address.ip()), address.port());
+        self.own_listeners.contains(&address)
     }
 
     /// Judges a peer.
     pub fn judge(&self, peer: SocketAddr) -> Judgement {
         let ip = unwrap_embedded(peer.ip());
         let port = peer.port();
-        if self.own_listeners.contains(&SocketAddr::new(ip, port)) {
+        if self.is_own_listener(peer) {
             return Judgement::OwnListener;
         }
         self.judge_network(peer.ip(), ip, |rule| rule.ports.contains(&port))

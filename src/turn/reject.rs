@@ -31,6 +31,8 @@ pub(super) enum Reject {
     PeerForbidden,
     /// The number is bound to another peer, or the peer to another number.
     ChannelConflict,
+    /// The user, or the place that it comes from, has as many allocations as it may.
+    QuotaReached,
     /// No port, permission or channel is left.
     InsufficientCapacity,
 }
@@ -49,6 +51,7 @@ impl Reject {
             Self::UnsupportedFamily => ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED,
             Self::PeerFamilyMismatch => ErrorCode::PEER_FAMILY_MISMATCH,
             Self::PeerForbidden => ErrorCode::FORBIDDEN,
+            Self::QuotaReached => ErrorCode::ALLOCATION_QUOTA_REACHED,
             Self::InsufficientCapacity => ErrorCode::INSUFFICIENT_CAPACITY,
         }
     }
@@ -63,7 +66,11 @@ impl From<RelayRefusal> for Reject {
     fn from(refusal: RelayRefusal) -> Self {
         match refusal {
             RelayRefusal::FamilyNotSupported => Self::UnsupportedFamily,
-            RelayRefusal::NoPortLeft | RelayRefusal::NoSuchReservation => Self::InsufficientCapacity,
+            // RFC 8656 §7.2: what one user or source has too many of is its quota; what all have, capacity.
+            RelayRefusal::UserQuota | RelayRefusal::SourceQuota => Self::QuotaReached,
+            RelayRefusal::NoPortLeft | RelayRefusal::NoSuchReservation | RelayRefusal::Capacity => {
+                Self::InsufficientCapacity
+            }
         }
     }
 }

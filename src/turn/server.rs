@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rand::rngs::StdRng;
@@ -15,6 +16,8 @@ use super::output::{DropReason, EndReason, Output};
 use super::recently_ended::RecentlyEnded;
 use super::reject::Reject;
 use super::settings::Settings;
+use super::source::SourcePrefix;
+use super::stranger_limit::{AnswerKind, StrangerLimit};
 use super::table::Table;
 use crate::wire::attribute::{self, AttributeType};
 use crate::wire::message::ParseError;
@@ -25,6 +28,7 @@ use crate::wire::{AddressFamily, Class, ErrorCode, Message, MessageWriter, Metho
 pub struct Server {
     pub(super) settings: Settings,
     authenticator: Authenticator,
+    stranger_limit: Arc<StrangerLimit>,
     pub(super) table: Table,
     pub(super) recently_ended: RecentlyEnded,
     pub(super) outputs: VecDeque<Output>,
@@ -43,11 +47,14 @@ pub(super) struct Request<'a> {
 
 impl Server {
     /// Makes a server without allocations; the seed decides the transaction ids of its indications.
-    pub fn new(mut settings: Settings, seed: [u8; 32]) -> Self {
+    ///
+    /// The servers of one process share the limit of what strangers are answered.
+    pub fn new(mut settings: Settings, seed: [u8; 32], stranger_limit: Arc<StrangerLimit>) -> Self {
         // RFC 8489 §9.2.2: keys are made of the prepared realm, so clients see no other.
         settings.realm = opaque_string(&settings.realm);
         Self {
             authenticator: Authenticator::new(&settings),
+            stranger_limit,
             settings,
             table: Table::default(),
             recently_ended: RecentlyEnded::default(),
@@ -60,6 +67,10 @@ impl Server {
     /// Takes a datagram from a client that is not ChannelData.
     pub fn handle_client(&mut self, now: Now, path: FiveTuple, datagram: &[u8]) {
         self.begin_input();
+        // An answer would come back to us as the next request: a loop that never ends.
+        if self.settings.peer_policy.is_own_listener(path.client) {
+            return self.drop_input(DropReason::OwnAddress);
+        }
         let message = match Message::parse(datagram) {
             Ok(message) => message,
             Err(ParseError::MalformedAttributes { method, class: Class::Request, transaction }) => {
@@ -234,6 +245,9 @@ impl Server {
 
     /// Answers a request that was not.
     pub(super) fn refuse(&mut self, now: Now, reply: Reply, user: Option<&Authenticated>, reject: Reject) {
+        if user.is_none() && !self.may_refuse_stranger(now, reply, &reject) {
+            return self.drop_input(DropReason::RateLimited);
+        }
         let Self { authenticator, scratch, outputs, .. } = self;
         let code = reject.code();
         outputs.push_back(reply.write(scratch, Class::Error, user, Some(code), |writer| {
@@ -249,6 +263,23 @@ impl Server {
             }
             writer
         }));
+    }
+
+    /// Whether a stranger may be told of its error, which is then counted.
+    fn may_refuse_stranger(&self, now: Now, reply: Reply, reject: &Reject) -> bool {
+        let kind = match reply.method {
+            Method::Binding => AnswerKind::Binding,
+            // Its nonce is old but its signature is right: it has an allocation here, which must not be lost because
+            // somebody else floods us in its name.
+            _ if *reject == Reject::StaleNonce && self.table.find(&reply.to).is_some() => return true,
+            _ => AnswerKind::Challenge,
+        };
+        self.may_answer_stranger(now, reply, kind)
+    }
+
+    /// Whether a stranger may be answered once more, which is then counted.
+    pub(super) fn may_answer_stranger(&self, now: Now, reply: Reply, kind: AnswerKind) -> bool {
+        self.stranger_limit.may_answer(now, SourcePrefix::of(reply.to.client.ip()), kind)
     }
 
     pub(super) fn drop_input(&mut self, reason: DropReason) {

@@ -51,6 +51,11 @@ pub struct Settings {
     pub max_permissions: usize,
     /// Channels that one allocation may bind; default 64. One more is 508.
     pub max_channels: usize,
+    /// Answers to unauthenticated requests for each [`SourcePrefix`](super::SourcePrefix), a second; default 10, of
+    /// which thirty may come at once. Zero is no limit.
+    pub unauthenticated_per_second: u32,
+    /// The same for answers to Binding requests; default 100.
+    pub bindings_per_second: u32,
     /// Which peers may be reached.
     pub peer_policy: PeerPolicy,
     /// The public address of each relay address, where a NAT stands in front of us.
@@ -86,6 +91,8 @@ impl Default for Settings {
             channel_numbers: ChannelNumbers::default(),
             max_permissions: 64,
             max_channels: 64,
+            unauthenticated_per_second: 10,
+            bindings_per_second: 100,
             peer_policy: PeerPolicy::default(),
             external_addresses: ExternalAddresses::default(),
         }

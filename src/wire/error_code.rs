@@ -27,6 +27,8 @@ impl ErrorCode {
     pub const UNSUPPORTED_TRANSPORT: Self = Self(names::CODE_UNSUPPORTED_TRANS_PROTO.0);
     /// 443: the peer is of another family than the relayed address.
     pub const PEER_FAMILY_MISMATCH: Self = Self(names::CODE_PEER_ADDR_FAMILY_MISMATCH.0);
+    /// 486: the user has as many allocations as it may.
+    pub const ALLOCATION_QUOTA_REACHED: Self = Self(names::CODE_ALLOC_QUOTA_REACHED.0);
     /// 508: no port, permission or channel is left.
     pub const INSUFFICIENT_CAPACITY: Self = Self(names::CODE_INSUFFICIENT_CAPACITY.0);
 
@@ -49,6 +51,7 @@ impl ErrorCode {
             Self::WRONG_CREDENTIALS => "Wrong Credentials",
             Self::UNSUPPORTED_TRANSPORT => "Unsupported Transport Protocol",
             Self::PEER_FAMILY_MISMATCH => "Peer Address Family Mismatch",
+            Self::ALLOCATION_QUOTA_REACHED => "Allocation Quota Reached",
             Self::INSUFFICIENT_CAPACITY => "Insufficient Capacity",
             Self(_) => "",
         }

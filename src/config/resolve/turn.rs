@@ -31,6 +31,13 @@ pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
     lifetimes(&written.lifetimes, rules);
     rules.in_range("turn.limits.permissions", &written.limits.permissions, 1..=MOST_PER_ALLOCATION);
     rules.in_range("turn.limits.channels", &written.limits.channels, 1..=MOST_PER_ALLOCATION);
+    let per_second = [
+        ("unauthenticated_per_second", written.limits.unauthenticated_per_second),
+        ("bindings_per_second", written.limits.bindings_per_second),
+    ];
+    for (name, value) in per_second {
+        rules.in_range(&format!("turn.limits.{name}"), &value, 0..=MOST_ANSWERS);
+    }
     turn::Settings {
         realm: written.realm.clone(),
         credentials: credentials(written, rules),
@@ -51,6 +58,8 @@ pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
         },
         max_permissions: written.limits.permissions,
         max_channels: written.limits.channels,
+        unauthenticated_per_second: written.limits.unauthenticated_per_second,
+        bindings_per_second: written.limits.bindings_per_second,
         peer_policy: peer_policy(written),
         external_addresses: external_addresses(&written.external_ip, rules),
     }
@@ -79,6 +88,11 @@ pub(super) fn relay(written: &Turn, rules: &mut Rules<'_>) -> relay::Settings {
         workers: written.workers.0,
         listener_buffer_bytes: written.listener_buffer.0,
         relay_buffer_bytes: written.relay_buffer.0,
+        quotas: relay::QuotaSettings {
+            total: written.limits.allocations,
+            per_user: written.limits.allocations_per_user,
+            per_source: written.limits.allocations_per_source,
+        },
     }
 }
 
@@ -200,6 +214,9 @@ const MOST_SERVER_NAME_BYTES: usize = 255;
 
 /// As many as RFC 8656 §12 has channel numbers; a client that talks to more peers is no media client.
 const MOST_PER_ALLOCATION: usize = 4096;
+
+/// The limit counts in microseconds; more than this is no limit.
+const MOST_ANSWERS: u32 = 100_000;
 
 /// As random hexadecimal digits this is 64 bits, the least that nobody guesses.
 const LEAST_SECRET_CHARACTERS: usize = 16;

@@ -139,6 +139,7 @@ permission = "1500ms"
 channel = "2h"
 [turn.limits]
 permissions = 0
+bindings_per_second = 100001
 "#;
     let expected = [
         "turnpike.toml:3:27: turn.listen[1]: `10.0.0.5:3478` is taken by turn.listen[0]; choose another port",
@@ -163,6 +164,7 @@ permissions = 0
         "turnpike.toml:14:14: turn.lifetimes.permission: `1s500ms` is not in whole seconds; round it",
         "turnpike.toml:15:11: turn.lifetimes.channel: `2h` is out of range; write 1s to 1h",
         "turnpike.toml:17:15: turn.limits.permissions: `0` is out of range; write 1 to 4096",
+        "turnpike.toml:18:23: turn.limits.bindings_per_second: `100001` is out of range; write 0 to 100000",
     ];
     assert_eq!(refused(config), expected);
     assert_eq!(

@@ -50,6 +50,11 @@ nonce = "30m"
 [turn.limits]
 permissions = 5
 channels = 6
+allocations = 7
+allocations_per_user = 8
+allocations_per_source = 9
+unauthenticated_per_second = 10
+bindings_per_second = 11
 [turn.peers]
 allow = ["10.0.0.0/8:5000-6000"]
 deny = ["8.8.8.8"]
@@ -104,6 +109,7 @@ level = "info,turnpike::relay=debug"
     assert_eq!(turn.channel_lifetime, seconds(720));
     assert_eq!(turn.channel_numbers, turn::ChannelNumbers::Rfc5766);
     assert_eq!((turn.max_permissions, turn.max_channels), (5, 6));
+    assert_eq!((turn.unauthenticated_per_second, turn.bindings_per_second), (10, 11));
     assert!(!turn.permission_follows_channel);
     assert_eq!(turn.password_algorithms, [turn::PasswordAlgorithm::Md5, turn::PasswordAlgorithm::Sha256]);
     assert!(turn.hide_usernames && turn.credentials_end_sessions);
@@ -129,6 +135,7 @@ level = "info,turnpike::relay=debug"
         workers: NonZeroUsize::new(3),
         listener_buffer_bytes: 1 << 20,
         relay_buffer_bytes: 1 << 16,
+        quotas: relay::QuotaSettings { total: 7, per_user: 8, per_source: 9 },
     };
     assert_eq!(settings.relay, relay);
 

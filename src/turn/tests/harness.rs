@@ -1,13 +1,14 @@
 //! A server, a clock that stands still until it is moved, and clients that speak bytes.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::secret::Secret;
 use crate::turn::peer_policy::PeerRule;
 use crate::turn::{
     AllocationId, DropReason, EndReason, FiveTuple, NonceKeys, Now, OpenRelay, OpenedRelay, Output,
-    PerFamily, RelayPort, RelayRefusal, RelayWish, ReservationToken, Server, Settings,
+    PerFamily, RelayPort, RelayRefusal, RelayWish, ReservationToken, Server, Settings, StrangerLimit,
 };
 use crate::wire::attribute::{self, AttributeType};
 use crate::wire::{AddressFamily, Class, Key, Message, MessageWriter, Method, TransactionId};
@@ -134,7 +135,14 @@ impl Harness {
     /// fd00::/8 are peers.
     pub(super) fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let nonce_keys = NonceKeys { issuing: [7; 32], previous: None };
-        let mut settings = Settings { realm: REALM.into(), nonce_keys, ..Settings::default() };
+        let mut settings = Settings {
+            realm: REALM.into(),
+            nonce_keys,
+            // Most tests ask a lot within no time.
+            unauthenticated_per_second: 0,
+            bindings_per_second: 0,
+            ..Settings::default()
+        };
         settings.credentials.add_user("alice", Secret::new("wonderland"));
         settings.credentials.add_user("bob", Secret::new("builder"));
         settings.credentials.add_secret(Secret::new("north"));
@@ -142,8 +150,9 @@ impl Harness {
             settings.peer_policy.allow(PeerRule { network: network.parse().unwrap(), ports: 0..=65535 });
         }
         change(&mut settings);
+        let stranger_limit = Arc::new(StrangerLimit::new(&settings, 5));
         Self {
-            server: Server::new(settings, [3; 32]),
+            server: Server::new(settings, [3; 32], stranger_limit),
             now: Now { instant: start(), unix_seconds: 1_800_000_000 },
             refused: PerFamily::default(),
             live: Vec::new(),

@@ -8,6 +8,7 @@ mod authentication;
 mod channels;
 mod data;
 mod families;
+mod limits;
 mod password_algorithms;
 mod permissions;
 mod random_walk;

@@ -1,0 +1,33 @@
+//! `Shared`: the little that workers share, none of it touched by data on its way.
+
+use std::io;
+use std::sync::Arc;
+
+use super::ports::RelayPorts;
+use super::quotas::Quotas;
+use super::settings::Settings;
+use super::worker::random_seed;
+use crate::turn::{self, StrangerLimit};
+
+/// One for the whole relay; clones are the same.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    /// Which relay ports are taken.
+    pub(super) ports: Arc<RelayPorts>,
+    /// How many allocations users and sources have.
+    pub(super) quotas: Arc<Quotas>,
+    /// How often strangers were answered.
+    pub(super) stranger_limit: Arc<StrangerLimit>,
+}
+
+impl Shared {
+    pub(super) fn new(settings: &Settings, turn: &turn::Settings) -> io::Result<Self> {
+        let seed = random_seed()?;
+        let stranger_seed = seed.iter().fold(0, |seed, &byte| seed << 8 | u64::from(byte));
+        Ok(Self {
+            ports: Arc::new(RelayPorts::new(settings.relay_ports.clone())),
+            quotas: Arc::new(Quotas::new(settings.quotas)),
+            stranger_limit: Arc::new(StrangerLimit::new(turn, stranger_seed)),
+        })
+    }
+}
