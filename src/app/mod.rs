@@ -3,6 +3,8 @@
 //! In come the settings of every room; out comes a process that serves until it is told to stop. The relay has threads
 //! of its own; everything that speaks HTTP shares one tokio runtime, so that neither side can stall the other.
 
+mod peer_names;
+mod policy_keeper;
 mod signals;
 
 use std::net::SocketAddr;
@@ -11,14 +13,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tracing::{error, info, warn};
+
+pub use policy_keeper::peer_policy;
 
 use crate::config::Settings;
 use crate::gateway::{Admin, Gateway, PartReadiness, Readiness};
 use crate::relay::{self, Relay};
 use crate::telemetry::{self, Metrics};
 use crate::{sys, turn};
+use policy_keeper::PolicyKeeper;
 
 /// Serves until a signal comes; an error says why it could not start or had to stop.
 pub fn serve(settings: Settings) -> anyhow::Result<()> {
@@ -32,7 +37,7 @@ pub fn serve(settings: Settings) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the threads that serve HTTP")?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let stop = signals::stop_requested().context("cannot listen for signals")?;
         let app = App::start(&settings).await?;
         info!(
@@ -53,7 +58,10 @@ pub fn serve(settings: Settings) -> anyhow::Result<()> {
         }
         app.stop().await;
         Ok(())
-    })
+    });
+    // A name server that does not answer must not hold up the end.
+    runtime.shutdown_background();
+    served
 }
 
 /// Every part, running.
@@ -69,6 +77,7 @@ pub struct App {
     stop_gateway: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
     relay_failed: Arc<Notify>,
+    policy_keeper: AbortHandle,
 }
 
 impl App {
@@ -83,13 +92,17 @@ impl App {
         let admin = Admin::bind(&settings.admin, &metrics, readiness).await?;
         let admin_addr = admin.local_addr()?;
 
-        let turn = forbid_own_listeners(&settings.turn, &[gateway_addr, admin_addr])?;
+        let mut policy_keeper = PolicyKeeper::new(&settings.turn, vec![gateway_addr, admin_addr]);
+        policy_keeper.look_up().await;
+        let peer_policy = policy_keeper.policy().context("cannot list the addresses of this machine")?;
+        let turn = turn::Settings { peer_policy, ..settings.turn.clone() };
         let relay_failed = Arc::new(Notify::new());
         let relay = Relay::start(&settings.relay, &turn, &metrics, {
             let relay_failed = Arc::clone(&relay_failed);
             move || relay_failed.notify_one()
         })?;
         let _ = relay_health.set(relay.health());
+        let policy_keeper = tokio::spawn(policy_keeper.keep(relay.policy_handle()));
 
         let (stop_gateway, gateway_stopped) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
@@ -104,6 +117,7 @@ impl App {
             stop_gateway,
             stop_admin,
             relay_failed,
+            policy_keeper: policy_keeper.abort_handle(),
         })
     }
 
@@ -132,6 +146,7 @@ impl App {
         self.is_draining.store(true, Ordering::Release);
         let _ = self.stop_gateway.send(true);
         report_panic("gateway", self.gateway.await);
+        self.policy_keeper.abort();
         let relay = self.relay;
         report_panic("relay", tokio::task::spawn_blocking(move || relay.stop()).await);
         let _ = self.stop_admin.send(true);
@@ -153,19 +168,6 @@ fn readiness(is_draining: Arc<AtomicBool>, relay: Arc<std::sync::OnceLock<relay:
             PartReadiness { part: "relay", ready: relay_reason.is_none(), reason: relay_reason },
         ]
     })
-}
-
-/// The protocol's settings, with every listener of ours ruled out as a peer.
-fn forbid_own_listeners(
-    settings: &turn::Settings,
-    listeners: &[SocketAddr],
-) -> anyhow::Result<turn::Settings> {
-    let mut settings = settings.clone();
-    for &listener in listeners {
-        relay::forbid_as_peer(&mut settings, listener)
-            .context("cannot list the addresses of this machine")?;
-    }
-    Ok(settings)
 }
 
 /// Completes when the channel says so, or its sender is gone.

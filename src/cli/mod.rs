@@ -1,8 +1,10 @@
 //! What the operator types: the commands, their flags, and their exit codes.
 //!
-//! In: arguments and environment. Out: 0 if all went well, 1 if not, 2 if the arguments make no sense.
+//! In: arguments and environment. Out: 0 if all went well, 1 if not, 2 if the arguments make no sense; `policy test`
+//! exits with 2 if the configuration makes none either, as 1 says that a peer is refused.
 
 mod check;
+mod policy;
 mod serve;
 
 use std::path::PathBuf;
@@ -11,6 +13,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config;
+use policy::PolicyCommand;
 
 /// A TURN relay and a signaling gateway in one binary, in front of a WebRTC inference backend.
 #[derive(Debug, Parser)]
@@ -26,6 +29,9 @@ enum Command {
     Serve(ConfigFile),
     /// Checks a configuration, explains what it means, and fails if it has an error.
     Check(ConfigFile),
+    /// Asks the peer policy of a configuration.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
 }
 
 #[derive(Debug, Args)]
@@ -46,16 +52,21 @@ pub fn run() -> ExitCode {
     let failure = match Arguments::parse().command {
         Command::Serve(file) => serve::run(&file),
         Command::Check(file) => check::run(&file),
+        Command::Policy(command) => return policy::run(&command),
     };
     match failure {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The errors of a configuration are several, one a line.
-            for line in format!("{error:#}").lines() {
-                eprintln!("error: {line}");
-            }
+            print_error(&error);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The errors of a configuration are several, one a line.
+fn print_error(error: &anyhow::Error) {
+    for line in format!("{error:#}").lines() {
+        eprintln!("error: {line}");
     }
 }
 

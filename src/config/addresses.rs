@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{Text, written_as_text};
 use crate::gateway::{BackendUrl, BackendUrlError};
-use crate::turn::peer_policy::PeerRule;
+use crate::turn::peer_policy::{ALL_PORTS, NamedRule, PeerRule};
 
 /// An address with a port that we listen on, such as `0.0.0.0:3478` or `[::]:3478`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -33,14 +33,14 @@ pub struct ExternalIp {
     pub private: Option<IpAddr>,
 }
 
-/// PeerPattern by network and ports: `10.0.0.0/8`, `10.0.0.7`, `10.0.0.7:5000-6000`, `[fd00::/8]:5000`.
+/// Peers by network or name, and ports: `10.0.0.0/8`, `10.0.0.7:5000-6000`, `[fd00::/8]:5000`, `host.internal:5000`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "Text", into = "String")]
-pub struct PeerPattern {
-    /// The addresses.
-    pub network: IpNet,
-    /// The ports; all of them unless written.
-    pub ports: RangeInclusive<u16>,
+pub enum PeerPattern {
+    /// A network and ports; all of them unless written.
+    Network(PeerRule),
+    /// A host name and ports; all of them unless written.
+    Name(NamedRule),
 }
 
 /// The base URL of the inference backend.
@@ -69,7 +69,7 @@ pub enum AddressError {
     MixedFamilies(String),
     /// Not a network with or without ports.
     #[error(
-        "`{0}` is not a peer rule; write one such as 10.0.0.7, 10.0.0.0/8, 10.0.0.7:5000-6000 or [fd00::/8]:5000"
+        "`{0}` is not a peer rule; write one such as 10.0.0.7, 10.0.0.0/8, 10.0.0.7:5000-6000, [fd00::/8]:5000 or a host name"
     )]
     Peer(String),
     /// An address where a network should stand.
@@ -169,6 +169,14 @@ impl FromStr for PeerPattern {
             }
             None => (written, None),
         };
+        let ports = match ports {
+            Some(ports) => read_ports(ports).ok_or_else(refused)?,
+            None => ALL_PORTS,
+        };
+        if is_host_name(network) && !written.starts_with('[') {
+            let name = network.to_ascii_lowercase();
+            return Ok(Self::Name(NamedRule { name, ports, addresses: Vec::new() }));
+        }
         let network = match network.parse::<IpAddr>() {
             Ok(address) => IpNet::from(address),
             Err(_) => network.parse().map_err(|_| refused())?,
@@ -176,35 +184,16 @@ impl FromStr for PeerPattern {
         if network.trunc() != network {
             return Err(AddressError::HostBits { text: text.to_owned(), network: network.trunc() });
         }
-        let ports = match ports {
-            Some(ports) => read_ports(ports).ok_or_else(refused)?,
-            None => ALL_PORTS,
-        };
-        Ok(Self { network, ports })
+        Ok(Self::Network(PeerRule { network, ports }))
     }
 }
 
 impl fmt::Display for PeerPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let one_host = self.network.prefix_len() == self.network.max_prefix_len();
-        let network = if one_host { self.network.addr().to_string() } else { self.network.to_string() };
-        if self.ports == ALL_PORTS {
-            return f.write_str(&network);
+        match self {
+            Self::Network(rule) => rule.fmt(f),
+            Self::Name(rule) => rule.fmt(f),
         }
-        match self.network {
-            IpNet::V4(_) => write!(f, "{network}:{}", self.ports.start())?,
-            IpNet::V6(_) => write!(f, "[{network}]:{}", self.ports.start())?,
-        }
-        if self.ports.start() != self.ports.end() {
-            write!(f, "-{}", self.ports.end())?;
-        }
-        Ok(())
-    }
-}
-
-impl From<PeerPattern> for PeerRule {
-    fn from(pattern: PeerPattern) -> Self {
-        Self { network: pattern.network, ports: pattern.ports }
     }
 }
 
@@ -247,7 +236,16 @@ fn read_ports(text: &str) -> Option<RangeInclusive<u16>> {
     (first <= last).then_some(first..=last)
 }
 
-const ALL_PORTS: RangeInclusive<u16> = 0..=u16::MAX;
+/// Whether the text can be a host name: no address ends in a label with a letter in it (RFC 1123 §2.1).
+fn is_host_name(text: &str) -> bool {
+    let labels = || text.strip_suffix('.').unwrap_or(text).split('.');
+    let is_label = |label: &str| {
+        let is_known = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        (1..=63).contains(&label.len()) && label.chars().all(is_known) && !label.starts_with('-')
+    };
+    let has_letter = |label: &str| label.contains(|c: char| c.is_ascii_alphabetic());
+    text.len() <= 253 && labels().all(is_label) && labels().next_back().is_some_and(has_letter)
+}
 
 #[cfg(test)]
 mod tests {
@@ -304,16 +302,38 @@ mod tests {
         for (text, network, ports) in cases {
             let pattern: PeerPattern = text.parse().unwrap();
             assert_eq!(pattern.to_string(), text);
-            assert_eq!(PeerRule::from(pattern), PeerRule { network: network.parse().unwrap(), ports });
+            let rule = PeerRule { network: network.parse().unwrap(), ports };
+            assert_eq!(pattern, PeerPattern::Network(rule));
         }
         assert_eq!("[fd00::7]".parse::<PeerPattern>().unwrap().to_string(), "fd00::7");
+    }
+
+    #[test]
+    fn reads_peer_rules_by_name() {
+        for (text, name, ports) in [
+            ("inference.internal", "inference.internal", ALL_PORTS),
+            ("backend:5000-6000", "backend", 5000..=6000),
+            ("4.backend_1.svc:80", "4.backend_1.svc", 80..=80),
+        ] {
+            let pattern: PeerPattern = text.parse().unwrap();
+            assert_eq!(pattern.to_string(), text);
+            let rule = NamedRule { name: name.into(), ports, addresses: Vec::new() };
+            assert_eq!(pattern, PeerPattern::Name(rule));
+        }
+        assert_eq!("Backend".parse::<PeerPattern>().unwrap().to_string(), "backend");
     }
 
     #[test]
     fn refuses_other_peer_rules() {
         for text in [
             "",
-            "host",
+            "ho st",
+            "host..internal",
+            "host:",
+            "[host]:80",
+            "-host",
+            "10.0.0.256",
+            "host/8",
             "10.0.0.0/33",
             "10.0.0.7:",
             "10.0.0.7:9-8",
@@ -324,9 +344,9 @@ mod tests {
             assert_eq!(text.parse::<PeerPattern>(), Err(AddressError::Peer(text.into())), "{text}");
         }
         assert_eq!(
-            AddressError::Peer("host".into()).to_string(),
-            "`host` is not a peer rule; \
-             write one such as 10.0.0.7, 10.0.0.0/8, 10.0.0.7:5000-6000 or [fd00::/8]:5000"
+            AddressError::Peer("10.0.0.256".into()).to_string(),
+            "`10.0.0.256` is not a peer rule; \
+             write one such as 10.0.0.7, 10.0.0.0/8, 10.0.0.7:5000-6000, [fd00::/8]:5000 or a host name"
         );
         assert_eq!(
             "10.1.2.3/8".parse::<PeerPattern>().unwrap_err().to_string(),

@@ -88,8 +88,10 @@ pub struct Turn {
     pub lifetimes: Lifetimes,
     /// What clients may use. Except for permissions and channels, 0 means as much as they like.
     pub limits: Limits,
-    /// Which peers media may be relayed to. A rule is an address or a network, with ports if need be: `10.0.0.7`,
-    /// `10.0.0.0/8`, `10.0.0.7:5000-6000`, `[fd00::/8]:5000`.
+    /// Which peers media may be relayed to. A rule is an address, a network or a host name, with ports if need be:
+    /// `10.0.0.7`, `10.0.0.0/8`, `10.0.0.7:5000-6000`, `[fd00::/8]:5000`, `inference.internal`. Names are looked up
+    /// every 30 seconds; an address that a name had counts for 10 minutes more. `turnpike policy test` says what the
+    /// rules mean for a peer.
     pub peers: Peers,
     /// A user with a lasting password, or with the keys derived from it. Repeat the table for each one.
     pub users: Vec<User>,

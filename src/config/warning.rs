@@ -88,7 +88,7 @@ pub(super) fn find(schema: &Schema) -> Vec<Warning> {
             found.push(Warning::ShortLifetime { name, value, standard });
         }
     }
-    let is_everything = |pattern: &&PeerPattern| pattern.network.prefix_len() == 0;
+    let is_everything = |pattern: &&PeerPattern| matches!(pattern, PeerPattern::Network(rule) if rule.network.prefix_len() == 0);
     found.extend(turn.peers.allow.iter().filter(is_everything).cloned().map(Warning::EveryPeerAllowed));
     let ports = turn.listen.iter().map(|address| address.0.port());
     found.extend(ports.filter(|port| turn.relay_ports.0.contains(port)).map(Warning::ListensAmongRelayPorts));

@@ -26,6 +26,7 @@ mod listeners;
 mod outbox;
 mod outputs;
 mod own_addresses;
+mod policy_handle;
 mod ports;
 mod quotas;
 mod relay_sockets;
@@ -45,11 +46,13 @@ use std::time::Instant;
 
 pub use error::StartError;
 pub use own_addresses::forbid_as_peer;
+pub use policy_handle::PolicyHandle;
 pub use settings::{QuotaSettings, Settings};
 
 use crate::sys::Waker;
 use crate::telemetry::Metrics;
 use crate::turn;
+use crate::turn::peer_policy::PeerPolicy;
 use shared::Shared;
 use worker::{Command, Worker};
 
@@ -57,6 +60,9 @@ use worker::{Command, Worker};
 #[derive(Debug)]
 pub struct Relay {
     local_addrs: Vec<SocketAddr>,
+    external: turn::ExternalAddresses,
+    /// The policy at the start.
+    peer_policy: PeerPolicy,
     workers: Vec<WorkerHandle>,
     running: Arc<AtomicUsize>,
 }
@@ -88,7 +94,8 @@ impl Relay {
         let local_addrs: Vec<SocketAddr> = groups[0].iter().map(|listener| listener.local_addr()).collect();
         let mut turn = turn.clone();
         for &listener in &local_addrs {
-            forbid_as_peer(&mut turn, listener).map_err(StartError::Interfaces)?;
+            forbid_as_peer(&mut turn.peer_policy, &turn.external_addresses, listener)
+                .map_err(StartError::Interfaces)?;
         }
         let on_failure: Arc<dyn Fn() + Send + Sync> = Arc::new(on_failure);
         let running = Arc::new(AtomicUsize::new(count));
@@ -113,7 +120,13 @@ impl Relay {
                 .map_err(|source| StartError::Worker { index, source })?;
             workers.push(WorkerHandle { commands, waker, thread: Some(thread) });
         }
-        Ok(Self { local_addrs, workers, running })
+        Ok(Self {
+            local_addrs,
+            external: turn.external_addresses,
+            peer_policy: turn.peer_policy,
+            workers,
+            running,
+        })
     }
 
     /// The addresses that clients reach, in the order of the settings.
@@ -124,6 +137,17 @@ impl Relay {
     /// A view that outlives this handle: whether every worker runs.
     pub fn health(&self) -> Health {
         Health { running: Arc::clone(&self.running), expected: self.workers.len() }
+    }
+
+    /// What brings new peer policies to the workers; make one only.
+    pub fn policy_handle(&self) -> PolicyHandle {
+        let mailbox = |worker: &WorkerHandle| (worker.commands.clone(), worker.waker.clone());
+        PolicyHandle {
+            listeners: self.local_addrs.clone(),
+            external: self.external.clone(),
+            present: self.peer_policy.clone(),
+            mailboxes: self.workers.iter().map(mailbox).collect(),
+        }
     }
 
     /// Ends every allocation and every worker, and waits for them.

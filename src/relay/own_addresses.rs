@@ -3,19 +3,25 @@
 use std::io;
 use std::net::SocketAddr;
 
-use crate::{sys, turn};
+use crate::sys;
+use crate::turn::ExternalAddresses;
+use crate::turn::peer_policy::PeerPolicy;
 
 /// Rules out a listener of this process as a peer, under every address that leads to it.
 ///
 /// A wildcard listener has all addresses that the machine has now; a NAT in front gives it the public ones too.
-pub fn forbid_as_peer(settings: &mut turn::Settings, listener: SocketAddr) -> io::Result<()> {
+pub fn forbid_as_peer(
+    policy: &mut PeerPolicy,
+    external: &ExternalAddresses,
+    listener: SocketAddr,
+) -> io::Result<()> {
     let mut addresses = vec![listener.ip()];
     if listener.ip().is_unspecified() {
         addresses.extend(sys::interface_addresses()?);
     }
-    addresses.extend(settings.external_addresses.public_addresses());
+    addresses.extend(external.public_addresses());
     for address in addresses {
-        settings.peer_policy.add_own_listener(SocketAddr::new(address, listener.port()));
+        policy.add_own_listener(SocketAddr::new(address, listener.port()));
     }
     Ok(())
 }
@@ -25,25 +31,27 @@ mod tests {
     use super::*;
     use crate::turn::peer_policy::Judgement;
 
-    fn judge(settings: &turn::Settings, peer: &str) -> Judgement {
-        settings.peer_policy.judge(peer.parse().unwrap())
+    fn judge(policy: &PeerPolicy, peer: &str) -> Judgement {
+        policy.judge(peer.parse().unwrap())
     }
 
     #[test]
     fn a_wildcard_listener_is_ruled_out_under_each_address() {
-        let mut settings = turn::Settings::default();
-        forbid_as_peer(&mut settings, "0.0.0.0:3478".parse().unwrap()).unwrap();
-        assert_eq!(judge(&settings, "127.0.0.1:3478"), Judgement::OwnListener);
-        assert_eq!(judge(&settings, "0.0.0.0:3478"), Judgement::OwnListener);
-        assert_ne!(judge(&settings, "127.0.0.1:3479"), Judgement::OwnListener);
+        let mut policy = PeerPolicy::default();
+        let listener = "0.0.0.0:3478".parse().unwrap();
+        forbid_as_peer(&mut policy, &ExternalAddresses::default(), listener).unwrap();
+        assert_eq!(judge(&policy, "127.0.0.1:3478"), Judgement::OwnListener);
+        assert_eq!(judge(&policy, "0.0.0.0:3478"), Judgement::OwnListener);
+        assert_ne!(judge(&policy, "127.0.0.1:3479"), Judgement::OwnListener);
     }
 
     #[test]
     fn the_public_address_in_front_is_ruled_out_as_well() {
-        let mut settings = turn::Settings::default();
-        settings.external_addresses.add("8.8.4.4".parse().unwrap(), None);
-        forbid_as_peer(&mut settings, "10.0.0.5:3478".parse().unwrap()).unwrap();
-        assert_eq!(judge(&settings, "8.8.4.4:3478"), Judgement::OwnListener);
-        assert_eq!(judge(&settings, "10.0.0.5:3478"), Judgement::OwnListener);
+        let mut policy = PeerPolicy::default();
+        let mut external = ExternalAddresses::default();
+        external.add("8.8.4.4".parse().unwrap(), None);
+        forbid_as_peer(&mut policy, &external, "10.0.0.5:3478".parse().unwrap()).unwrap();
+        assert_eq!(judge(&policy, "8.8.4.4:3478"), Judgement::OwnListener);
+        assert_eq!(judge(&policy, "10.0.0.5:3478"), Judgement::OwnListener);
     }
 }

@@ -22,6 +22,7 @@ use super::shared::Shared;
 use super::token::Token;
 use crate::sys::{Readiness, Ready, Received, Receiver, SendFailure, UdpSocket, Waker};
 use crate::telemetry::{Direction, DropReason, RelayStats};
+use crate::turn::peer_policy::PeerPolicy;
 use crate::turn::{self, FiveTuple, Icmp, Now};
 use crate::wire::{AddressFamily, ChannelData, Protocol, classify};
 
@@ -45,6 +46,8 @@ pub(super) struct Worker {
 pub(super) enum Command {
     /// End every allocation, then the thread.
     Stop,
+    /// Judge peers by this policy from now on.
+    SetPeerPolicy(Box<PeerPolicy>),
 }
 
 impl Worker {
@@ -99,7 +102,7 @@ impl Worker {
                 self.server.handle_timeout(self.now);
                 self.carry_out(None);
             }
-            if is_woken && self.is_told_to_stop() {
+            if is_woken && self.obey() {
                 self.end_all();
                 return true;
             }
@@ -121,10 +124,17 @@ impl Worker {
         }
     }
 
-    fn is_told_to_stop(&self) -> bool {
-        match self.commands.try_recv() {
-            Ok(Command::Stop) | Err(mpsc::TryRecvError::Disconnected) => true,
-            Err(mpsc::TryRecvError::Empty) => false,
+    /// Carries out the commands that have come; true when one of them is to stop.
+    fn obey(&mut self) -> bool {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::SetPeerPolicy(policy)) => {
+                    self.server.set_peer_policy(self.now, *policy);
+                    self.carry_out(None);
+                }
+                Ok(Command::Stop) | Err(mpsc::TryRecvError::Disconnected) => return true,
+                Err(mpsc::TryRecvError::Empty) => return false,
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use super::auth::Authenticated;
 use super::channel::Channels;
 use super::five_tuple::FiveTuple;
 use super::output::RelayRefusal;
+use super::peer_policy::PeerPolicy;
 use super::per_family::PerFamily;
 use super::permission::Permissions;
 use super::relay_wish::ReservationToken;
@@ -58,6 +59,14 @@ impl Allocation {
         // after 300 s.
         self.permissions.is_permitted(peer, now)
             || (self.permission_follows_channel && self.channels.lead_to(peer, now))
+    }
+
+    /// Ends the permissions and bindings of peers that may not be reached any more.
+    pub(super) fn end_forbidden(&mut self, policy: &PeerPolicy, now: Instant) {
+        self.permissions.keep(|peer| policy.may_permit(peer));
+        for channel in self.channels.iter_mut().filter(|channel| !policy.judge(channel.peer).is_allowed()) {
+            channel.until = channel.until.min(now);
+        }
     }
 
     /// Brings the routes in line with bindings and permissions, telling `change` what became different.

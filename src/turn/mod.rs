@@ -3,7 +3,7 @@
 //! # How to drive it
 //!
 //! 1. Give it one input: [`Server::handle_client`], [`Server::handle_peer`], [`Server::handle_icmp`],
-//!    [`Server::close`] or [`Server::handle_timeout`], each with the present time.
+//!    [`Server::close`], [`Server::set_peer_policy`] or [`Server::handle_timeout`], each with the present time.
 //! 2. Call [`Server::poll_output`] until it returns `None`, and carry out what it says. Outputs point into the
 //!    datagram that was just handled and into [`Server::scratch`], so drain them before the next input. The one
 //!    exception is [`Output::OpenRelay`]: answer it with [`Server::relay_opened`], then go on draining.
@@ -35,6 +35,7 @@ mod nonce;
 mod opaque_string;
 mod output;
 pub mod peer_policy;
+mod peer_rule;
 mod per_family;
 mod permission;
 mod recently_ended;

@@ -1,30 +1,31 @@
 //! `PeerPolicy`: which addresses may be relayed to, so that the relay is no way into private networks.
 //!
 //! The order of judgement: our own listeners are never peers; what is allowed wins; what is denied loses; of the rest
-//! only public unicast addresses pass. Addresses that carry an IPv4 address inside are judged by that one.
+//! only public unicast addresses pass. Addresses that carry an IPv4 address inside are judged by that one. Rules may
+//! name hosts; their addresses are looked up elsewhere and told by [`PeerPolicy::set_addresses`].
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use foldhash::fast::RandomState;
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{Ipv4Net, Ipv6Net};
+
+pub use super::peer_rule::{ALL_PORTS, AnyRule, NamedRule, PeerRule};
 
 /// Which peers may be reached; by default every public one.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PeerPolicy {
-    allowed: Vec<PeerRule>,
-    denied: Vec<PeerRule>,
+    allowed: Rules,
+    denied: Rules,
     own_listeners: HashSet<SocketAddr, RandomState>,
 }
 
-/// Some peers: a network and a range of ports.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PeerRule {
-    /// Their addresses.
-    pub network: IpNet,
-    /// Their ports.
-    pub ports: RangeInclusive<u16>,
+/// The rules that say one thing, in the order of their writing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Rules {
+    networks: Vec<PeerRule>,
+    names: Vec<NamedRule>,
 }
 
 /// Why a peer may or may not be reached.
@@ -42,6 +43,17 @@ pub enum Judgement {
     NotPublic,
 }
 
+/// A judgement with what led to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Explanation<'a> {
+    /// The judgement.
+    pub judgement: Judgement,
+    /// The address that was judged, without the disguises of IPv6.
+    pub canonical: IpAddr,
+    /// The rule that decided, if one did.
+    pub rule: Option<AnyRule<'a>>,
+}
+
 impl Judgement {
     /// Whether the peer may be reached.
     pub fn is_allowed(self) -> bool {
@@ -52,12 +64,35 @@ impl Judgement {
 impl PeerPolicy {
     /// Lets these peers be reached, whatever else is denied.
     pub fn allow(&mut self, rule: PeerRule) {
-        self.allowed.push(rule);
+        self.allowed.networks.push(rule);
     }
 
     /// Keeps these peers from being reached, unless a rule allows them.
     pub fn deny(&mut self, rule: PeerRule) {
-        self.denied.push(rule);
+        self.denied.networks.push(rule);
+    }
+
+    /// Lets the addresses of a name be reached, once they are known.
+    pub fn allow_name(&mut self, rule: NamedRule) {
+        self.allowed.names.push(rule);
+    }
+
+    /// Keeps the addresses of a name from being reached, once they are known.
+    pub fn deny_name(&mut self, rule: NamedRule) {
+        self.denied.names.push(rule);
+    }
+
+    /// The names of the rules.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.allowed.names.iter().chain(&self.denied.names).map(|rule| rule.name.as_str())
+    }
+
+    /// Tells which addresses a name has now.
+    pub fn set_addresses(&mut self, name: &str, addresses: &[IpAddr]) {
+        let rules = self.allowed.names.iter_mut().chain(&mut self.denied.names);
+        for rule in rules.filter(|rule| rule.name == name) {
+            rule.addresses = addresses.iter().copied().map(unwrap_embedded).collect();
+        }
     }
 
     /// Names an address and port that this process itself listens on.
@@ -73,38 +108,68 @@ impl PeerPolicy {
 
     /// Judges a peer.
     pub fn judge(&self, peer: SocketAddr) -> Judgement {
-        let ip = unwrap_embedded(peer.ip());
-        let port = peer.port();
-        if self.is_own_listener(peer) {
-            return Judgement::OwnListener;
-        }
-        self.judge_network(peer.ip(), ip, |rule| rule.ports.contains(&port))
+        self.explain(peer).judgement
     }
 
     /// Whether some port of this address may be reached, which is what a permission is for (RFC 8656 §9).
-    pub fn may_permit(&self, original: IpAddr) -> bool {
-        let ip = unwrap_embedded(original);
-        // A denial of some ports leaves the others, and Send and ChannelBind look at the port.
-        let is_whole = |rule: &PeerRule| *rule.ports.start() <= 1 && *rule.ports.end() == u16::MAX;
-        let is_allowed = self.allowed.iter().any(|rule| rule.network.contains(&ip));
-        let is_denied = self.denied.iter().any(|rule| rule.covers(original, ip) && is_whole(rule));
-        is_allowed || (!is_denied && is_public(original, ip))
+    pub fn may_permit(&self, peer: IpAddr) -> bool {
+        self.explain_address(peer).judgement.is_allowed()
     }
 
-    fn judge_network(&self, original: IpAddr, ip: IpAddr, has_port: impl Fn(&PeerRule) -> bool) -> Judgement {
-        if self.allowed.iter().any(|rule| rule.network.contains(&ip) && has_port(rule)) {
-            return Judgement::AllowedByRule;
+    /// Judges a peer and says why.
+    pub fn explain(&self, peer: SocketAddr) -> Explanation<'_> {
+        if self.is_own_listener(peer) {
+            let canonical = unwrap_embedded(peer.ip());
+            return Explanation { judgement: Judgement::OwnListener, canonical, rule: None };
         }
-        if self.denied.iter().any(|rule| rule.covers(original, ip) && has_port(rule)) {
-            return Judgement::DeniedByRule;
+        let has_port = |ports: &RangeInclusive<u16>| ports.contains(&peer.port());
+        self.explain_by_rules(peer.ip(), has_port, has_port)
+    }
+
+    /// Judges an address as [`may_permit`](Self::may_permit) does and says why.
+    pub fn explain_address(&self, peer: IpAddr) -> Explanation<'_> {
+        // A denial of some ports leaves the others, and Send and ChannelBind look at the port.
+        let is_whole = |ports: &RangeInclusive<u16>| *ports.start() <= 1 && *ports.end() == u16::MAX;
+        self.explain_by_rules(peer, |_| true, is_whole)
+    }
+
+    fn explain_by_rules(
+        &self,
+        original: IpAddr,
+        is_allowed_at: impl Fn(&RangeInclusive<u16>) -> bool,
+        is_denied_at: impl Fn(&RangeInclusive<u16>) -> bool,
+    ) -> Explanation<'_> {
+        let canonical = unwrap_embedded(original);
+        let explain = |judgement, rule| Explanation { judgement, canonical, rule };
+        // An allowed wrapper, such as all of NAT64, does not allow the private addresses that it may hold.
+        if let Some(rule) = self.allowed.find(canonical, canonical, is_allowed_at) {
+            return explain(Judgement::AllowedByRule, Some(rule));
         }
-        if is_public(original, ip) { Judgement::AllowedAsPublic } else { Judgement::NotPublic }
+        if let Some(rule) = self.denied.find(original, canonical, is_denied_at) {
+            return explain(Judgement::DeniedByRule, Some(rule));
+        }
+        if is_public(original, canonical) {
+            explain(Judgement::AllowedAsPublic, None)
+        } else {
+            explain(Judgement::NotPublic, None)
+        }
     }
 }
 
-impl PeerRule {
-    fn covers(&self, original: IpAddr, unwrapped: IpAddr) -> bool {
-        self.network.contains(&original) || self.network.contains(&unwrapped)
+impl Rules {
+    fn find(
+        &self,
+        original: IpAddr,
+        canonical: IpAddr,
+        has_ports: impl Fn(&RangeInclusive<u16>) -> bool,
+    ) -> Option<AnyRule<'_>> {
+        let mut networks = self.networks.iter();
+        let network = networks.find(|rule| rule.covers(original, canonical) && has_ports(&rule.ports));
+        let mut names = self.names.iter();
+        network.map(AnyRule::Network).or_else(|| {
+            let name = names.find(|rule| rule.addresses.contains(&canonical) && has_ports(&rule.ports));
+            name.map(AnyRule::Name)
+        })
     }
 }
 
@@ -293,5 +358,45 @@ mod tests {
         let mut policy = PeerPolicy::default();
         policy.deny(rule("64:ff9b::/96", 0..=65535));
         assert_eq!(judge(&policy, "64:ff9b::808:808"), Judgement::DeniedByRule);
+    }
+
+    #[test]
+    fn a_name_stands_for_the_addresses_that_it_has_now() {
+        let mut policy = PeerPolicy::default();
+        let name = |name: &str, ports| NamedRule { name: name.into(), ports, addresses: Vec::new() };
+        policy.allow_name(name("inference.internal", 5000..=5000));
+        policy.deny_name(name("bad.example", ALL_PORTS));
+        assert_eq!(policy.names().collect::<Vec<_>>(), ["inference.internal", "bad.example"]);
+        assert_eq!(judge(&policy, "10.0.0.7"), Judgement::NotPublic);
+
+        policy
+            .set_addresses("inference.internal", &["10.0.0.7".parse().unwrap(), "fd00::7".parse().unwrap()]);
+        policy.set_addresses("bad.example", &["8.8.8.8".parse().unwrap()]);
+        assert_eq!(judge(&policy, "10.0.0.7"), Judgement::AllowedByRule);
+        assert_eq!(judge(&policy, "::ffff:10.0.0.7"), Judgement::AllowedByRule);
+        assert_eq!(judge(&policy, "fd00::7"), Judgement::AllowedByRule);
+        assert_eq!(policy.judge("10.0.0.7:5001".parse().unwrap()), Judgement::NotPublic);
+        assert_eq!(judge(&policy, "8.8.8.8"), Judgement::DeniedByRule);
+        assert!(policy.may_permit("10.0.0.7".parse().unwrap()));
+        assert!(!policy.may_permit("8.8.8.8".parse().unwrap()));
+
+        policy.set_addresses("inference.internal", &["10.0.0.8".parse().unwrap()]);
+        assert_eq!(judge(&policy, "10.0.0.7"), Judgement::NotPublic);
+    }
+
+    #[test]
+    fn an_explanation_names_the_rule_and_the_address_that_was_judged() {
+        let mut policy = PeerPolicy::default();
+        policy.allow(rule("10.0.0.0/8", 5000..=6000));
+        policy.deny(rule("10.1.0.0/16", ALL_PORTS));
+        let explain = |peer: &str| {
+            let explanation = policy.explain(peer.parse().unwrap());
+            let rule = explanation.rule.map(|rule| rule.to_string()).unwrap_or_default();
+            format!("{:?} {} {rule}", explanation.judgement, explanation.canonical)
+        };
+        assert_eq!(explain("[::ffff:10.0.0.7]:5000"), "AllowedByRule 10.0.0.7 10.0.0.0/8:5000-6000");
+        assert_eq!(explain("10.1.0.7:80"), "DeniedByRule 10.1.0.7 10.1.0.0/16");
+        assert_eq!(explain("[2002:7f00:1::]:80"), "NotPublic 127.0.0.1 ");
+        assert_eq!(explain("8.8.8.8:80"), "AllowedAsPublic 8.8.8.8 ");
     }
 }

@@ -41,6 +41,11 @@ impl Permissions {
         }
     }
 
+    /// Ends the permissions of all other peers.
+    pub(super) fn keep(&mut self, may_stay: impl Fn(IpAddr) -> bool) {
+        self.0.retain(|permission| may_stay(permission.peer));
+    }
+
     /// When the permission of a peer ends.
     pub(super) fn until(&self, peer: IpAddr) -> Option<Instant> {
         self.0.iter().find(|permission| permission.peer == peer).map(|permission| permission.until)

@@ -13,6 +13,7 @@ use super::auth::{Authenticated, Authenticator};
 use super::five_tuple::{AllocationId, FiveTuple, Now};
 use super::opaque_string::opaque_string;
 use super::output::{DropReason, EndReason, Output};
+use super::peer_policy::PeerPolicy;
 use super::recently_ended::RecentlyEnded;
 use super::reject::Reject;
 use super::settings::Settings;
@@ -122,6 +123,16 @@ impl Server {
     pub fn close(&mut self, allocation: AllocationId, reason: EndReason) {
         self.begin_input();
         self.end(allocation, reason);
+    }
+
+    /// Judges peers by another policy from now on; what it forbids ends at once.
+    pub fn set_peer_policy(&mut self, now: Now, policy: PeerPolicy) {
+        self.begin_input();
+        let allocations: Vec<AllocationId> = self.allocations().collect();
+        for id in allocations {
+            self.update(id, now, |allocation| allocation.end_forbidden(&policy, now.instant));
+        }
+        self.settings.peer_policy = policy;
     }
 
     /// The allocations that there are.

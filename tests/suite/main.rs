@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod cli;
+mod limits;
+mod peer_policy;
 mod relay;
 mod support;
 mod turn_client_proto;

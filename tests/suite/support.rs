@@ -67,10 +67,12 @@ pub(crate) fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     (buffer, from)
 }
 
-/// Alice.
+/// Alice, or whoever she is made to be.
 pub(crate) struct Client {
     pub(crate) socket: UdpSocket,
     server: SocketAddr,
+    username: String,
+    password: String,
     nonce: Vec<u8>,
     transaction: u8,
 }
@@ -82,7 +84,13 @@ impl Client {
 
     /// Alice behind this socket.
     pub(crate) fn on(socket: UdpSocket, server: SocketAddr) -> Self {
-        Self { socket, server, nonce: Vec::new(), transaction: 0 }
+        let (username, password) = ("alice".into(), "wonderland".into());
+        Self { socket, server, username, password, nonce: Vec::new(), transaction: 0 }
+    }
+
+    /// The same client under another name.
+    pub(crate) fn named(self, username: String, password: String) -> Self {
+        Self { username, password, ..self }
     }
 
     /// Sends a request, authenticating when asked to; returns the answer.
@@ -106,10 +114,10 @@ impl Client {
         let writer = write(MessageWriter::begin(&mut request, method, Class::Request, transaction));
         if !self.nonce.is_empty() {
             writer
-                .bytes(attribute::USERNAME, b"alice")
+                .bytes(attribute::USERNAME, self.username.as_bytes())
                 .bytes(attribute::REALM, b"example.org")
                 .bytes(attribute::NONCE, &self.nonce)
-                .sign(&Key::long_term(b"alice", "example.org", "wonderland"));
+                .sign(&Key::long_term(self.username.as_bytes(), "example.org", &self.password));
         }
         self.socket.send_to(&request, self.server).unwrap();
         let (answer, from) = receive(&self.socket);

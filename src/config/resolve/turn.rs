@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::credentials::{credentials, password_algorithms};
 use super::{Rules, Unique, listeners};
-use crate::config::addresses::ExternalIp;
+use crate::config::addresses::{ExternalIp, PeerPattern};
 use crate::config::error::Cause;
 use crate::config::schema::{ChannelNumbers, Lifetimes, Turn};
 use crate::config::secrets::Source;
@@ -151,11 +151,17 @@ fn nonce_key(source: &Source<'_>, rules: &mut Rules<'_>) -> Option<[u8; 32]> {
 
 fn peer_policy(written: &Turn) -> PeerPolicy {
     let mut policy = PeerPolicy::default();
-    for pattern in &written.peers.allow {
-        policy.allow(pattern.clone().into());
+    for pattern in written.peers.allow.iter().cloned() {
+        match pattern {
+            PeerPattern::Network(rule) => policy.allow(rule),
+            PeerPattern::Name(rule) => policy.allow_name(rule),
+        }
     }
-    for pattern in &written.peers.deny {
-        policy.deny(pattern.clone().into());
+    for pattern in written.peers.deny.iter().cloned() {
+        match pattern {
+            PeerPattern::Network(rule) => policy.deny(rule),
+            PeerPattern::Name(rule) => policy.deny_name(rule),
+        }
     }
     policy
 }

@@ -56,7 +56,7 @@ limits = [{ channels = 1 }]
 [turn.lifetimes]
 nonce = 10
 [turn.peers]
-allow = ["10.0.0.0/8", "host", "10.0.0.7", "10.1.0.0/8"]
+allow = ["10.0.0.0/8", "h!st", "10.0.0.7", "10.1.0.0/8"]
 [turn.users]
 name = "alice"
 "#;
@@ -71,8 +71,8 @@ name = "alice"
         "turnpike.toml:9:10: turn.limits: is a section that exists once; write its header in single brackets, […]",
         "turnpike.toml:11:9: turn.lifetimes.nonce: `10` is not a length of time; \
          write numbers with units, such as 500ms, 5s, 10m or 1h30m",
-        "turnpike.toml:13:24: turn.peers.allow[1]: `host` is not a peer rule; \
-         write one such as 10.0.0.7, 10.0.0.0/8, 10.0.0.7:5000-6000 or [fd00::/8]:5000",
+        "turnpike.toml:13:24: turn.peers.allow[1]: `h!st` is not a peer rule; \
+         write one such as 10.0.0.7, 10.0.0.0/8, 10.0.0.7:5000-6000, [fd00::/8]:5000 or a host name",
         "turnpike.toml:13:44: turn.peers.allow[3]: `10.1.0.0/8` has bits beyond its prefix; \
          write 10.0.0.0/8 for the network, or the address without a prefix",
         "turnpike.toml:14:1: turn.users: is a repeated section; \

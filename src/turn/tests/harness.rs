@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::secret::Secret;
-use crate::turn::peer_policy::PeerRule;
+use crate::turn::peer_policy::{PeerPolicy, PeerRule};
 use crate::turn::{
     AllocationId, DropReason, EndReason, FiveTuple, NonceKeys, Now, OpenRelay, OpenedRelay, Output,
     PerFamily, RelayPort, RelayRefusal, RelayWish, ReservationToken, Server, Settings, StrangerLimit,
@@ -193,6 +193,11 @@ impl Harness {
             Some(Seen::Reply(answer)) => answer,
             other => panic!("no answer but {other:?}"),
         }
+    }
+
+    pub(super) fn set_peer_policy(&mut self, policy: PeerPolicy) -> Vec<Seen> {
+        self.server.set_peer_policy(self.now, policy);
+        self.drain(&[])
     }
 
     pub(super) fn peer_sends(&mut self, peer: SocketAddr, payload_len: u16) -> Vec<Seen> {

@@ -2,6 +2,7 @@
 
 use super::harness::*;
 use crate::turn::DropReason;
+use crate::turn::peer_policy::{PeerPolicy, PeerRule};
 use crate::wire::Method;
 use crate::wire::attribute::XOR_PEER_ADDRESS;
 
@@ -117,4 +118,21 @@ fn one_permission_too_many_is_508_and_changes_nothing() {
     assert_eq!(net.bind(&alice, 0x4000, "10.0.0.3:1"), 508, "a channel brings a permission");
     net.seconds(300);
     assert_eq!(net.permit(&alice, "10.0.0.3:1"), 0, "the others have ended");
+}
+
+#[test]
+fn a_new_policy_ends_what_it_forbids_and_leaves_the_rest() {
+    let mut net = Harness::new();
+    let alice = net.allocated_alice();
+    assert_eq!(net.bind(&alice, 0x4000, "10.0.0.1:1"), 0);
+    assert_eq!(net.bind(&alice, 0x4001, "10.0.0.2:1"), 0);
+    let mut policy = PeerPolicy::default();
+    policy.allow(PeerRule { network: "10.0.0.2/32".parse().unwrap(), ports: 0..=65535 });
+
+    assert_eq!(net.set_peer_policy(policy), [Seen::CloseRoute(0x4000)]);
+    let (gone, kept) = ("10.0.0.1:1".parse().unwrap(), "10.0.0.2:1".parse().unwrap());
+    assert_eq!(net.peer_sends(gone, 5), [Seen::Drop(DropReason::NoPermission)]);
+    assert!(matches!(net.peer_sends(kept, 5)[..], [Seen::Indicate { .. }]));
+    assert_eq!(net.bind(&alice, 0x4000, "10.0.0.1:1"), 403);
+    assert_eq!(net.bind(&alice, 0x4001, "10.0.0.2:1"), 0);
 }
