@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use anyhow::anyhow;
 
 use super::ConfigFile;
-use crate::config::schema::{Gateway, LogFormat, Schema, Turn};
+use crate::config::schema::{Gateway, Limits, LogFormat, Schema, Turn};
+use crate::config::units::BitRate;
 use crate::config::{Settings, Written};
 use crate::tls;
 
@@ -86,12 +87,48 @@ fn explain_turn(out: &mut String, turn: &Turn) -> fmt::Result {
         "nonces",
         if shared { "from the shared secret" } else { "from a random secret of each start" },
     )?;
+    explain_limits(out, &turn.limits)?;
     line(out, "peers", "public addresses; private and special ones are refused")?;
     if !turn.peers.allow.is_empty() {
         line(out, "", format_args!("allowed: {}", list(&turn.peers.allow)))?;
     }
     if !turn.peers.deny.is_empty() {
         line(out, "", format_args!("denied: {}", list(&turn.peers.deny)))?;
+    }
+    Ok(())
+}
+
+/// The limits that are set; those of one allocation are known to few.
+fn explain_limits(out: &mut String, limits: &Limits) -> fmt::Result {
+    let mut set = Vec::new();
+    for (count, what) in [
+        (limits.allocations, "allocations"),
+        (limits.allocations_per_user, "allocations for each user"),
+        (limits.allocations_per_source, "allocations for each source"),
+    ] {
+        if count > 0 {
+            set.push(format!("{count} {what}"));
+        }
+    }
+    for (rate, what) in [
+        (limits.bandwidth, "in total"),
+        (limits.bandwidth_per_user, "for each user"),
+        (limits.bandwidth_per_allocation, "for each allocation"),
+    ] {
+        if rate > BitRate(0) {
+            set.push(format!("{rate}/s {what}"));
+        }
+    }
+    for (rate, what) in [
+        (limits.unauthenticated_per_second, "unauthenticated answers/s for each source"),
+        (limits.bindings_per_second, "Binding answers/s for each source"),
+    ] {
+        if rate > 0 {
+            set.push(format!("{rate} {what}"));
+        }
+    }
+    for (index, limit) in set.iter().enumerate() {
+        line(out, if index == 0 { "limits" } else { "" }, limit)?;
     }
     Ok(())
 }
@@ -127,6 +164,9 @@ mod tests {
     const CONFIG: &str = r#"
 [turn]
 external_ip = ["203.0.113.7/10.0.0.5"]
+[turn.limits]
+allocations_per_user = 8
+bandwidth_per_allocation = "5Mbit"
 [turn.peers]
 allow = ["10.0.0.0/8"]
 [[turn.users]]
@@ -150,6 +190,10 @@ turn
   token keys   none
   algorithms   sha256, md5
   nonces       from a random secret of each start
+  limits       8 allocations for each user
+               5Mbit/s for each allocation
+               10 unauthenticated answers/s for each source
+               100 Binding answers/s for each source
   peers        public addresses; private and special ones are refused
                allowed: 10.0.0.0/8
 gateway

@@ -19,7 +19,7 @@ pub(super) enum PolicyCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct Test {
-    /// The peer, such as 10.0.0.7, 10.0.0.7:5000 or [fd00::7]:5000; without a port, whether some port may be reached.
+    /// The peer, such as `10.0.0.7`, `10.0.0.7:5000` or `[fd00::7]:5000`; without a port, whether some port may be reached.
     #[arg(value_name = "ADDRESS[:PORT]")]
     peer: Peer,
     #[command(flatten)]

@@ -5,7 +5,7 @@ use super::schema::{
     Admin, ChannelNumbers, Gateway, Lifetimes, Limits, Log, LogFormat, PasswordAlgorithm, Peers, Timeouts,
     Tls, Turn,
 };
-use super::units::{ByteSize, HumanDuration, PortRange, Workers};
+use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::{gateway, relay, telemetry, turn};
 
 impl Default for Turn {
@@ -67,13 +67,16 @@ impl Default for Lifetimes {
 impl Default for Limits {
     fn default() -> Self {
         let turn = turn::Settings::default();
-        let quotas = relay::Settings::default().quotas;
+        let relay::Settings { quotas, bandwidth, .. } = relay::Settings::default();
         Self {
             permissions: turn.max_permissions,
             channels: turn.max_channels,
             allocations: quotas.total,
             allocations_per_user: quotas.per_user,
             allocations_per_source: quotas.per_source,
+            bandwidth: BitRate(bandwidth.total),
+            bandwidth_per_user: BitRate(bandwidth.per_user),
+            bandwidth_per_allocation: BitRate(bandwidth.per_allocation),
             unauthenticated_per_second: turn.unauthenticated_per_second,
             bindings_per_second: turn.bindings_per_second,
         }

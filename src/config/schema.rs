@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::addresses::{Address, Backend, ExternalIp, ListenAddress, PeerPattern};
-use super::units::{ByteSize, HumanDuration, PortRange, Workers};
+use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::secret::Secret;
 
 /// The whole file.
@@ -138,6 +138,13 @@ pub struct Limits {
     /// Allocations that one source may have: an IPv4 address, or an IPv6 network of 64 bits. One more is refused with
     /// 486. A whole office may stand behind one address.
     pub allocations_per_source: usize,
+    /// Payload that all allocations together may relay in bits a second, both directions added, such as `1Gbit`. What is
+    /// beyond is dropped; allocations that want less than an equal share lose nothing, and the others get alike.
+    pub bandwidth: BitRate,
+    /// The same for each user, over all its allocations.
+    pub bandwidth_per_user: BitRate,
+    /// The same for each allocation, such as `5Mbit`.
+    pub bandwidth_per_allocation: BitRate,
     /// Answers a second to those of one source who have not shown who they are (401, 400, 438), 0 to 100000. Three times
     /// as many may come at once; what goes beyond is dropped, for the source may be forged. Each client that connects
     /// needs one.

@@ -21,6 +21,11 @@ pub struct HumanDuration(pub Duration);
 #[serde(try_from = "Text", into = "String")]
 pub struct ByteSize(pub usize);
 
+/// A number of bits a second: `0`, or with the unit `bit`, `kbit`, `Mbit` or `Gbit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
+#[serde(try_from = "Text", into = "String")]
+pub struct BitRate(pub u64);
+
 /// Ports from the first to the last, such as `49152-65535`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "Text", into = "String")]
@@ -31,7 +36,7 @@ pub struct PortRange(pub RangeInclusive<u16>);
 #[serde(try_from = "Text", into = "String")]
 pub struct Workers(pub Option<NonZeroUsize>);
 
-written_as_text!(HumanDuration, ByteSize, PortRange, Workers);
+written_as_text!(HumanDuration, ByteSize, BitRate, PortRange, Workers);
 
 /// Why a text is not the quantity that it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +47,11 @@ pub enum UnitError {
     /// Not a number of bytes.
     #[error("`{0}` is not a size; write bytes as a plain number or with a unit, such as 256KiB or 4MiB")]
     ByteSize(String),
+    /// Not a number of bits a second.
+    #[error(
+        "`{0}` is not a bandwidth; write bits a second with a unit, such as 500kbit, 5Mbit or 1Gbit, or 0"
+    )]
+    BitRate(String),
     /// Not two ports.
     #[error("`{0}` is not a range of ports; write the first and the last, such as 49152-65535")]
     PortRange(String),
@@ -122,6 +132,32 @@ impl fmt::Display for ByteSize {
     }
 }
 
+impl FromStr for BitRate {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let refused = || UnitError::BitRate(text.to_owned());
+        let (number, name) = split_number(text).ok_or_else(refused)?;
+        let name = name.strip_prefix(' ').unwrap_or(name);
+        // Without a unit nobody knows whether bits or bytes are meant.
+        if name.is_empty() {
+            return if number == 0 { Ok(Self(0)) } else { Err(refused()) };
+        }
+        let (_, factor) = RATE_UNITS.into_iter().find(|(known, _)| *known == name).ok_or_else(refused)?;
+        number.checked_mul(factor).map(Self).ok_or_else(refused)
+    }
+}
+
+impl fmt::Display for BitRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = |unit: &(&str, u64)| self.0 >= unit.1 && self.0.is_multiple_of(unit.1);
+        match RATE_UNITS.into_iter().find(whole) {
+            Some((name, factor)) => write!(f, "{}{name}", self.0 / factor),
+            None => f.write_str("0"),
+        }
+    }
+}
+
 impl FromStr for PortRange {
     type Err = UnitError;
 
@@ -182,6 +218,10 @@ const TIME_UNITS: [(&str, Duration); 5] = [
 /// Powers of 1024 only: with `MB` nobody knows which power a program means.
 const SIZE_UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
+/// Powers of 1000, as networks are measured.
+const RATE_UNITS: [(&str, u64); 4] =
+    [("Gbit", 1_000_000_000), ("Mbit", 1_000_000), ("kbit", 1000), ("bit", 1)];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,6 +270,24 @@ mod tests {
         assert_eq!(
             UnitError::ByteSize("4M".into()).to_string(),
             "`4M` is not a size; write bytes as a plain number or with a unit, such as 256KiB or 4MiB"
+        );
+    }
+
+    #[test]
+    fn reads_bandwidths() {
+        for (text, bits) in
+            [("0", 0), ("1bit", 1), ("500kbit", 500_000), ("5Mbit", 5_000_000), ("1Gbit", 1_000_000_000)]
+        {
+            assert_eq!(text.parse(), Ok(BitRate(bits)), "{text}");
+            assert_eq!(BitRate(bits).to_string(), text);
+        }
+        assert_eq!("1500 kbit".parse::<BitRate>().unwrap().to_string(), "1500kbit");
+        for text in ["", "5", "5M", "5Mbps", "5MB", "1.5Mbit", "-1kbit", "99999999999Gbit"] {
+            assert_eq!(text.parse::<BitRate>(), Err(UnitError::BitRate(text.into())));
+        }
+        assert_eq!(
+            UnitError::BitRate("5M".into()).to_string(),
+            "`5M` is not a bandwidth; write bits a second with a unit, such as 500kbit, 5Mbit or 1Gbit, or 0"
         );
     }
 

@@ -20,7 +20,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "this room owns a clock: turn is told the time from here")]
 
+mod bandwidth;
 mod error;
+mod fair_share;
 mod fast_path;
 mod listeners;
 mod outbox;
@@ -35,6 +37,8 @@ mod ring;
 mod settings;
 mod shared;
 mod token;
+mod token_bucket;
+mod user_buckets;
 mod worker;
 
 use std::net::SocketAddr;
@@ -47,7 +51,7 @@ use std::time::Instant;
 pub use error::StartError;
 pub use own_addresses::forbid_as_peer;
 pub use policy_handle::PolicyHandle;
-pub use settings::{QuotaSettings, Settings};
+pub use settings::{BandwidthSettings, QuotaSettings, Settings};
 
 use crate::sys::Waker;
 use crate::telemetry::Metrics;
@@ -83,7 +87,7 @@ impl Relay {
         on_failure: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
         let count = settings.workers.map_or_else(available_cores, NonZeroUsize::get);
-        let shared = Shared::new(settings, turn).map_err(StartError::Randomness)?;
+        let shared = Shared::new(settings, turn, count).map_err(StartError::Randomness)?;
         metrics.watch_relay_ports({
             let ports = Arc::clone(&shared.ports);
             move || ports.count(Instant::now())
@@ -103,7 +107,7 @@ impl Relay {
         for (index, listeners) in groups.into_iter().enumerate() {
             let (commands, mailbox) = std::sync::mpsc::channel();
             let stats = metrics.register_worker();
-            let worker = Worker::new(settings, &turn, listeners, &shared, stats, mailbox)
+            let worker = Worker::new(index, settings, &turn, listeners, &shared, stats, mailbox)
                 .map_err(|source| StartError::Worker { index, source })?;
             let waker = worker.waker();
             let alive = Alive {

@@ -1,13 +1,15 @@
 //! What a worker does about the outputs of `turn`: answers, relay sockets, routes, beginnings and ends.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 
 use super::outbox::{Bytes, Cargo, Outgoing, Via};
 use super::report;
 use super::ring::Ring;
-use super::worker::{Worker, to_peer};
+use super::worker::Worker;
 use crate::telemetry::Direction;
 use crate::turn::{AllocationId, EndReason, FiveTuple, OpenRelay, Output};
+use crate::wire::AddressFamily;
 
 /// The datagram that outputs of `turn` speak of.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +44,7 @@ impl Worker {
                     let Some(Input { slot, .. }) = input else { continue };
                     let start = Ring::payload_start(slot);
                     let bytes = start + payload.start..start + payload.end;
-                    self.outbox.push(to_peer(allocation.index, peer, bytes, may_fragment));
+                    self.push_to_peer(allocation.index, peer, bytes, may_fragment);
                 }
                 Output::Notify { to, message } => {
                     let Some(Input { listener, .. }) = input else { continue };
@@ -76,10 +78,14 @@ impl Worker {
         if let Err(refusal) = &opened {
             report::refused(&self.stats, *refusal);
         }
+        let flow = self.bandwidth.as_ref().map(|bandwidth| bandwidth.flow_of(request.account()));
         let told = opened.as_ref().map(|opened| opened.relay).map_err(|refusal| *refusal);
         let allocation = self.server.relay_opened(self.now, request, told);
         if let (Ok(opened), Some(allocation)) = (opened, allocation) {
             self.relays.insert(allocation, opened, &self.readiness);
+            if let Some((bandwidth, flow)) = self.bandwidth.as_mut().zip(flow) {
+                bandwidth.begin(allocation.index, flow);
+            }
         }
     }
 
@@ -87,6 +93,9 @@ impl Worker {
         // What was accepted before the end still goes out, and is counted.
         self.send();
         self.relays.close(allocation);
+        if let Some(bandwidth) = &mut self.bandwidth {
+            bandwidth.end(allocation.index);
+        }
         if let Some(flow) = self.fast_path.end(allocation) {
             report::ended(&self.stats, allocation, reason, self.now.instant - flow.began, flow.traffic);
         }
@@ -114,6 +123,28 @@ impl Worker {
         });
     }
 
+    /// Queues data for a peer, which is sent from where it lies in the ring.
+    pub(super) fn push_to_peer(
+        &mut self,
+        flow: u32,
+        peer: SocketAddr,
+        bytes: Range<usize>,
+        may_fragment: bool,
+    ) {
+        let payload_bytes = bytes.len() as u64;
+        if !self.has_bandwidth(flow, payload_bytes) {
+            return;
+        }
+        self.outbox.push(Outgoing {
+            via: Via::Relay(flow, AddressFamily::of(peer.ip())),
+            to: peer,
+            from: None,
+            bytes: Bytes::Ring(bytes),
+            may_fragment,
+            cargo: Cargo::Data { flow, direction: Direction::ToPeer, payload_bytes },
+        });
+    }
+
     /// Queues data for a client, wrapped as it must be.
     pub(super) fn push_to_client(
         &mut self,
@@ -123,14 +154,25 @@ impl Worker {
         bytes: Bytes,
         payload_len: usize,
     ) {
+        let payload_bytes = payload_len as u64;
+        if !self.has_bandwidth(flow, payload_bytes) {
+            return;
+        }
         self.outbox.push(Outgoing {
             via: Via::Listener(listener),
             to: client.client,
             from: self.source(listener, client),
             bytes,
             may_fragment: true,
-            cargo: Cargo::Data { flow, direction: Direction::ToClient, payload_bytes: payload_len as u64 },
+            cargo: Cargo::Data { flow, direction: Direction::ToClient, payload_bytes },
         });
+    }
+
+    /// Whether this much may be relayed for an allocation now; if not, it is dropped and counted.
+    fn has_bandwidth(&mut self, flow: u32, payload_bytes: u64) -> bool {
+        let Some(bandwidth) = &mut self.bandwidth else { return true };
+        let taken = bandwidth.take(self.now.instant, flow, payload_bytes);
+        taken.inspect_err(|&reason| self.stats.dropped(reason, 1)).is_ok()
     }
 
     /// The address that a client must see, where its listener has several.

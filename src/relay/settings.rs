@@ -22,6 +22,19 @@ pub struct Settings {
     pub relay_buffer_bytes: usize,
     /// How many allocations there may be.
     pub quotas: QuotaSettings,
+    /// How much may be relayed.
+    pub bandwidth: BandwidthSettings,
+}
+
+/// How much payload may be relayed, both directions together, in bits a second; zero, the default, is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BandwidthSettings {
+    /// For each allocation.
+    pub per_allocation: u64,
+    /// For each user, over all its allocations.
+    pub per_user: u64,
+    /// In total; where that is too little, all get alike.
+    pub total: u64,
 }
 
 /// How many allocations there may be; zero, the default, is no limit.
@@ -45,6 +58,7 @@ impl Default for Settings {
             listener_buffer_bytes: 4 << 20,
             relay_buffer_bytes: 256 << 10,
             quotas: QuotaSettings::default(),
+            bandwidth: BandwidthSettings::default(),
         }
     }
 }

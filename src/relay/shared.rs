@@ -1,8 +1,10 @@
-//! `Shared`: the little that workers share, none of it touched by data on its way.
+//! `Shared`: the little that workers share; data on its way touches none of it, but for the bandwidth's atomics.
 
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
+use super::bandwidth::SharedBandwidth;
 use super::ports::RelayPorts;
 use super::quotas::Quotas;
 use super::settings::Settings;
@@ -18,16 +20,19 @@ pub(super) struct Shared {
     pub(super) quotas: Arc<Quotas>,
     /// How often strangers were answered.
     pub(super) stranger_limit: Arc<StrangerLimit>,
+    /// How much users and all together relay, if that is limited.
+    pub(super) bandwidth: Option<Arc<SharedBandwidth>>,
 }
 
 impl Shared {
-    pub(super) fn new(settings: &Settings, turn: &turn::Settings) -> io::Result<Self> {
+    pub(super) fn new(settings: &Settings, turn: &turn::Settings, workers: usize) -> io::Result<Self> {
         let seed = random_seed()?;
         let stranger_seed = seed.iter().fold(0, |seed, &byte| seed << 8 | u64::from(byte));
         Ok(Self {
             ports: Arc::new(RelayPorts::new(settings.relay_ports.clone())),
             quotas: Arc::new(Quotas::new(settings.quotas)),
             stranger_limit: Arc::new(StrangerLimit::new(turn, stranger_seed)),
+            bandwidth: SharedBandwidth::new(&settings.bandwidth, workers, Instant::now()).map(Arc::new),
         })
     }
 }

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -12,8 +11,9 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 use tracing::{debug, error};
 
+use super::bandwidth::Bandwidth;
 use super::fast_path::FastPath;
-use super::outbox::{Bytes, Cargo, Outbox, Outgoing, Via};
+use super::outbox::{Bytes, Cargo, Outbox, Via};
 use super::outputs::Input;
 use super::relay_sockets::RelaySockets;
 use super::ring::{Ring, SLOTS};
@@ -21,7 +21,7 @@ use super::settings::Settings;
 use super::shared::Shared;
 use super::token::Token;
 use crate::sys::{Readiness, Ready, Received, Receiver, SendFailure, UdpSocket, Waker};
-use crate::telemetry::{Direction, DropReason, RelayStats};
+use crate::telemetry::{DropReason, RelayStats};
 use crate::turn::peer_policy::PeerPolicy;
 use crate::turn::{self, FiveTuple, Icmp, Now};
 use crate::wire::{AddressFamily, ChannelData, Protocol, classify};
@@ -34,6 +34,7 @@ pub(super) struct Worker {
     pub(super) relays: RelaySockets,
     pub(super) server: turn::Server,
     pub(super) fast_path: FastPath,
+    pub(super) bandwidth: Option<Bandwidth>,
     pub(super) ring: Ring,
     receiver: Receiver,
     pub(super) outbox: Outbox,
@@ -52,6 +53,7 @@ pub(super) enum Command {
 
 impl Worker {
     pub(super) fn new(
+        index: usize,
         settings: &Settings,
         turn: &turn::Settings,
         listeners: Vec<UdpSocket>,
@@ -70,6 +72,7 @@ impl Worker {
             relays: RelaySockets::new(settings, shared, random_seed()?),
             server: turn::Server::new(turn.clone(), random_seed()?, Arc::clone(&shared.stranger_limit)),
             fast_path: FastPath::default(),
+            bandwidth: shared.bandwidth.clone().map(|shared| Bandwidth::new(shared, index)),
             ring: Ring::new(),
             receiver: Receiver::new(SLOTS),
             outbox: Outbox::new(),
@@ -208,7 +211,8 @@ impl Worker {
             Protocol::ChannelData => match self.fast_path.to_peer(&path, datagram) {
                 Ok((flow, peer, payload)) => {
                     let start = Ring::payload_start(slot) + ChannelData::HEADER_LEN;
-                    self.outbox.push(to_peer(flow, peer, start..start + payload.len(), true));
+                    let bytes = start..start + payload.len();
+                    self.push_to_peer(flow, peer, bytes, true);
                 }
                 Err(reason) => self.stats.dropped(reason, 1),
             },
@@ -264,19 +268,6 @@ impl Worker {
                 stats.dropped(DropReason::SendFailed, 1)
             }
         });
-    }
-}
-
-/// Data for a peer, sent from where it lies in the ring.
-pub(super) fn to_peer(flow: u32, peer: SocketAddr, bytes: Range<usize>, may_fragment: bool) -> Outgoing {
-    let payload_bytes = bytes.len() as u64;
-    Outgoing {
-        via: Via::Relay(flow, AddressFamily::of(peer.ip())),
-        to: peer,
-        from: None,
-        bytes: Bytes::Ring(bytes),
-        may_fragment,
-        cargo: Cargo::Data { flow, direction: Direction::ToPeer, payload_bytes },
     }
 }
 

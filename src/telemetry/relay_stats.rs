@@ -56,6 +56,12 @@ pub enum DropReason {
     RateLimited,
     /// The packet says that it comes from one of our own listeners.
     OwnAddress,
+    /// The allocation has used up its bandwidth.
+    BandwidthAllocation,
+    /// The user has used up its bandwidth.
+    BandwidthUser,
+    /// The relay has used up its bandwidth, or the allocation its share of that.
+    BandwidthTotal,
 }
 
 /// What a STUN or TURN request asks for.
@@ -195,7 +201,7 @@ impl Direction {
 }
 
 impl DropReason {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::NoAllocation,
         Self::NoPermission,
         Self::NoChannel,
@@ -206,6 +212,9 @@ impl DropReason {
         Self::PeerForbidden,
         Self::RateLimited,
         Self::OwnAddress,
+        Self::BandwidthAllocation,
+        Self::BandwidthUser,
+        Self::BandwidthTotal,
     ];
 
     pub(super) fn label(self) -> &'static str {
@@ -220,6 +229,9 @@ impl DropReason {
             Self::PeerForbidden => "peer_forbidden",
             Self::RateLimited => "rate_limited",
             Self::OwnAddress => "own_address",
+            Self::BandwidthAllocation => "bandwidth_allocation",
+            Self::BandwidthUser => "bandwidth_user",
+            Self::BandwidthTotal => "bandwidth_total",
         }
     }
 }

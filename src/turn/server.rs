@@ -278,13 +278,13 @@ impl Server {
 
     /// Whether a stranger may be told of its error, which is then counted.
     fn may_refuse_stranger(&self, now: Now, reply: Reply, reject: &Reject) -> bool {
-        let kind = match reply.method {
-            Method::Binding => AnswerKind::Binding,
-            // Its nonce is old but its signature is right: it has an allocation here, which must not be lost because
-            // somebody else floods us in its name.
-            _ if *reject == Reject::StaleNonce && self.table.find(&reply.to).is_some() => return true,
-            _ => AnswerKind::Challenge,
-        };
+        // Its nonce is old but its signature is right: it has an allocation here, which must not be lost because
+        // somebody else floods us in its name.
+        if *reject == Reject::StaleNonce && self.table.find(&reply.to).is_some() {
+            return true;
+        }
+        let is_binding = reply.method == Method::Binding;
+        let kind = if is_binding { AnswerKind::Binding } else { AnswerKind::Challenge };
         self.may_answer_stranger(now, reply, kind)
     }
 

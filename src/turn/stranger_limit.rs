@@ -14,8 +14,8 @@
 //! A seeded hash names the set of eight counters that a source may use, a cache line, and the tag by which it finds its
 //! own among them. A source that finds all eight in use takes over the one that is paid for the least far ahead, with
 //! its debt: then some sources share a debt and get less than their due, but never more than eight times one source's
-//! share leaves a set. With 1,000 sources flooding at once, one stranger in a million meets a full set; with 20,000, one
-//! in eight, as long as the flood lasts. The seed is secret, so nobody can aim at the set of another.
+//! share leaves a set. With 1,000 sources flooding at once practically nobody meets a full set; with 20,000 one in eight,
+//! as long as the flood lasts. The seed is secret, so nobody can aim at the set of another.
 //!
 //! The counters are atomic, since a source's packets reach all workers, each of which has a server of its own. There is
 //! no lock: an answer costs one comparison and exchange.

@@ -1,12 +1,18 @@
 //! The limits on real sockets, where four workers have to agree on them.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "credentials expire, and rates are measured, by the real clock"
+)]
+
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use turnpike::app::App;
 use turnpike::secret::Secret;
 use turnpike::turn::credential::rest_password;
-use turnpike::wire::{Class, MessageWriter, Method, TransactionId};
+use turnpike::wire::attribute::{EVEN_PORT, REQUESTED_TRANSPORT, RESERVATION_TOKEN};
+use turnpike::wire::{Class, Message, MessageWriter, Method, TransactionId};
 
 use crate::support::*;
 
@@ -40,6 +46,25 @@ async fn a_user_with_fresh_credentials_each_time_is_still_one_user() {
     assert_eq!(clients[3].delete(), 0);
     assert_eq!(code(&clients[15].allocate()), 0);
     assert_eq!(code(&clients[16].allocate()), 486);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reserved_port_counts_until_its_allocation_ends() {
+    let app = start(&config("allocations_per_user = 2")).await;
+    let mut clients: Vec<Client> = (0..3).map(|_| Client::new(app.turn_addrs()[0])).collect();
+    let answer = clients[0].request(Method::Allocate, |writer| {
+        writer.bytes(REQUESTED_TRANSPORT, &[17, 0, 0, 0]).bytes(EVEN_PORT, &[0x80])
+    });
+    let token = Message::parse(&answer).unwrap().find(RESERVATION_TOKEN).unwrap().to_vec();
+    assert_eq!(code(&clients[1].allocate()), 486);
+    let claimed = clients[2].request(Method::Allocate, |writer| {
+        writer.bytes(REQUESTED_TRANSPORT, &[17, 0, 0, 0]).bytes(RESERVATION_TOKEN, &token)
+    });
+    assert_eq!(code(&claimed), 0);
+    assert_eq!(code(&clients[1].allocate()), 486);
+    assert_eq!(clients[2].delete(), 0);
+    assert_eq!(code(&clients[1].allocate()), 0);
     app.stop().await;
 }
 
@@ -102,6 +127,38 @@ async fn a_flood_of_strangers_is_answered_a_little_and_leaves_others_alone() {
     let dropped = metric(&app, "turnpike_relay_dropped_packets_total{reason=\"rate_limited\"}");
     assert_eq!(answered + dropped as usize, 800);
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_allocation_relays_as_much_as_its_bandwidth_lets_it() {
+    let app = start(&config("bandwidth_per_allocation = \"8Mbit\"")).await;
+    let mut client = Client::new(app.turn_addrs()[0]);
+    client.allocated();
+    let peer = socket();
+    assert_eq!(client.bind(0x4000, peer.local_addr().unwrap()), 0);
+    // 800 kB at once are four times what 200 ms of 8 Mbit/s hold; small batches, so that no socket's buffer fills.
+    let began = std::time::Instant::now();
+    let mut received = 0;
+    for _ in 0..40 {
+        (0..20).for_each(|_| client.send_on_channel(0x4000, &[7; 1000]));
+        // The answer comes after all that was sent before it is relayed or dropped.
+        client.request(Method::Binding, |writer| writer);
+        received += drain(&peer);
+    }
+    received += count_waiting(&peer);
+    let most = 200 + began.elapsed().as_millis() as usize + 1;
+    assert!((200..=most).contains(&received), "{received} of {most}");
+    let dropped = metric(&app, "turnpike_relay_dropped_packets_total{reason=\"bandwidth_allocation\"}");
+    assert_eq!(received + dropped as usize, 800);
+    app.stop().await;
+}
+
+/// How many datagrams have come.
+fn drain(socket: &std::net::UdpSocket) -> usize {
+    socket.set_nonblocking(true).unwrap();
+    let received = std::iter::from_fn(|| socket.recv_from(&mut [0; 2048]).ok()).count();
+    socket.set_nonblocking(false).unwrap();
+    received
 }
 
 fn unsigned_allocate() -> Vec<u8> {

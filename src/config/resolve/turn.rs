@@ -13,7 +13,7 @@ use crate::config::addresses::{ExternalIp, PeerPattern};
 use crate::config::error::Cause;
 use crate::config::schema::{ChannelNumbers, Lifetimes, Turn};
 use crate::config::secrets::Source;
-use crate::config::units::{ByteSize, HumanDuration, PortRange};
+use crate::config::units::{BitRate, ByteSize, HumanDuration, PortRange};
 use crate::turn::peer_policy::PeerPolicy;
 use crate::turn::{ExternalAddresses, NonceKeys};
 use crate::{relay, turn};
@@ -30,6 +30,14 @@ pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
     }
     lifetimes(&written.lifetimes, rules);
     rules.in_range("turn.limits.permissions", &written.limits.permissions, 1..=MOST_PER_ALLOCATION);
+    let bandwidths = [
+        ("bandwidth", written.limits.bandwidth),
+        ("bandwidth_per_user", written.limits.bandwidth_per_user),
+        ("bandwidth_per_allocation", written.limits.bandwidth_per_allocation),
+    ];
+    for (name, value) in bandwidths {
+        rules.in_range(&format!("turn.limits.{name}"), &value, BitRate(0)..=MOST_BANDWIDTH);
+    }
     rules.in_range("turn.limits.channels", &written.limits.channels, 1..=MOST_PER_ALLOCATION);
     let per_second = [
         ("unauthenticated_per_second", written.limits.unauthenticated_per_second),
@@ -92,6 +100,11 @@ pub(super) fn relay(written: &Turn, rules: &mut Rules<'_>) -> relay::Settings {
             total: written.limits.allocations,
             per_user: written.limits.allocations_per_user,
             per_source: written.limits.allocations_per_source,
+        },
+        bandwidth: relay::BandwidthSettings {
+            per_allocation: written.limits.bandwidth_per_allocation.0,
+            per_user: written.limits.bandwidth_per_user.0,
+            total: written.limits.bandwidth.0,
         },
     }
 }
@@ -223,6 +236,9 @@ const MOST_PER_ALLOCATION: usize = 4096;
 
 /// The limit counts in microseconds; more than this is no limit.
 const MOST_ANSWERS: u32 = 100_000;
+
+/// Beyond any network card; keeps the arithmetic of the buckets within 64 bits.
+const MOST_BANDWIDTH: BitRate = BitRate(1_000_000_000_000);
 
 /// As random hexadecimal digits this is 64 bits, the least that nobody guesses.
 const LEAST_SECRET_CHARACTERS: usize = 16;

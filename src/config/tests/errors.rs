@@ -140,6 +140,7 @@ channel = "2h"
 [turn.limits]
 permissions = 0
 bindings_per_second = 100001
+bandwidth = "2000Gbit"
 "#;
     let expected = [
         "turnpike.toml:3:27: turn.listen[1]: `10.0.0.5:3478` is taken by turn.listen[0]; choose another port",
@@ -165,6 +166,7 @@ bindings_per_second = 100001
         "turnpike.toml:15:11: turn.lifetimes.channel: `2h` is out of range; write 1s to 1h",
         "turnpike.toml:17:15: turn.limits.permissions: `0` is out of range; write 1 to 4096",
         "turnpike.toml:18:23: turn.limits.bindings_per_second: `100001` is out of range; write 0 to 100000",
+        "turnpike.toml:19:13: turn.limits.bandwidth: `2000Gbit` is out of range; write 0 to 1000Gbit",
     ];
     assert_eq!(refused(config), expected);
     assert_eq!(

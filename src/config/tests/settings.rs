@@ -53,6 +53,9 @@ channels = 6
 allocations = 7
 allocations_per_user = 8
 allocations_per_source = 9
+bandwidth = "1Gbit"
+bandwidth_per_user = "20Mbit"
+bandwidth_per_allocation = "500kbit"
 unauthenticated_per_second = 10
 bindings_per_second = 11
 [turn.peers]
@@ -136,6 +139,11 @@ level = "info,turnpike::relay=debug"
         listener_buffer_bytes: 1 << 20,
         relay_buffer_bytes: 1 << 16,
         quotas: relay::QuotaSettings { total: 7, per_user: 8, per_source: 9 },
+        bandwidth: relay::BandwidthSettings {
+            per_allocation: 500_000,
+            per_user: 20_000_000,
+            total: 1_000_000_000,
+        },
     };
     assert_eq!(settings.relay, relay);
 
