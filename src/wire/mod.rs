@@ -1,7 +1,8 @@
 //! Bytes to types and back: STUN messages, their attributes, and ChannelData (RFC 8489 §5, RFC 8656 §12.4).
 //!
-//! In come the bytes of one datagram, out go borrowed views ([`Message`], [`ChannelData`]); in the other direction a
-//! [`MessageWriter`] appends to the caller's buffer. Nothing here copies a payload, keeps state or looks at a clock.
+//! In come the bytes of one datagram, or of one frame that [`stream::cut`] found in a stream; out go borrowed views
+//! ([`Message`], [`ChannelData`]). In the other direction a [`MessageWriter`] appends to the caller's buffer. Nothing
+//! here copies a payload, keeps state or looks at a clock.
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -24,6 +25,8 @@ pub mod error_code;
 pub mod integrity;
 pub mod message;
 pub mod method;
+pub mod proxy_header;
+pub mod stream;
 pub mod writer;
 
 #[cfg(test)]
@@ -36,4 +39,5 @@ pub use error_code::ErrorCode;
 pub use integrity::{Integrity, Key, LongTermKey, PasswordAlgorithm};
 pub use message::{Message, ParseError, TransactionId};
 pub use method::{Class, Method};
+pub use proxy_header::ProxyHeader;
 pub use writer::MessageWriter;
