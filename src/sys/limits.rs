@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit, nice, setrlimit};
 
 /// Raises the number of files that may be open to the hard limit; returns what it is then.
 ///
@@ -15,6 +15,15 @@ pub fn raise_open_files_limit() -> io::Result<u64> {
     }
     Ok(limit.current.unwrap_or(u64::MAX))
 }
+
+/// Has the calling thread give way to the others of the process when cores are scarce.
+pub fn lower_thread_priority() -> io::Result<()> {
+    // On Linux it is the thread's own, whatever POSIX says of the process.
+    Ok(nice(LOW_PRIORITY).map(drop)?)
+}
+
+/// A tenth of the share of a thread that does not give way.
+const LOW_PRIORITY: i32 = 10;
 
 #[cfg(test)]
 mod tests {

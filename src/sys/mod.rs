@@ -13,11 +13,13 @@ mod icmp;
 mod interfaces;
 mod limits;
 mod readiness;
+mod stream_listener;
 mod udp_socket;
 
 pub use datagrams::{Burst, Datagram, Received, Receiver, SendFailure, Sender};
 pub use icmp::IcmpError;
 pub use interfaces::interface_addresses;
-pub use limits::raise_open_files_limit;
-pub use readiness::{Readiness, Ready, Waker};
+pub use limits::{lower_thread_priority, raise_open_files_limit};
+pub use readiness::{Interest, Readiness, Ready, Waker};
+pub use stream_listener::StreamListener;
 pub use udp_socket::{UdpOptions, UdpSocket};

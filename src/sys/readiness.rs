@@ -24,6 +24,15 @@ pub struct Ready {
     pub has_error: bool,
 }
 
+/// What a socket is reported for; its failure is reported always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interest {
+    /// There is something to read.
+    pub read: bool,
+    /// There is room to write.
+    pub write: bool,
+}
+
 /// Wakes the thread that waits; may be cloned and sent anywhere.
 #[derive(Debug, Clone)]
 pub struct Waker(Arc<OwnedFd>);
@@ -48,15 +57,32 @@ impl Readiness {
         Ok(epoll::add(&self.epoll, socket, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?)
     }
 
+    /// Adds a socket that is reported as its interest says; it leaves the set by being closed or removed.
+    pub fn add_for(&self, socket: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        assert_ne!(token, WAKE_TOKEN, "the last token belongs to the waker");
+        Ok(epoll::add(&self.epoll, socket, epoll::EventData::new_u64(token), interest.flags())?)
+    }
+
+    /// Has a socket of the set reported for something else.
+    pub fn change(&self, socket: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        assert_ne!(token, WAKE_TOKEN, "the last token belongs to the waker");
+        Ok(epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(token), interest.flags())?)
+    }
+
+    /// Takes a socket out of the set.
+    pub fn remove(&self, socket: impl AsFd) -> io::Result<()> {
+        Ok(epoll::delete(&self.epoll, socket)?)
+    }
+
     /// Gives a socket of the set another token.
     pub fn rename(&self, socket: impl AsFd, token: u64) -> io::Result<()> {
         assert_ne!(token, WAKE_TOKEN, "the last token belongs to the waker");
         Ok(epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?)
     }
 
-    /// Waits until a socket can be read, somebody wakes us, or the time is over; `None` waits for ever.
+    /// Waits until a socket is ready, somebody wakes us, or the time is over; `None` waits for ever.
     ///
-    /// Puts the sockets that can be read into `ready`, and returns whether a waker ended the wait.
+    /// Puts the sockets that are ready into `ready`, and returns whether a waker ended the wait.
     pub fn wait(&self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<bool> {
         ready.clear();
         let timeout = timeout.map(|timeout| Timespec {
@@ -84,6 +110,15 @@ impl Readiness {
             let _ = rustix::io::read(&*self.wake, &mut [0; 8]);
         }
         Ok(is_woken)
+    }
+}
+
+impl Interest {
+    fn flags(self) -> epoll::EventFlags {
+        let mut flags = epoll::EventFlags::empty();
+        flags.set(epoll::EventFlags::IN, self.read);
+        flags.set(epoll::EventFlags::OUT, self.write);
+        flags
     }
 }
 
