@@ -12,6 +12,7 @@ use turnpike_fuzz::secret::Secret;
 use turnpike_fuzz::turn::{
     AllocationId, FiveTuple, Now, OpenedRelay, Output, PerFamily, RelayRefusal, RelayWish, Server, Settings,
     StrangerLimit,
+    Transport,
 };
 use turnpike_fuzz::wire::attribute::{self, AttributeType};
 use turnpike_fuzz::wire::{AddressFamily, Class, Key, Message, MessageWriter, Method, TransactionId};
@@ -56,7 +57,11 @@ impl Net {
     }
 
     fn path() -> FiveTuple {
-        FiveTuple { client: ([192, 0, 2, 1], 4000).into(), server: ([192, 0, 2, 2], 3478).into() }
+        FiveTuple {
+            transport: Transport::Udp,
+            client: ([192, 0, 2, 1], 4000).into(),
+            server: ([192, 0, 2, 2], 3478).into(),
+        }
     }
 
     fn send(&mut self, datagram: &[u8]) {

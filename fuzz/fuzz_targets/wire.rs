@@ -3,10 +3,19 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use turnpike_fuzz::wire::{ChannelData, Integrity, Key, Message, classify};
+use turnpike_fuzz::wire::stream::{Cut, cut};
+use turnpike_fuzz::wire::{ChannelData, Integrity, Key, Message, ProxyHeader, classify};
 
 fuzz_target!(|bytes: &[u8]| {
     classify(bytes);
+    match cut(bytes) {
+        Cut::Frame { len, padded_len } => assert!(len <= padded_len && padded_len <= bytes.len()),
+        Cut::Need(needed) => assert!(needed > bytes.len()),
+        Cut::Garbage => assert!(Message::parse(bytes).is_err()),
+    }
+    if let ProxyHeader::Complete { len, .. } = ProxyHeader::parse(bytes) {
+        assert!(len <= bytes.len());
+    }
     if let Some(data) = ChannelData::parse(bytes) {
         assert!(data.payload.len() + ChannelData::HEADER_LEN <= bytes.len());
     }

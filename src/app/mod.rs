@@ -42,6 +42,7 @@ pub fn serve(settings: Settings) -> anyhow::Result<()> {
         let app = App::start(&settings).await?;
         info!(
             turn = ?app.turn_addrs(),
+            turn_tcp = ?app.turn_tcp_addrs(),
             gateway = %app.gateway_addr,
             admin = %app.admin_addr,
             open_files,
@@ -121,9 +122,14 @@ impl App {
         })
     }
 
-    /// Where TURN clients are served.
+    /// Where TURN clients are served over UDP.
     pub fn turn_addrs(&self) -> &[SocketAddr] {
         self.relay.local_addrs()
+    }
+
+    /// Where TURN clients are served over TCP and TLS.
+    pub fn turn_tcp_addrs(&self) -> &[SocketAddr] {
+        self.relay.stream_addrs()
     }
 
     /// Where signaling clients are served.

@@ -14,13 +14,15 @@ use crate::tls;
 pub(super) fn run(file: &ConfigFile) -> anyhow::Result<()> {
     let written = file.read()?;
     let settings = written.resolve()?;
-    if let Some(files) = &settings.gateway.tls {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the command line has a clock: is the certificate valid now?"
-        )]
-        let now = SystemTime::now();
-        tls::load(files, &[], now).map_err(|error| anyhow!("gateway.tls: {error}"))?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the command line has a clock: are certificates valid now?"
+    )]
+    let now = SystemTime::now();
+    for (section, files) in [("turn.tls", &settings.relay.tls), ("gateway.tls", &settings.gateway.tls)] {
+        if let Some(files) = files {
+            tls::load(files, &[], now).map_err(|error| anyhow!("{section}: {error}"))?;
+        }
     }
     #[expect(clippy::print_stdout, reason = "what the command is for")]
     {
@@ -35,7 +37,7 @@ fn explain(written: &Written, settings: &Settings) -> Result<String, fmt::Error>
     let Schema { turn, gateway, admin, log } = written.schema();
     let mut out = String::new();
     out.push_str("turn\n");
-    explain_turn(&mut out, turn)?;
+    explain_turn(&mut out, turn, settings)?;
     out.push_str("gateway\n");
     explain_gateway(&mut out, gateway)?;
     out.push_str("admin\n");
@@ -57,8 +59,20 @@ fn explain(written: &Written, settings: &Settings) -> Result<String, fmt::Error>
     Ok(out)
 }
 
-fn explain_turn(out: &mut String, turn: &Turn) -> fmt::Result {
+fn explain_turn(out: &mut String, turn: &Turn, settings: &Settings) -> fmt::Result {
     line(out, "listens on", format_args!("{} (UDP)", list(&turn.listen)))?;
+    let streams = &settings.relay.listen_tcp;
+    if !streams.is_empty() {
+        let kind = if settings.relay.tls.is_some() { "TCP and TLS" } else { "TCP" };
+        line(out, "", format_args!("{} ({kind})", list(streams)))?;
+        line(out, "connections", format_args!("{} at most", turn.limits.connections))?;
+    }
+    if let Some(certificate) = &turn.tls.certificate {
+        line(out, "certificate", certificate.display())?;
+    }
+    if !turn.proxy_protocol_from.is_empty() {
+        line(out, "proxies", list(&turn.proxy_protocol_from))?;
+    }
     line(out, "realm", &turn.realm)?;
     let relay = if turn.relay_addresses.is_empty() {
         "the address that the client reached".to_owned()
@@ -164,6 +178,7 @@ mod tests {
     const CONFIG: &str = r#"
 [turn]
 external_ip = ["203.0.113.7/10.0.0.5"]
+proxy_protocol_from = ["10.0.0.9"]
 [turn.limits]
 allocations_per_user = 8
 bandwidth_per_allocation = "5Mbit"
@@ -180,6 +195,9 @@ key = "secret-of-the-app"
     const EXPLAINED: &str = "\
 turn
   listens on   0.0.0.0:3478 (UDP)
+               0.0.0.0:3478 (TCP)
+  connections  20000 at most
+  proxies      10.0.0.9
   realm        turnpike
   relays from  the address that the client reached, ports 49152-65535
   capacity     16384 allocations for each relay address

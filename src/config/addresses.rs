@@ -43,12 +43,17 @@ pub enum PeerPattern {
     Name(NamedRule),
 }
 
+/// A network, or a single address: `10.0.0.0/8`, `10.0.0.7`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(try_from = "Text", into = "String")]
+pub struct Network(pub IpNet);
+
 /// The base URL of the inference backend.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "Text", into = "String")]
 pub struct Backend(pub BackendUrl);
 
-written_as_text!(ListenAddress, Address, ExternalIp, PeerPattern, Backend);
+written_as_text!(ListenAddress, Address, ExternalIp, PeerPattern, Network, Backend);
 
 /// Why a text is not the address that it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +77,9 @@ pub enum AddressError {
         "`{0}` is not a peer rule; write one such as 10.0.0.7, 10.0.0.0/8, 10.0.0.7:5000-6000, [fd00::/8]:5000 or a host name"
     )]
     Peer(String),
+    /// Not a network.
+    #[error("`{0}` is not a network; write one such as 10.0.0.0/8, or an address such as 10.0.0.7")]
+    Network(String),
     /// An address where a network should stand.
     #[error(
         "`{text}` has bits beyond its prefix; write {network} for the network, or the address without a prefix"
@@ -177,13 +185,7 @@ impl FromStr for PeerPattern {
             let name = network.to_ascii_lowercase();
             return Ok(Self::Name(NamedRule { name, ports, addresses: Vec::new() }));
         }
-        let network = match network.parse::<IpAddr>() {
-            Ok(address) => IpNet::from(address),
-            Err(_) => network.parse().map_err(|_| refused())?,
-        };
-        if network.trunc() != network {
-            return Err(AddressError::HostBits { text: text.to_owned(), network: network.trunc() });
-        }
+        let network = without_host_bits(text, read_network(network).ok_or_else(refused)?)?;
         Ok(Self::Network(PeerRule { network, ports }))
     }
 }
@@ -194,6 +196,22 @@ impl fmt::Display for PeerPattern {
             Self::Network(rule) => rule.fmt(f),
             Self::Name(rule) => rule.fmt(f),
         }
+    }
+}
+
+impl FromStr for Network {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let network = read_network(text.trim()).ok_or_else(|| AddressError::Network(text.to_owned()))?;
+        without_host_bits(text, network).map(Self)
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_one_host = self.0.prefix_len() == self.0.max_prefix_len();
+        if is_one_host { self.0.addr().fmt(f) } else { self.0.fmt(f) }
     }
 }
 
@@ -229,6 +247,19 @@ fn has_plain_authority(text: &str) -> bool {
     uri.authority().is_some_and(|authority| authority.as_str() == plain) && !text.contains('#')
 }
 
+/// A network, or an address on its own.
+fn read_network(text: &str) -> Option<IpNet> {
+    text.parse::<IpAddr>().map(IpNet::from).or_else(|_| text.parse()).ok()
+}
+
+/// The network, unless it was written with an address that is not its first.
+fn without_host_bits(text: &str, network: IpNet) -> Result<IpNet, AddressError> {
+    if network.trunc() != network {
+        return Err(AddressError::HostBits { text: text.to_owned(), network: network.trunc() });
+    }
+    Ok(network)
+}
+
 /// One port, or the first and the last.
 fn read_ports(text: &str) -> Option<RangeInclusive<u16>> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
@@ -246,6 +277,9 @@ fn is_host_name(text: &str) -> bool {
     let has_letter = |label: &str| label.contains(|c: char| c.is_ascii_alphabetic());
     text.len() <= 253 && labels().all(is_label) && labels().next_back().is_some_and(has_letter)
 }
+
+/// The port of `turns:` addresses that name none.
+pub(super) const TLS_PORT: u16 = 5349;
 
 #[cfg(test)]
 mod tests {
@@ -353,6 +387,18 @@ mod tests {
             "`10.1.2.3/8` has bits beyond its prefix; \
              write 10.0.0.0/8 for the network, or the address without a prefix"
         );
+    }
+
+    #[test]
+    fn reads_networks() {
+        for text in ["10.0.0.0/8", "10.0.0.7", "fd00::/8", "fd00::7"] {
+            assert_eq!(text.parse::<Network>().unwrap().to_string(), text);
+        }
+        assert_eq!(
+            "10.0.0.7:80".parse::<Network>().unwrap_err().to_string(),
+            "`10.0.0.7:80` is not a network; write one such as 10.0.0.0/8, or an address such as 10.0.0.7"
+        );
+        assert!(matches!("10.1.0.0/8".parse::<Network>(), Err(AddressError::HostBits { .. })));
     }
 
     #[test]

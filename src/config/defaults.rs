@@ -14,6 +14,7 @@ impl Default for Turn {
         let relay = relay::Settings::default();
         Self {
             listen: relay.listen.into_iter().map(ListenAddress).collect(),
+            listen_tcp: None,
             realm: turn.realm,
             relay_addresses: Vec::new(),
             relay_ports: PortRange(relay.relay_ports),
@@ -35,6 +36,7 @@ impl Default for Turn {
             hide_usernames: turn.hide_usernames,
             credentials_end_sessions: turn.credentials_end_sessions,
             token_server_name: turn.token_server_name,
+            proxy_protocol_from: Vec::new(),
             nonce_secret: None,
             nonce_secret_file: None,
             previous_nonce_secret: None,
@@ -43,6 +45,7 @@ impl Default for Turn {
             relay_buffer: ByteSize(relay.relay_buffer_bytes),
             lifetimes: Lifetimes::default(),
             limits: Limits::default(),
+            tls: Tls::default(),
             peers: Peers::default(),
             users: Vec::new(),
             secrets: Vec::new(),
@@ -60,6 +63,7 @@ impl Default for Lifetimes {
             permission: HumanDuration(turn.permission_lifetime),
             channel: HumanDuration(turn.channel_lifetime),
             nonce: HumanDuration(turn.nonce_lifetime),
+            connection: HumanDuration(relay::Settings::default().connection_lifetime),
         }
     }
 }
@@ -67,7 +71,7 @@ impl Default for Lifetimes {
 impl Default for Limits {
     fn default() -> Self {
         let turn = turn::Settings::default();
-        let relay::Settings { quotas, bandwidth, .. } = relay::Settings::default();
+        let relay::Settings { quotas, bandwidth, max_connections, .. } = relay::Settings::default();
         Self {
             permissions: turn.max_permissions,
             channels: turn.max_channels,
@@ -79,6 +83,7 @@ impl Default for Limits {
             bandwidth_per_allocation: BitRate(bandwidth.per_allocation),
             unauthenticated_per_second: turn.unauthenticated_per_second,
             bindings_per_second: turn.bindings_per_second,
+            connections: max_connections,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::addresses::{Address, Backend, ExternalIp, ListenAddress, PeerPattern};
+use super::addresses::{Address, Backend, ExternalIp, ListenAddress, Network, PeerPattern};
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::secret::Secret;
 
@@ -32,6 +32,11 @@ pub struct Schema {
 pub struct Turn {
     /// UDP addresses that clients reach. Port 0 takes a free one.
     pub listen: Vec<ListenAddress>,
+    /// TCP addresses that clients reach; each takes clients in the clear and, with a certificate, clients with TLS.
+    /// Unless written: the addresses of `listen`, and with a certificate port 5349 of the same hosts. An empty list
+    /// leaves TCP and TLS out.
+    #[schemars(example = &["0.0.0.0:3478", "0.0.0.0:5349"])]
+    pub listen_tcp: Option<Vec<ListenAddress>>,
     /// The realm of the credentials: 1 to 127 characters, no quotes, backslashes or control characters. Browsers and
     /// other clients take it from our answer, so any name will do.
     pub realm: String,
@@ -64,6 +69,9 @@ pub struct Turn {
     /// The name that access tokens are sealed for and that clients are told, up to 255 bytes. Without it, the realm.
     #[schemars(example = &"relay.example.org")]
     pub token_server_name: Option<String>,
+    /// Load balancers that tell the address of the client they bring, with the PROXY protocol, version 1 or 2, in front
+    /// of the stream: addresses or networks. From others such a header is refused.
+    pub proxy_protocol_from: Vec<Network>,
     /// The secret behind the nonces, at least 16 characters. Replicas behind one address need the same, or a client
     /// that changes replica has to authenticate anew. Without it each start makes up its own.
     #[schemars(example = &"replace-me-with-random-text")]
@@ -86,8 +94,10 @@ pub struct Turn {
     /// How long things live without being refreshed, in whole seconds. Clients count on the defaults; shorter ones are
     /// for tests.
     pub lifetimes: Lifetimes,
-    /// What clients may use. Except for permissions and channels, 0 means as much as they like.
+    /// What clients may use. Except for permissions, channels and connections, 0 means as much as they like.
     pub limits: Limits,
+    /// Certificate and private key for clients with TLS (`turns:` addresses); without them there is no TLS.
+    pub tls: Tls,
     /// Which peers media may be relayed to. A rule is an address, a network or a host name, with ports if need be:
     /// `10.0.0.7`, `10.0.0.0/8`, `10.0.0.7:5000-6000`, `[fd00::/8]:5000`, `inference.internal`. Names are looked up
     /// every 30 seconds; an address that a name had counts for 10 minutes more. `turnpike policy test` says what the
@@ -119,6 +129,8 @@ pub struct Lifetimes {
     pub channel: HumanDuration,
     /// A nonce, 1s to 1h; the client then gets a new one without noticing.
     pub nonce: HumanDuration,
+    /// A TCP or TLS connection without an allocation, 1s to 1h.
+    pub connection: HumanDuration,
 }
 
 /// What clients may use.
@@ -151,6 +163,8 @@ pub struct Limits {
     pub unauthenticated_per_second: u32,
     /// The same for answers to Binding requests, which ICE agents send to find their public address.
     pub bindings_per_second: u32,
+    /// TCP and TLS connections of all clients together, 1 to 1000000. Each takes a file; further ones are closed.
+    pub connections: usize,
 }
 
 /// Which peers media may be relayed to.
@@ -249,7 +263,7 @@ pub struct Gateway {
     pub keys: Vec<Key>,
 }
 
-/// Certificate and private key, where the gateway itself speaks HTTPS.
+/// A certificate and its private key.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tls {

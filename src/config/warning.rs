@@ -1,6 +1,6 @@
 //! What a configuration may say, and probably does not mean.
 
-use super::addresses::PeerPattern;
+use super::addresses::{PeerPattern, TLS_PORT};
 use super::schema::{PasswordAlgorithm, Schema, User};
 use super::units::HumanDuration;
 
@@ -49,6 +49,11 @@ pub enum Warning {
         "turn.peers.allow has {0}: users can reach every private address from here; name single networks instead"
     )]
     EveryPeerAllowed(PeerPattern),
+    /// TLS is expected where there is none.
+    #[error(
+        "turn.listen_tcp has port {TLS_PORT}, where clients expect TLS, but there is no certificate; add [turn.tls]"
+    )]
+    TlsPortWithoutCertificate,
     /// A relay port is a listening port too.
     #[error("turn.listen has port {0}, which is one of turn.relay_ports too; keep them apart")]
     ListensAmongRelayPorts(u16),
@@ -90,6 +95,10 @@ pub(super) fn find(schema: &Schema) -> Vec<Warning> {
     }
     let is_everything = |pattern: &&PeerPattern| matches!(pattern, PeerPattern::Network(rule) if rule.network.prefix_len() == 0);
     found.extend(turn.peers.allow.iter().filter(is_everything).cloned().map(Warning::EveryPeerAllowed));
+    let has_tls_port = turn.listen_tcp.iter().flatten().any(|address| address.0.port() == TLS_PORT);
+    if has_tls_port && turn.tls.certificate.is_none() {
+        found.push(Warning::TlsPortWithoutCertificate);
+    }
     let ports = turn.listen.iter().map(|address| address.0.port());
     found.extend(ports.filter(|port| turn.relay_ports.0.contains(port)).map(Warning::ListensAmongRelayPorts));
     found

@@ -1,28 +1,37 @@
 //! `StartError`: why the relay does not start.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+
+use crate::tls::TlsError;
 
 /// One variant for each step that can fail.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Another socket has the address.
     #[error(
-        "cannot listen on udp {address}: the address is in use; stop what listens there or change turn.listen"
+        "cannot listen on {kind} {address}: the address is in use; stop what listens there or change {}", kind.setting()
     )]
     AddressInUse {
+        /// What should listen.
+        kind: ListenerKind,
         /// The address.
         address: SocketAddr,
     },
     /// The machine has no such address.
-    #[error("cannot listen on udp {address}: this machine has no such address; correct turn.listen")]
+    #[error("cannot listen on {kind} {address}: this machine has no such address; correct {}", kind.setting())]
     AddressNotAvailable {
+        /// What should listen.
+        kind: ListenerKind,
         /// The address.
         address: SocketAddr,
     },
     /// The kernel refused for another reason.
-    #[error("cannot listen on udp {address}: {source}")]
+    #[error("cannot listen on {kind} {address}: {source}")]
     Listen {
+        /// What should listen.
+        kind: ListenerKind,
         /// The address.
         address: SocketAddr,
         /// What the kernel said.
@@ -34,6 +43,12 @@ pub enum StartError {
     /// The kernel gives no random numbers.
     #[error("cannot get random numbers for the relay: {0}")]
     Randomness(io::Error),
+    /// The certificate for clients with TLS cannot be used.
+    #[error("turn.tls: {0}")]
+    Tls(#[from] TlsError),
+    /// The threads of the TLS handshakes could not be started.
+    #[error("cannot start the threads of the TLS handshakes: {0}")]
+    HandshakeThreads(io::Error),
     /// A worker could not be set up.
     #[error("cannot start relay worker {index}: {source}")]
     Worker {
@@ -44,15 +59,42 @@ pub enum StartError {
     },
 }
 
+/// The two kinds of sockets that clients reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenerKind {
+    /// For datagrams.
+    Udp,
+    /// For streams.
+    Tcp,
+}
+
+impl ListenerKind {
+    /// Where the addresses of this kind are configured.
+    fn setting(self) -> &'static str {
+        match self {
+            Self::Udp => "turn.listen",
+            Self::Tcp => "turn.listen_tcp",
+        }
+    }
+}
+
+impl fmt::Display for ListenerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        })
+    }
+}
+
 impl StartError {
-    pub(super) fn listen(address: SocketAddr, source: io::Error) -> Self {
-        let kind = source.kind();
-        if kind == io::ErrorKind::AddrInUse {
-            return Self::AddressInUse { address };
+    pub(super) fn listen(kind: ListenerKind, address: SocketAddr, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::AddrInUse {
+            return Self::AddressInUse { kind, address };
         }
-        if kind == io::ErrorKind::AddrNotAvailable {
-            return Self::AddressNotAvailable { address };
+        if source.kind() == io::ErrorKind::AddrNotAvailable {
+            return Self::AddressNotAvailable { kind, address };
         }
-        Self::Listen { address, source }
+        Self::Listen { kind, address, source }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use foldhash::fast::RandomState;
 
+use super::outbox::Via;
 use crate::telemetry::{Direction, DropReason};
 use crate::turn::{AllocationId, FiveTuple};
 use crate::wire::{ChannelData, ChannelNumber};
@@ -23,8 +24,8 @@ pub(super) struct FastPath {
 pub(super) struct Flow {
     /// The way to the client.
     pub(super) client: FiveTuple,
-    /// The listener that its datagrams come in on.
-    pub(super) listener: u32,
+    /// The socket that it is reached by.
+    pub(super) via: Via,
     /// When the allocation began.
     pub(super) began: Instant,
     /// The open routes; few, so a list is searched faster than a map.
@@ -54,14 +55,14 @@ pub(super) struct Count {
 
 impl FastPath {
     /// Begins a flow without routes.
-    pub(super) fn begin(&mut self, allocation: AllocationId, client: FiveTuple, listener: u32, now: Instant) {
+    pub(super) fn begin(&mut self, allocation: AllocationId, client: FiveTuple, via: Via, now: Instant) {
         let index = allocation.index as usize;
         if index >= self.flows.len() {
             self.flows.resize_with(index + 1, || None);
         }
         self.by_client.insert(client, allocation.index);
         self.flows[index] =
-            Some(Flow { client, listener, began: now, routes: Vec::new(), traffic: Traffic::default() });
+            Some(Flow { client, via, began: now, routes: Vec::new(), traffic: Traffic::default() });
     }
 
     /// Ends a flow with all its routes and returns what it counted.
@@ -89,8 +90,17 @@ impl FastPath {
         client: &FiveTuple,
         datagram: &'d [u8],
     ) -> Result<(u32, SocketAddr, &'d [u8]), DropReason> {
+        self.route(self.by_client.get(client).copied(), datagram)
+    }
+
+    /// The same for a client whose flow is known.
+    pub(super) fn route<'d>(
+        &self,
+        index: Option<u32>,
+        datagram: &'d [u8],
+    ) -> Result<(u32, SocketAddr, &'d [u8]), DropReason> {
         let data = ChannelData::parse(datagram).ok_or(DropReason::Malformed)?;
-        let index = *self.by_client.get(client).ok_or(DropReason::NoAllocation)?;
+        let index = index.ok_or(DropReason::NoAllocation)?;
         let flow = self.flow(index).ok_or(DropReason::NoAllocation)?;
         let route = flow.routes.iter().find(|route| route.channel == data.channel);
         let route = route.ok_or(DropReason::NoChannel)?;
@@ -127,11 +137,16 @@ impl FastPath {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::turn::Transport;
 
     const ALLOCATION: AllocationId = AllocationId { index: 2, generation: 7 };
 
     fn client() -> FiveTuple {
-        FiveTuple { client: "192.0.2.1:4000".parse().unwrap(), server: "192.0.2.2:3478".parse().unwrap() }
+        FiveTuple {
+            transport: Transport::Udp,
+            client: "192.0.2.1:4000".parse().unwrap(),
+            server: "192.0.2.2:3478".parse().unwrap(),
+        }
     }
 
     fn peer() -> SocketAddr {
@@ -144,7 +159,7 @@ mod tests {
 
     fn with_route() -> FastPath {
         let mut fast_path = FastPath::default();
-        fast_path.begin(ALLOCATION, client(), 1, Instant::now());
+        fast_path.begin(ALLOCATION, client(), Via::Listener(1), Instant::now());
         fast_path.open_route(ALLOCATION, channel(0x4001), peer());
         fast_path
     }
@@ -154,7 +169,8 @@ mod tests {
         let fast_path = with_route();
         assert_eq!(fast_path.to_peer(&client(), b"\x40\x01\0\x02hi"), Ok((2, peer(), &b"hi"[..])));
         let (number, flow) = fast_path.to_client(2, peer()).unwrap();
-        assert_eq!((number, flow.client, flow.listener), (channel(0x4001), client(), 1));
+        assert_eq!((number, flow.client, flow.via), (channel(0x4001), client(), Via::Listener(1)));
+        assert_eq!(fast_path.route(Some(2), b"\x40\x01\0\x02hi"), Ok((2, peer(), &b"hi"[..])));
     }
 
     #[test]

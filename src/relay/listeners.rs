@@ -1,33 +1,53 @@
 //! The sockets that clients reach: for each address one in every worker.
 
+use std::io;
 use std::net::SocketAddr;
 
 use tracing::warn;
 
-use super::error::StartError;
+use super::error::{ListenerKind, StartError};
 use super::settings::Settings;
-use crate::sys::{UdpOptions, UdpSocket};
+use crate::sys::{StreamListener, UdpOptions, UdpSocket};
+
+/// The listeners of one worker.
+#[derive(Debug, Default)]
+pub(super) struct Listeners {
+    pub(super) datagrams: Vec<UdpSocket>,
+    pub(super) streams: Vec<StreamListener>,
+}
 
 /// Binds a group of sockets for each of `workers` workers; all groups have the same addresses.
-pub(super) fn bind(settings: &Settings, workers: usize) -> Result<Vec<Vec<UdpSocket>>, StartError> {
-    let mut groups: Vec<Vec<UdpSocket>> = (0..workers).map(|_| Vec::new()).collect();
+pub(super) fn bind(settings: &Settings, workers: usize) -> Result<Vec<Listeners>, StartError> {
+    let mut groups: Vec<Listeners> = (0..workers).map(|_| Listeners::default()).collect();
     for &address in &settings.listen {
-        refuse_foreign_owner(address)?;
+        let refuse = |source| StartError::listen(ListenerKind::Udp, address, source);
+        refuse_foreign_owner(address, |address| UdpSocket::bind(address, UdpOptions::default()))
+            .map_err(refuse)?;
         let mut address = address;
         for group in &mut groups {
-            let socket = open(address, settings.listener_buffer_bytes)?;
+            let socket = open_datagrams(address, settings.listener_buffer_bytes).map_err(refuse)?;
             // Port 0 took a free one, which the other workers share.
             address = socket.local_addr();
-            group.push(socket);
+            group.datagrams.push(socket);
         }
     }
-    if let Some(socket) = groups[0].first() {
+    for &address in &settings.listen_tcp {
+        let refuse = |source| StartError::listen(ListenerKind::Tcp, address, source);
+        refuse_foreign_owner(address, |address| StreamListener::bind(address, false)).map_err(refuse)?;
+        let mut address = address;
+        for group in &mut groups {
+            let listener = StreamListener::bind(address, true).map_err(refuse)?;
+            address = listener.local_addr();
+            group.streams.push(listener);
+        }
+    }
+    if let Some(socket) = groups[0].datagrams.first() {
         report_buffer(socket, settings.listener_buffer_bytes);
     }
     Ok(groups)
 }
 
-fn open(address: SocketAddr, buffer_bytes: usize) -> Result<UdpSocket, StartError> {
+fn open_datagrams(address: SocketAddr, buffer_bytes: usize) -> io::Result<UdpSocket> {
     let options = UdpOptions {
         is_shared: true,
         wants_icmp: false,
@@ -36,18 +56,17 @@ fn open(address: SocketAddr, buffer_bytes: usize) -> Result<UdpSocket, StartErro
         wants_destination: address.ip().is_unspecified(),
         buffer_bytes,
     };
-    UdpSocket::bind(address, options).map_err(|source| StartError::listen(address, source))
+    UdpSocket::bind(address, options)
 }
 
 /// Fails if another process has the address.
 ///
 /// Our own sockets share it, and another turnpike's would share it too: half of the clients would silently go there.
-fn refuse_foreign_owner(address: SocketAddr) -> Result<(), StartError> {
-    if address.port() == 0 {
-        return Ok(());
-    }
-    let probe = UdpSocket::bind(address, UdpOptions::default());
-    probe.map(drop).map_err(|source| StartError::listen(address, source))
+fn refuse_foreign_owner<T>(
+    address: SocketAddr,
+    bind_alone: impl FnOnce(SocketAddr) -> io::Result<T>,
+) -> io::Result<()> {
+    if address.port() == 0 { Ok(()) } else { bind_alone(address).map(drop) }
 }
 
 /// Says when the kernel gave less buffer than was asked, as bursts are lost then.
@@ -69,27 +88,42 @@ mod tests {
     use super::*;
 
     fn settings(listen: SocketAddr) -> Settings {
-        Settings { listen: vec![listen], ..Settings::default() }
+        Settings { listen: vec![listen], listen_tcp: vec![listen], ..Settings::default() }
+    }
+
+    fn any_port() -> SocketAddr {
+        "127.0.0.1:0".parse().unwrap()
     }
 
     #[test]
     fn every_worker_has_the_same_addresses() {
-        let groups = bind(&settings("127.0.0.1:0".parse().unwrap()), 3).unwrap();
-        let addresses: Vec<_> = groups.iter().map(|group| group[0].local_addr()).collect();
-        assert_eq!(addresses.len(), 3);
-        assert!(addresses.iter().all(|address| *address == addresses[0]));
-        assert_ne!(addresses[0].port(), 0);
+        let groups = bind(&settings(any_port()), 3).unwrap();
+        assert_eq!(groups.len(), 3);
+        let addresses = |group: &Listeners| (group.datagrams[0].local_addr(), group.streams[0].local_addr());
+        let (datagrams, streams) = addresses(&groups[0]);
+        assert!(groups.iter().all(|group| addresses(group) == (datagrams, streams)));
+        assert!(datagrams.port() != 0 && streams.port() != 0);
     }
 
     #[test]
     fn an_address_in_use_is_refused_even_if_its_owner_shares_it() {
-        let first = bind(&settings("127.0.0.1:0".parse().unwrap()), 1).unwrap();
-        let address = first[0][0].local_addr();
-        let error = bind(&settings(address), 1).unwrap_err();
+        let first = bind(&settings(any_port()), 1).unwrap();
+        let (datagrams, streams) = (first[0].datagrams[0].local_addr(), first[0].streams[0].local_addr());
+        let udp = Settings { listen: vec![datagrams], ..settings(any_port()) };
+        let tcp = Settings { listen_tcp: vec![streams], ..settings(any_port()) };
+        let refused = |settings: &Settings| bind(settings, 1).unwrap_err().to_string();
         assert_eq!(
-            error.to_string(),
+            refused(&udp),
             format!(
-                "cannot listen on udp {address}: the address is in use; stop what listens there or change turn.listen"
+                "cannot listen on udp {datagrams}: the address is in use; \
+                 stop what listens there or change turn.listen"
+            )
+        );
+        assert_eq!(
+            refused(&tcp),
+            format!(
+                "cannot listen on tcp {streams}: the address is in use; \
+                 stop what listens there or change turn.listen_tcp"
             )
         );
     }

@@ -1,29 +1,38 @@
 //! The data plane: sockets, worker threads and batches, around the state machine of `turn`.
 //!
-//! In come datagrams of clients and peers; out go their payloads, each on the other side of its allocation. Every worker
-//! is complete by itself and shares no more than the counts behind its limits:
+//! In come datagrams and streams of clients, and datagrams of peers; out go their payloads, each on the other side of its
+//! allocation. Every worker is complete by itself and shares no more than the counts behind its limits, and the threads
+//! that do the public-key work of TLS:
 //!
 //! ```text
 //!            ┌───────────────────────── worker ─────────────────────────┐
 //!  clients ══╡ listeners ─┐                               ┌─ relay      ╞══ peers
-//!  (UDP,     │ (one of a  ├─ ring ─┬─ fast path ─┬─ outbox ┤  sockets    │
-//!  kernel    │  group per │        └─ turn ──────┘         │  (one each  │
-//!  spreads)  │  address)  ┘                                └─ allocation)│
+//!  (kernel   │ (one of a  ├─ ring ─┬─ fast path ─┬─ outbox ┤  sockets    │
+//!  spreads   │  group per │        └─ turn ──────┘         │  (one each  │
+//!  them)     │  address)  ┘              │                 └─ allocation)│
+//!         ═══╡ streams ═══╪═ intake ─────┘                               │
 //!            └──────────▲─────────────────────────────────────┬─────────┘
 //!                       │ mailbox (eventfd)                   │ counts, log lines
-//!                    Relay (this module)                  telemetry
+//!        Relay (this module), handshake threads           telemetry
 //! ```
 //!
 //! A worker sleeps until a socket can be read, reads batches into its `Ring`, decides about each datagram (`FastPath`
-//! for ChannelData and bound peers, `turn::Server` for the rest), and sends what it gathered in its `Outbox`. Per
-//! relayed datagram there is no allocation, no lock and no log line.
+//! for ChannelData and bound peers, `turn::Server` for the rest), and sends what it gathered in its `Outbox`. A stream is
+//! read into the `Intake`, where its frames are treated as datagrams are. Per relayed datagram or frame there is no
+//! allocation, no lock and no log line, as long as clients read what they are sent.
 
 #![expect(clippy::disallowed_methods, reason = "this room owns a clock: turn is told the time from here")]
 
 mod bandwidth;
+mod beginning;
+mod budget;
+mod connection;
+mod connections;
 mod error;
 mod fair_share;
 mod fast_path;
+mod handshakes;
+mod intake;
 mod listeners;
 mod outbox;
 mod outputs;
@@ -36,27 +45,30 @@ mod report;
 mod ring;
 mod settings;
 mod shared;
+mod stream_input;
+mod streams;
 mod token;
 mod token_bucket;
 mod user_buckets;
 mod worker;
+mod write_queue;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-pub use error::StartError;
+pub use error::{ListenerKind, StartError};
 pub use own_addresses::forbid_as_peer;
 pub use policy_handle::PolicyHandle;
 pub use settings::{BandwidthSettings, QuotaSettings, Settings};
 
-use crate::sys::Waker;
 use crate::telemetry::Metrics;
-use crate::turn;
 use crate::turn::peer_policy::PeerPolicy;
+use crate::{tls, turn};
+use handshakes::{HandshakeThreads, Mailbox};
 use shared::Shared;
 use worker::{Command, Worker};
 
@@ -67,14 +79,16 @@ pub struct Relay {
     external: turn::ExternalAddresses,
     /// The policy at the start.
     peer_policy: PeerPolicy,
+    stream_addrs: Vec<SocketAddr>,
     workers: Vec<WorkerHandle>,
     running: Arc<AtomicUsize>,
+    /// Ended after the workers, which use them.
+    _handshake_threads: Option<HandshakeThreads>,
 }
 
 #[derive(Debug)]
 struct WorkerHandle {
-    commands: std::sync::mpsc::Sender<Command>,
-    waker: Waker,
+    mailbox: Mailbox,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -87,7 +101,9 @@ impl Relay {
         on_failure: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
         let count = settings.workers.map_or_else(available_cores, NonZeroUsize::get);
-        let shared = Shared::new(settings, turn, count).map_err(StartError::Randomness)?;
+        let handshake_threads = handshake_threads(settings, count)?;
+        let handshakes = handshake_threads.as_ref().and_then(HandshakeThreads::handshakes);
+        let shared = Shared::new(settings, turn, count, handshakes).map_err(StartError::Randomness)?;
         metrics.watch_relay_ports({
             let ports = Arc::clone(&shared.ports);
             move || ports.count(Instant::now())
@@ -95,21 +111,29 @@ impl Relay {
         // The kernel spreads clients over all sockets of a group by their addresses, so the group must be whole before
         // the first datagram and stay as it is: else a client would land at a worker that does not know it.
         let groups = listeners::bind(settings, count)?;
-        let local_addrs: Vec<SocketAddr> = groups[0].iter().map(|listener| listener.local_addr()).collect();
+        let local_addrs: Vec<_> = groups[0].datagrams.iter().map(|listener| listener.local_addr()).collect();
+        let stream_addrs: Vec<_> = groups[0].streams.iter().map(|listener| listener.local_addr()).collect();
         let mut turn = turn.clone();
-        for &listener in &local_addrs {
+        for &listener in local_addrs.iter().chain(&stream_addrs) {
             forbid_as_peer(&mut turn.peer_policy, &turn.external_addresses, listener)
                 .map_err(StartError::Interfaces)?;
         }
         let on_failure: Arc<dyn Fn() + Send + Sync> = Arc::new(on_failure);
         let running = Arc::new(AtomicUsize::new(count));
-        let mut workers = Vec::with_capacity(count);
+        // From here on an error ends the workers that run already.
+        let mut relay = Self {
+            local_addrs,
+            external: turn.external_addresses.clone(),
+            peer_policy: turn.peer_policy.clone(),
+            stream_addrs,
+            workers: Vec::with_capacity(count),
+            running: Arc::clone(&running),
+            _handshake_threads: handshake_threads,
+        };
         for (index, listeners) in groups.into_iter().enumerate() {
-            let (commands, mailbox) = std::sync::mpsc::channel();
             let stats = metrics.register_worker();
-            let worker = Worker::new(index, settings, &turn, listeners, &shared, stats, mailbox)
+            let (worker, mailbox) = Worker::new(index, settings, &turn, listeners, &shared, stats)
                 .map_err(|source| StartError::Worker { index, source })?;
-            let waker = worker.waker();
             let alive = Alive {
                 running: Arc::clone(&running),
                 on_failure: Arc::clone(&on_failure),
@@ -122,20 +146,19 @@ impl Relay {
                     alive.is_told_to_stop = worker.run();
                 })
                 .map_err(|source| StartError::Worker { index, source })?;
-            workers.push(WorkerHandle { commands, waker, thread: Some(thread) });
+            relay.workers.push(WorkerHandle { mailbox, thread: Some(thread) });
         }
-        Ok(Self {
-            local_addrs,
-            external: turn.external_addresses,
-            peer_policy: turn.peer_policy,
-            workers,
-            running,
-        })
+        Ok(relay)
     }
 
-    /// The addresses that clients reach, in the order of the settings.
+    /// The UDP addresses that clients reach, in the order of the settings.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
+    }
+
+    /// The TCP addresses that clients reach, in the order of the settings.
+    pub fn stream_addrs(&self) -> &[SocketAddr] {
+        &self.stream_addrs
     }
 
     /// A view that outlives this handle: whether every worker runs.
@@ -145,9 +168,9 @@ impl Relay {
 
     /// What brings new peer policies to the workers; make one only.
     pub fn policy_handle(&self) -> PolicyHandle {
-        let mailbox = |worker: &WorkerHandle| (worker.commands.clone(), worker.waker.clone());
+        let mailbox = |worker: &WorkerHandle| (worker.mailbox.commands.clone(), worker.mailbox.waker.clone());
         PolicyHandle {
-            listeners: self.local_addrs.clone(),
+            listeners: self.local_addrs.iter().chain(&self.stream_addrs).copied().collect(),
             external: self.external.clone(),
             present: self.peer_policy.clone(),
             mailboxes: self.workers.iter().map(mailbox).collect(),
@@ -162,8 +185,8 @@ impl Relay {
     fn end(&mut self) {
         for worker in &self.workers {
             // A worker that is gone needs no command.
-            let _ = worker.commands.send(Command::Stop);
-            worker.waker.wake();
+            let _ = worker.mailbox.commands.send(Command::Stop);
+            worker.mailbox.waker.wake();
         }
         for thread in self.workers.iter_mut().filter_map(|worker| worker.thread.take()) {
             // A panic was reported when it happened.
@@ -208,7 +231,19 @@ impl Drop for Alive {
     }
 }
 
+/// Starts the threads of the TLS handshakes, where there is a certificate.
+fn handshake_threads(settings: &Settings, workers: usize) -> Result<Option<HandshakeThreads>, StartError> {
+    let Some(files) = &settings.tls else {
+        return Ok(None);
+    };
+    let config = tls::load(files, &ALPN_PROTOCOLS, SystemTime::now())?;
+    HandshakeThreads::start(config, workers).map(Some).map_err(StartError::HandshakeThreads)
+}
+
 /// How many cores the process may use, by its affinity and its cgroup.
 fn available_cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
+
+/// RFC 7443: what clients of TURN and of NAT discovery may ask for; many ask for nothing.
+const ALPN_PROTOCOLS: [&[u8]; 2] = [b"stun.turn", b"stun.nat-discovery"];

@@ -1,23 +1,32 @@
 //! What a worker does about the outputs of `turn`: answers, relay sockets, routes, beginnings and ends.
 
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
 
 use super::outbox::{Bytes, Cargo, Outgoing, Via};
 use super::report;
 use super::ring::Ring;
 use super::worker::Worker;
-use crate::telemetry::Direction;
+use crate::telemetry::{CloseReason, Direction};
 use crate::turn::{AllocationId, EndReason, FiveTuple, OpenRelay, Output};
 use crate::wire::AddressFamily;
 
-/// The datagram that outputs of `turn` speak of.
+/// The datagram or frame that outputs of `turn` speak of.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Input {
-    /// The listener that it came in on, or that its client is reached by.
-    pub(super) listener: u32,
-    pub(super) slot: usize,
-    pub(super) len: usize,
+    /// The socket that it came in on, or that its client is reached by.
+    pub(super) via: Via,
+    pub(super) place: Place,
+}
+
+/// Where it lies.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    /// In a slot of the ring.
+    Slot { slot: usize, len: usize },
+    /// In the intake, from here on.
+    Intake { start: usize },
+    /// The kernel told of something, and no message came.
+    Nowhere,
 }
 
 impl Worker {
@@ -26,37 +35,46 @@ impl Worker {
         while let Some(output) = self.server.poll_output() {
             match output {
                 Output::Reply { to, message, method, error } => {
-                    let Some(Input { listener, .. }) = input else {
+                    let Some(Input { via, .. }) = input else {
                         continue;
                     };
                     report::answered(&self.stats, method, error);
                     let bytes = self.outbox.keep(self.server.scratch(message));
-                    self.push_answer(listener, to, bytes);
+                    self.push_answer(via, to, bytes);
                 }
                 Output::Indicate { allocation, to, head } => {
-                    let Some(Input { listener, slot, len }) = input else {
+                    let Some(Input { via, place: Place::Slot { slot, len } }) = input else {
                         continue;
                     };
                     let bytes = self.ring.wrap(slot, len, self.server.scratch(head), true);
-                    self.push_to_client(allocation.index, to, listener, Bytes::Ring(bytes), len);
+                    self.push_to_client(allocation.index, to, via, Bytes::Ring(bytes), len);
                 }
                 Output::ToPeer { allocation, peer, payload, may_fragment } => {
-                    let Some(Input { slot, .. }) = input else { continue };
-                    let start = Ring::payload_start(slot);
-                    let bytes = start + payload.start..start + payload.end;
+                    let Some(Input { place, .. }) = input else { continue };
+                    let bytes = match place {
+                        Place::Slot { slot, .. } => {
+                            let start = Ring::payload_start(slot);
+                            Bytes::Ring(start + payload.start..start + payload.end)
+                        }
+                        Place::Intake { start } => Bytes::Intake(start + payload.start..start + payload.end),
+                        Place::Nowhere => continue,
+                    };
                     self.push_to_peer(allocation.index, peer, bytes, may_fragment);
                 }
                 Output::Notify { to, message } => {
-                    let Some(Input { listener, .. }) = input else { continue };
+                    let Some(Input { via, .. }) = input else { continue };
                     let bytes = self.outbox.keep(self.server.scratch(message));
-                    self.push_answer(listener, to, bytes);
+                    self.push_answer(via, to, bytes);
                 }
                 Output::OpenRelay(request) => self.open_relay(request),
                 Output::Begin { allocation, five_tuple, relayed, username } => {
-                    let Some(Input { listener, .. }) = input else {
+                    let Some(Input { via, .. }) = input else {
                         continue;
                     };
-                    self.fast_path.begin(allocation, five_tuple, listener, self.now.instant);
+                    self.fast_path.begin(allocation, five_tuple, via, self.now.instant);
+                    if let Via::Stream(connection) = via {
+                        self.streams.connections.allocation_began(connection, allocation.index);
+                    }
                     report::began(&self.stats, allocation, five_tuple, relayed, &username);
                 }
                 Output::End { allocation, reason } => self.end(allocation, reason),
@@ -97,40 +115,41 @@ impl Worker {
             bandwidth.end(allocation.index);
         }
         if let Some(flow) = self.fast_path.end(allocation) {
+            if let Via::Stream(connection) = flow.via {
+                let idle_until = self.now.instant + self.streams.lifetime;
+                self.streams.connections.allocation_ended(connection, idle_until);
+            }
             report::ended(&self.stats, allocation, reason, self.now.instant - flow.began, flow.traffic);
         }
     }
 
-    /// Ends every allocation because the relay stops.
+    /// Ends every allocation and connection because the relay stops.
     pub(super) fn end_all(&mut self) {
         let allocations: Vec<AllocationId> = self.server.allocations().collect();
         for allocation in allocations {
             self.server.close(allocation, EndReason::Shutdown);
             self.carry_out(None);
         }
+        for connection in self.streams.connections.indices() {
+            self.close_stream(connection, CloseReason::Shutdown);
+        }
         self.flush();
     }
 
     /// Queues a message of our own for a client.
-    fn push_answer(&mut self, listener: u32, to: FiveTuple, bytes: Bytes) {
+    fn push_answer(&mut self, via: Via, to: FiveTuple, bytes: Bytes) {
         self.outbox.push(Outgoing {
-            via: Via::Listener(listener),
+            via,
             to: to.client,
-            from: self.source(listener, to),
+            from: self.source(via, to),
             bytes,
             may_fragment: true,
             cargo: Cargo::Answer,
         });
     }
 
-    /// Queues data for a peer, which is sent from where it lies in the ring.
-    pub(super) fn push_to_peer(
-        &mut self,
-        flow: u32,
-        peer: SocketAddr,
-        bytes: Range<usize>,
-        may_fragment: bool,
-    ) {
+    /// Queues data for a peer, which is sent from where it lies.
+    pub(super) fn push_to_peer(&mut self, flow: u32, peer: SocketAddr, bytes: Bytes, may_fragment: bool) {
         let payload_bytes = bytes.len() as u64;
         if !self.has_bandwidth(flow, payload_bytes) {
             return;
@@ -139,9 +158,9 @@ impl Worker {
             via: Via::Relay(flow, AddressFamily::of(peer.ip())),
             to: peer,
             from: None,
-            bytes: Bytes::Ring(bytes),
+            bytes,
             may_fragment,
-            cargo: Cargo::Data { flow, direction: Direction::ToPeer, payload_bytes },
+            cargo: Cargo::Data { flow: Some(flow), direction: Direction::ToPeer, payload_bytes },
         });
     }
 
@@ -150,7 +169,7 @@ impl Worker {
         &mut self,
         flow: u32,
         client: FiveTuple,
-        listener: u32,
+        via: Via,
         bytes: Bytes,
         payload_len: usize,
     ) {
@@ -159,12 +178,12 @@ impl Worker {
             return;
         }
         self.outbox.push(Outgoing {
-            via: Via::Listener(listener),
+            via,
             to: client.client,
-            from: self.source(listener, client),
+            from: self.source(via, client),
             bytes,
             may_fragment: true,
-            cargo: Cargo::Data { flow, direction: Direction::ToClient, payload_bytes },
+            cargo: Cargo::Data { flow: Some(flow), direction: Direction::ToClient, payload_bytes },
         });
     }
 
@@ -176,7 +195,10 @@ impl Worker {
     }
 
     /// The address that a client must see, where its listener has several.
-    fn source(&self, listener: u32, client: FiveTuple) -> Option<IpAddr> {
+    fn source(&self, via: Via, client: FiveTuple) -> Option<IpAddr> {
+        let Via::Listener(listener) = via else {
+            return None;
+        };
         let is_wildcard = self.listeners[listener as usize].local_addr().ip().is_unspecified();
         is_wildcard.then_some(client.server.ip())
     }

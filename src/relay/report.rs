@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tracing::info;
 
-use super::fast_path::Traffic;
+use super::fast_path::{FastPath, Traffic};
+use super::outbox::Cargo;
 use crate::telemetry::{
     AllocationRefusal, DropReason, EndReason, RedactedAddr, RedactedUser, RelayStats, TurnMethod,
 };
@@ -52,6 +53,7 @@ pub(super) fn began(
     info!(
         allocation = %name(allocation),
         client = %RedactedAddr(five_tuple.client),
+        transport = five_tuple.transport.label(),
         relayed = relayed.v4.map(tracing::field::display),
         relayed_v6 = relayed.v6.map(tracing::field::display),
         username = %RedactedUser(&String::from_utf8_lossy(username)),
@@ -70,6 +72,7 @@ pub(super) fn ended(
     let reason = match reason {
         turn::EndReason::Expired => EndReason::Expired,
         turn::EndReason::Deleted => EndReason::Deleted,
+        turn::EndReason::Disconnected => EndReason::Disconnected,
         turn::EndReason::Shutdown => EndReason::Shutdown,
     };
     stats.allocation_ended(reason);
@@ -83,6 +86,25 @@ pub(super) fn ended(
         bytes_to_client = traffic.to_client.bytes,
         "allocation ended"
     );
+}
+
+/// Counts what was sent, or why it was not.
+pub(super) fn departed(
+    stats: &RelayStats,
+    fast_path: &mut FastPath,
+    cargo: Cargo,
+    result: Result<(), DropReason>,
+) {
+    match (cargo, result) {
+        (Cargo::Data { flow, direction, payload_bytes }, Ok(())) => {
+            if let Some(flow) = flow {
+                fast_path.count(flow, direction, payload_bytes);
+            }
+            stats.relayed(direction, 1, payload_bytes);
+        }
+        (Cargo::Answer, Ok(())) => {}
+        (_, Err(reason)) => stats.dropped(reason, 1),
+    }
 }
 
 /// Counts a datagram that `turn` dropped.

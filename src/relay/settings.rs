@@ -3,12 +3,27 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::tls::CertificateFiles;
 
 /// Settings of the data plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// UDP addresses that clients reach; default `0.0.0.0:3478`. Port 0 takes a free one.
     pub listen: Vec<SocketAddr>,
+    /// TCP addresses that clients reach, in the clear or with TLS; default `0.0.0.0:3478`. Port 0 takes a free one.
+    pub listen_tcp: Vec<SocketAddr>,
+    /// Certificate and key for clients with TLS; without them TLS is not spoken. Default none.
+    pub tls: Option<CertificateFiles>,
+    /// Proxies that may tell the address of the client they bring, with the PROXY protocol; default none.
+    pub proxies: Vec<IpNet>,
+    /// Connections of clients that may be open at once, over all workers; default 20,000. One more is closed at once.
+    pub max_connections: usize,
+    /// How long a connection is kept without an allocation; default 30 s.
+    pub connection_lifetime: Duration,
     /// Addresses that relay sockets are bound to, at most one per family; a family that is missing uses the address
     /// that the client reached.
     pub relay_addresses: Vec<IpAddr>,
@@ -52,6 +67,11 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: vec![SocketAddr::from(([0, 0, 0, 0], 3478))],
+            listen_tcp: vec![SocketAddr::from(([0, 0, 0, 0], 3478))],
+            tls: None,
+            proxies: Vec::new(),
+            max_connections: 20_000,
+            connection_lifetime: Duration::from_secs(30),
             relay_addresses: Vec::new(),
             relay_ports: 49152..=65535,
             workers: None,

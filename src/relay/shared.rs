@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::bandwidth::SharedBandwidth;
+use super::budget::Budget;
+use super::handshakes::Handshakes;
 use super::ports::RelayPorts;
 use super::quotas::Quotas;
 use super::settings::Settings;
@@ -18,6 +20,10 @@ pub(super) struct Shared {
     pub(super) ports: Arc<RelayPorts>,
     /// How many allocations users and sources have.
     pub(super) quotas: Arc<Quotas>,
+    /// How many connections may still be opened.
+    pub(super) budget: Budget,
+    /// What works on TLS handshakes; `None` where TLS is not spoken.
+    pub(super) handshakes: Option<Handshakes>,
     /// How often strangers were answered.
     pub(super) stranger_limit: Arc<StrangerLimit>,
     /// How much users and all together relay, if that is limited.
@@ -25,12 +31,19 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(settings: &Settings, turn: &turn::Settings, workers: usize) -> io::Result<Self> {
+    pub(super) fn new(
+        settings: &Settings,
+        turn: &turn::Settings,
+        workers: usize,
+        handshakes: Option<Handshakes>,
+    ) -> io::Result<Self> {
         let seed = random_seed()?;
         let stranger_seed = seed.iter().fold(0, |seed, &byte| seed << 8 | u64::from(byte));
         Ok(Self {
             ports: Arc::new(RelayPorts::new(settings.relay_ports.clone())),
             quotas: Arc::new(Quotas::new(settings.quotas)),
+            budget: Budget::new(settings.max_connections),
+            handshakes,
             stranger_limit: Arc::new(StrangerLimit::new(turn, stranger_seed)),
             bandwidth: SharedBandwidth::new(&settings.bandwidth, workers, Instant::now()).map(Arc::new),
         })

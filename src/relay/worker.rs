@@ -9,21 +9,27 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use rand::TryRng;
 use rand::rngs::SysRng;
+use rustls::ServerConnection;
 use tracing::{debug, error};
 
 use super::bandwidth::Bandwidth;
+use super::connections::ConnectionId;
 use super::fast_path::FastPath;
-use super::outbox::{Bytes, Cargo, Outbox, Via};
-use super::outputs::Input;
+use super::handshakes::Mailbox;
+use super::listeners::Listeners;
+use super::outbox::{Bytes, Outbox, Via};
+use super::outputs::{Input, Place};
 use super::relay_sockets::RelaySockets;
+use super::report;
 use super::ring::{Ring, SLOTS};
 use super::settings::Settings;
 use super::shared::Shared;
+use super::streams::Streams;
 use super::token::Token;
-use crate::sys::{Readiness, Ready, Received, Receiver, SendFailure, UdpSocket, Waker};
+use crate::sys::{Readiness, Ready, Received, Receiver, UdpSocket};
 use crate::telemetry::{DropReason, RelayStats};
 use crate::turn::peer_policy::PeerPolicy;
-use crate::turn::{self, FiveTuple, Icmp, Now};
+use crate::turn::{self, FiveTuple, Icmp, Now, Transport};
 use crate::wire::{AddressFamily, ChannelData, Protocol, classify};
 
 /// A worker with everything that it owns; what it shares stands in `Shared`.
@@ -32,6 +38,7 @@ pub(super) struct Worker {
     commands: mpsc::Receiver<Command>,
     pub(super) listeners: Vec<UdpSocket>,
     pub(super) relays: RelaySockets,
+    pub(super) streams: Streams,
     pub(super) server: turn::Server,
     pub(super) fast_path: FastPath,
     pub(super) bandwidth: Option<Bandwidth>,
@@ -49,6 +56,15 @@ pub(super) enum Command {
     Stop,
     /// Judge peers by this policy from now on.
     SetPeerPolicy(Box<PeerPolicy>),
+    /// Go on with a connection that a handshake thread has worked on.
+    Handshaken {
+        /// Which one.
+        connection: ConnectionId,
+        /// How far it has come.
+        tls: Box<ServerConnection>,
+        /// What the client has sent behind its handshake, or why there is none.
+        result: Result<Vec<u8>, rustls::Error>,
+    },
 }
 
 impl Worker {
@@ -56,20 +72,25 @@ impl Worker {
         index: usize,
         settings: &Settings,
         turn: &turn::Settings,
-        listeners: Vec<UdpSocket>,
+        listeners: Listeners,
         shared: &Shared,
         stats: Arc<RelayStats>,
-        commands: mpsc::Receiver<Command>,
-    ) -> io::Result<Self> {
+    ) -> io::Result<(Self, Mailbox)> {
         let readiness = Readiness::new()?;
-        for (index, listener) in listeners.iter().enumerate() {
+        for (index, listener) in listeners.datagrams.iter().enumerate() {
             readiness.add(listener, Token::Listener(index as u32).pack())?;
         }
-        Ok(Self {
+        for (index, listener) in listeners.streams.iter().enumerate() {
+            readiness.add(listener, Token::StreamListener(index as u32).pack())?;
+        }
+        let (sender, commands) = mpsc::channel();
+        let mailbox = Mailbox { commands: sender, waker: readiness.waker() };
+        let worker = Self {
             readiness,
             commands,
-            listeners,
+            listeners: listeners.datagrams,
             relays: RelaySockets::new(settings, shared, random_seed()?),
+            streams: Streams::new(settings, listeners.streams, shared, mailbox.clone()),
             server: turn::Server::new(turn.clone(), random_seed()?, Arc::clone(&shared.stranger_limit)),
             fast_path: FastPath::default(),
             bandwidth: shared.bandwidth.clone().map(|shared| Bandwidth::new(shared, index)),
@@ -78,18 +99,16 @@ impl Worker {
             outbox: Outbox::new(),
             stats,
             now: present(),
-        })
-    }
-
-    pub(super) fn waker(&self) -> Waker {
-        self.readiness.waker()
+        };
+        Ok((worker, mailbox))
     }
 
     /// Works until it is told to stop; false when it had to stop by itself.
     pub(super) fn run(mut self) -> bool {
         let mut ready = Vec::new();
         loop {
-            let deadline = self.server.poll_timeout();
+            let deadline =
+                [self.server.poll_timeout(), self.streams.next_deadline()].into_iter().flatten().min();
             let timeout = deadline.map(|deadline| deadline.saturating_duration_since(present().instant));
             let is_woken = match self.readiness.wait(timeout, &mut ready) {
                 Ok(is_woken) => is_woken,
@@ -104,6 +123,7 @@ impl Worker {
             if deadline.is_some_and(|deadline| deadline <= self.now.instant) {
                 self.server.handle_timeout(self.now);
                 self.carry_out(None);
+                self.handle_stream_timeouts();
             }
             if is_woken && self.obey() {
                 self.end_all();
@@ -119,11 +139,14 @@ impl Worker {
                         }
                         self.read_relay(allocation, family);
                     }
+                    Token::StreamListener(listener) => self.accept_streams(listener),
+                    Token::Stream(connection) => self.serve_stream(connection),
                     // Named before the next wait, which reports it again.
                     Token::Unnamed => {}
                 }
             }
             self.flush();
+            self.settle_streams();
         }
     }
 
@@ -136,6 +159,9 @@ impl Worker {
                     self.carry_out(None);
                 }
                 Ok(Command::Stop) | Err(mpsc::TryRecvError::Disconnected) => return true,
+                Ok(Command::Handshaken { connection, tls, result }) => {
+                    self.handshaken(connection, tls, result);
+                }
                 Err(mpsc::TryRecvError::Empty) => return false,
             }
         }
@@ -187,10 +213,10 @@ impl Worker {
             let Some(socket) = self.relays.get(allocation, family) else { return };
             let Ok(Some(error)) = socket.read_icmp() else { return };
             let Some(id) = self.relays.allocation(allocation) else { return };
-            let Some(listener) = self.fast_path.flow(allocation).map(|flow| flow.listener) else { return };
+            let Some(via) = self.fast_path.flow(allocation).map(|flow| flow.via) else { return };
             let icmp = Icmp { kind: error.kind, code: error.code, data: error.mtu };
             self.server.handle_icmp(self.now, id, error.peer, icmp);
-            self.carry_out(Some(Input { listener, slot: 0, len: 0 }));
+            self.carry_out(Some(Input { via, place: Place::Nowhere }));
         }
     }
 
@@ -205,20 +231,21 @@ impl Worker {
     fn take_from_client(&mut self, listener: u32, slot: usize, received: Received) {
         let local = self.listeners[listener as usize].local_addr();
         let server = SocketAddr::new(received.to.unwrap_or(local.ip()), local.port());
-        let path = FiveTuple { client: received.from, server };
+        let path = FiveTuple { transport: Transport::Udp, client: received.from, server };
         let datagram = self.ring.payload(slot, received.len);
         match classify(datagram) {
             Protocol::ChannelData => match self.fast_path.to_peer(&path, datagram) {
                 Ok((flow, peer, payload)) => {
                     let start = Ring::payload_start(slot) + ChannelData::HEADER_LEN;
-                    let bytes = start..start + payload.len();
+                    let bytes = Bytes::Ring(start..start + payload.len());
                     self.push_to_peer(flow, peer, bytes, true);
                 }
                 Err(reason) => self.stats.dropped(reason, 1),
             },
             Protocol::Stun => {
                 self.server.handle_client(self.now, path, datagram);
-                self.carry_out(Some(Input { listener, slot, len: received.len }));
+                let place = Place::Slot { slot, len: received.len };
+                self.carry_out(Some(Input { via: Via::Listener(listener), place }));
             }
             Protocol::Unknown => self.stats.dropped(DropReason::Malformed, 1),
         }
@@ -227,24 +254,27 @@ impl Worker {
     fn take_from_peer(&mut self, allocation: u32, slot: usize, received: Received) {
         if let Some((channel, flow)) = self.fast_path.to_client(allocation, received.from) {
             let header = ChannelData::header(channel, received.len as u16);
-            let (client, listener) = (flow.client, flow.listener);
-            let bytes = self.ring.wrap(slot, received.len, &header, false);
-            return self.push_to_client(allocation, client, listener, Bytes::Ring(bytes), received.len);
+            let (client, via) = (flow.client, flow.via);
+            // RFC 8656 §12.5: padding is required over streams and needless over UDP.
+            let pads = matches!(via, Via::Stream(_));
+            let bytes = self.ring.wrap(slot, received.len, &header, pads);
+            return self.push_to_client(allocation, client, via, Bytes::Ring(bytes), received.len);
         }
         let Some(id) = self.relays.allocation(allocation) else {
             return;
         };
-        let Some(listener) = self.fast_path.flow(allocation).map(|flow| flow.listener) else {
+        let Some(via) = self.fast_path.flow(allocation).map(|flow| flow.via) else {
             return;
         };
         self.server.handle_peer(self.now, id, received.from, received.len as u16);
-        self.carry_out(Some(Input { listener, slot, len: received.len }));
+        self.carry_out(Some(Input { via, place: Place::Slot { slot, len: received.len } }));
     }
 
     /// Sends what was gathered, and frees the buffers for the next batch.
     pub(super) fn flush(&mut self) {
         self.send();
         self.ring.clear();
+        self.streams.intake.clear();
     }
 
     /// Sends what was gathered.
@@ -252,21 +282,15 @@ impl Worker {
         if self.outbox.is_empty() {
             return;
         }
-        let Self { outbox, ring, listeners, relays, fast_path, stats, .. } = self;
+        let Self { outbox, ring, streams, listeners, relays, fast_path, stats, .. } = self;
         let socket = |via| match via {
             Via::Listener(index) => listeners.get(index as usize),
             Via::Relay(index, family) => relays.get(index, family),
+            // Gone, or else the outbox would have found it.
+            Via::Stream(_) => None,
         };
-        outbox.flush(ring, socket, |cargo, result| match (cargo, result) {
-            (Cargo::Data { flow, direction, payload_bytes }, Ok(())) => {
-                fast_path.count(flow, direction, payload_bytes);
-                stats.relayed(direction, 1, payload_bytes);
-            }
-            (Cargo::Answer, Ok(())) => {}
-            (_, Err(SendFailure::BufferFull)) => stats.dropped(DropReason::SendBufferFull, 1),
-            (_, Err(SendFailure::Refused | SendFailure::NotSegmented)) => {
-                stats.dropped(DropReason::SendFailed, 1)
-            }
+        outbox.flush(ring, &streams.intake, &mut streams.connections, socket, |cargo, result| {
+            report::departed(stats, fast_path, cargo, result);
         });
     }
 }

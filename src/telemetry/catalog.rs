@@ -84,6 +84,22 @@ pub(super) const RELAY_PORTS_FREE: Family =
 pub(super) const RELAY_WORKERS: Family =
     Family::new("turnpike_relay_workers", "Worker threads of the relay.", &[]);
 
+pub(super) const RELAY_CONNECTIONS: Family = Family::new(
+    "turnpike_relay_connections",
+    "Open connections of TURN clients by transport; tcp until TLS is recognised.",
+    &["transport"],
+);
+pub(super) const RELAY_CONNECTIONS_ACCEPTED: Family = Family::new(
+    "turnpike_relay_connections_accepted_total",
+    "Connections of TURN clients that came in, whatever became of them.",
+    &[],
+);
+pub(super) const RELAY_CONNECTIONS_CLOSED: Family = Family::new(
+    "turnpike_relay_connections_closed_total",
+    "Connections of TURN clients that were closed, by reason.",
+    &["reason"],
+);
+
 pub(super) const TURN_REQUESTS: Family =
     Family::new("turnpike_turn_requests_total", "STUN and TURN requests received, by method.", &["method"]);
 pub(super) const TURN_RESPONSES: Family = Family::new(
@@ -120,6 +136,9 @@ pub(super) const ALL: &[Family] = &[
     RELAY_PORTS,
     RELAY_PORTS_FREE,
     RELAY_WORKERS,
+    RELAY_CONNECTIONS,
+    RELAY_CONNECTIONS_ACCEPTED,
+    RELAY_CONNECTIONS_CLOSED,
     TURN_REQUESTS,
     TURN_RESPONSES,
     TURN_ALLOCATIONS,

@@ -21,5 +21,7 @@ pub use gateway_metrics::{
 pub use logging::{LoggingError, start_logging};
 pub use metrics::Metrics;
 pub use redact::{RedactedAddr, RedactedUser};
-pub use relay_stats::{AllocationRefusal, Direction, DropReason, EndReason, RelayStats, TurnMethod};
+pub use relay_stats::{
+    AllocationRefusal, CloseReason, Direction, DropReason, EndReason, RelayStats, StreamKind, TurnMethod,
+};
 pub use settings::{LogFilter, LogFormat, Settings};

@@ -7,7 +7,8 @@ use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricT
 
 use super::catalog::{self, Family};
 use super::relay_stats::{
-    AllocationRefusal, Direction, DropReason, EndReason, RESPONSE_CODES, RelayStats, TurnMethod,
+    AllocationRefusal, CloseReason, Direction, DropReason, EndReason, RESPONSE_CODES, RelayStats, StreamKind,
+    TurnMethod,
 };
 
 /// Sums the workers when Prometheus asks.
@@ -47,6 +48,8 @@ impl Collector for RelayCollector {
         let methods = TurnMethod::ALL.map(TurnMethod::label);
         let ends = EndReason::ALL.map(EndReason::label);
         let refusals = AllocationRefusal::ALL.map(AllocationRefusal::label);
+        let kinds = StreamKind::ALL.map(StreamKind::label);
+        let closings = CloseReason::ALL.map(CloseReason::label);
         let codes: Vec<&str> =
             RESPONSE_CODES.iter().map(|&(_, label)| label).chain(["other", "success"]).collect();
         vec![
@@ -58,6 +61,11 @@ impl Collector for RelayCollector {
             gauge(&catalog::RELAY_PORTS, ports),
             gauge(&catalog::RELAY_PORTS_FREE, ports_free),
             gauge(&catalog::RELAY_WORKERS, workers.len() as u64),
+            gauges(&catalog::RELAY_CONNECTIONS, &kinds, |i| sum(&|stats| stats.connections[i].get())),
+            counter(&catalog::RELAY_CONNECTIONS_ACCEPTED, sum(&|stats| stats.connections_accepted.get())),
+            counters(&catalog::RELAY_CONNECTIONS_CLOSED, &closings, |i| {
+                sum(&|stats| stats.connections_closed[i].get())
+            }),
             counters(&catalog::TURN_REQUESTS, &methods, |i| sum(&|stats| stats.requests[i].get())),
             counters(&catalog::TURN_RESPONSES, &codes, |i| sum(&|stats| stats.responses[i].get())),
             gauge(&catalog::TURN_ALLOCATIONS, sum(&RelayStats::allocations)),
@@ -74,15 +82,29 @@ impl Collector for RelayCollector {
 
 /// A counter for each value of the family's one label.
 fn counters(family: &Family, values: &[&str], count: impl Fn(usize) -> u64) -> MetricFamily {
+    labelled(family, MetricType::COUNTER, values, |i, metric| metric.set_counter(counter_value(count(i))))
+}
+
+/// A gauge for each value of the family's one label.
+fn gauges(family: &Family, values: &[&str], value: impl Fn(usize) -> u64) -> MetricFamily {
+    labelled(family, MetricType::GAUGE, values, |i, metric| metric.set_gauge(gauge_value(value(i))))
+}
+
+fn labelled(
+    family: &Family,
+    kind: MetricType,
+    values: &[&str],
+    fill: impl Fn(usize, &mut Metric),
+) -> MetricFamily {
     let metrics = values.iter().enumerate().map(|(i, &value)| {
         let mut label = LabelPair::default();
         label.set_name(family.labels[0].to_owned());
         label.set_value(value.to_owned());
         let mut metric = Metric::from_label(vec![label]);
-        metric.set_counter(counter_value(count(i)));
+        fill(i, &mut metric);
         metric
     });
-    metric_family(family, MetricType::COUNTER, metrics.collect())
+    metric_family(family, kind, metrics.collect())
 }
 
 fn counter(family: &Family, count: u64) -> MetricFamily {
@@ -92,9 +114,13 @@ fn counter(family: &Family, count: u64) -> MetricFamily {
 }
 
 fn gauge(family: &Family, value: u64) -> MetricFamily {
+    metric_family(family, MetricType::GAUGE, vec![Metric::from_gauge(gauge_value(value))])
+}
+
+fn gauge_value(value: u64) -> Gauge {
     let mut gauge = Gauge::default();
     gauge.set_value(value as f64);
-    metric_family(family, MetricType::GAUGE, vec![Metric::from_gauge(gauge)])
+    gauge
 }
 
 fn counter_value(count: u64) -> Counter {
@@ -112,7 +138,7 @@ fn metric_family(family: &Family, kind: MetricType, metrics: Vec<Metric>) -> Met
     made
 }
 
-const FAMILIES: [Family; 14] = [
+const FAMILIES: [Family; 17] = [
     catalog::RELAY_PACKETS,
     catalog::RELAY_BYTES,
     catalog::RELAY_DROPPED,
@@ -121,6 +147,9 @@ const FAMILIES: [Family; 14] = [
     catalog::RELAY_PORTS,
     catalog::RELAY_PORTS_FREE,
     catalog::RELAY_WORKERS,
+    catalog::RELAY_CONNECTIONS,
+    catalog::RELAY_CONNECTIONS_ACCEPTED,
+    catalog::RELAY_CONNECTIONS_CLOSED,
     catalog::TURN_REQUESTS,
     catalog::TURN_RESPONSES,
     catalog::TURN_ALLOCATIONS,
@@ -168,6 +197,8 @@ mod tests {
         let _ = DropReason::ALL.map(|reason| stats.dropped(reason, 1));
         let _ = TurnMethod::ALL.map(|method| stats.request(method));
         let _ = EndReason::ALL.map(|reason| stats.allocation_ended(reason));
+        let _ = CloseReason::ALL.map(|reason| stats.connection_closed(reason));
+        let _ = StreamKind::ALL.map(|kind| stats.connection_opened(kind));
         let _ = RESPONSE_CODES.map(|(code, _)| stats.error_response(code));
         stats.error_response(699);
         stats.success_response();
@@ -176,8 +207,35 @@ mod tests {
         let once = |name: &str| text.lines().filter(|l| l.starts_with(name) && l.ends_with("} 1")).count();
         assert_eq!(once("turnpike_relay_dropped_packets_total{reason="), DropReason::ALL.len());
         assert_eq!(once("turnpike_turn_requests_total{method="), 6);
-        assert_eq!(once("turnpike_turn_allocations_ended_total{reason="), 3);
+        assert_eq!(once("turnpike_turn_allocations_ended_total{reason="), 4);
+        assert_eq!(once("turnpike_relay_connections{transport="), 2);
+        assert_eq!(once("turnpike_relay_connections_closed_total{reason="), 9);
         assert_eq!(once("turnpike_turn_responses_total{code="), 15);
+    }
+
+    #[test]
+    fn shows_the_connections_that_are_open() {
+        let metrics = Metrics::new();
+        let stats = metrics.register_worker();
+
+        for _ in 0..3 {
+            stats.connection_accepted();
+            stats.connection_opened(StreamKind::Tcp);
+        }
+        stats.connection_left(StreamKind::Tcp);
+        stats.connection_opened(StreamKind::Tls);
+        stats.connection_left(StreamKind::Tcp);
+        stats.connection_closed(CloseReason::Idle);
+        let text = metrics.exposition().unwrap();
+
+        for line in [
+            "turnpike_relay_connections{transport=\"tcp\"} 1",
+            "turnpike_relay_connections{transport=\"tls\"} 1",
+            "turnpike_relay_connections_accepted_total 3",
+            "turnpike_relay_connections_closed_total{reason=\"idle\"} 1",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
+        }
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub struct RelayStats {
     pub(super) allocations_created: Count,
     pub(super) allocations_ended: [Count; EndReason::ALL.len()],
     pub(super) allocations_refused: [Count; AllocationRefusal::ALL.len()],
+    pub(super) connections: [Count; StreamKind::ALL.len()],
+    pub(super) connections_accepted: Count,
+    pub(super) connections_closed: [Count; CloseReason::ALL.len()],
 }
 
 /// Which way a packet is relayed.
@@ -62,6 +65,8 @@ pub enum DropReason {
     BandwidthUser,
     /// The relay has used up its bandwidth, or the allocation its share of that.
     BandwidthTotal,
+    /// The client reads its stream too slowly, and newer data came.
+    SlowClient,
 }
 
 /// What a STUN or TURN request asks for.
@@ -88,6 +93,40 @@ pub enum EndReason {
     Expired,
     /// Its client refreshed it with lifetime 0.
     Deleted,
+    /// Its client's connection closed.
+    Disconnected,
+    /// The relay stopped.
+    Shutdown,
+}
+
+/// What a client's connection carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamKind {
+    /// Plain TCP, or nothing yet.
+    Tcp,
+    /// TLS.
+    Tls,
+}
+
+/// Why a client's connection was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The client closed it, or it broke.
+    Client,
+    /// It had no allocation for too long.
+    Idle,
+    /// The client sent what is neither TURN nor TLS.
+    Garbage,
+    /// A trusted proxy sent a wrong PROXY header, or brought a client that is connected already.
+    ProxyHeader,
+    /// TLS was not agreed upon, or broke.
+    TlsFailed,
+    /// The client took too long to agree upon TLS.
+    HandshakeTimeout,
+    /// More clients wanted TLS than the handshake threads can serve.
+    HandshakeOverload,
+    /// There were as many connections as may be.
+    Limit,
     /// The relay stopped.
     Shutdown,
 }
@@ -158,6 +197,26 @@ impl RelayStats {
         self.allocations_refused[reason as usize].add(1);
     }
 
+    /// Counts a connection that came in, whatever becomes of it.
+    pub fn connection_accepted(&self) {
+        self.connections_accepted.add(1);
+    }
+
+    /// Counts an open connection in.
+    pub fn connection_opened(&self, kind: StreamKind) {
+        self.connections[kind as usize].add(1);
+    }
+
+    /// Counts an open connection out, which is about to close or to become one of another kind.
+    pub fn connection_left(&self, kind: StreamKind) {
+        self.connections[kind as usize].subtract(1);
+    }
+
+    /// Counts the end of a connection.
+    pub fn connection_closed(&self, reason: CloseReason) {
+        self.connections_closed[reason as usize].add(1);
+    }
+
     /// How many allocations live now.
     pub fn allocations(&self) -> u64 {
         // The ends are read first and the subtraction saturates: an allocation that comes or goes meanwhile must not
@@ -181,7 +240,15 @@ impl Count {
     /// A load and a store instead of `fetch_add`: with a single writer nothing can come between them, and the processor
     /// needs no locked instruction, which would cost some 20 cycles for each packet.
     fn add(&self, amount: u64) {
-        self.0.store(self.get().wrapping_add(amount), Ordering::Relaxed);
+        self.store(self.get().wrapping_add(amount));
+    }
+
+    fn subtract(&self, amount: u64) {
+        self.store(self.get().wrapping_sub(amount));
+    }
+
+    fn store(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
     }
 
     pub(super) fn get(&self) -> u64 {
@@ -201,7 +268,7 @@ impl Direction {
 }
 
 impl DropReason {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::NoAllocation,
         Self::NoPermission,
         Self::NoChannel,
@@ -215,6 +282,7 @@ impl DropReason {
         Self::BandwidthAllocation,
         Self::BandwidthUser,
         Self::BandwidthTotal,
+        Self::SlowClient,
     ];
 
     pub(super) fn label(self) -> &'static str {
@@ -232,6 +300,7 @@ impl DropReason {
             Self::BandwidthAllocation => "bandwidth_allocation",
             Self::BandwidthUser => "bandwidth_user",
             Self::BandwidthTotal => "bandwidth_total",
+            Self::SlowClient => "slow_client",
         }
     }
 }
@@ -259,13 +328,54 @@ impl TurnMethod {
 }
 
 impl EndReason {
-    pub(super) const ALL: [Self; 3] = [Self::Expired, Self::Deleted, Self::Shutdown];
+    pub(super) const ALL: [Self; 4] = [Self::Expired, Self::Deleted, Self::Disconnected, Self::Shutdown];
 
     /// The value of the metric's label, and of the field in logs.
     pub fn label(self) -> &'static str {
         match self {
             Self::Expired => "expired",
             Self::Deleted => "deleted",
+            Self::Disconnected => "disconnected",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+impl StreamKind {
+    pub(super) const ALL: [Self; 2] = [Self::Tcp, Self::Tls];
+
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        }
+    }
+}
+
+impl CloseReason {
+    pub(super) const ALL: [Self; 9] = [
+        Self::Client,
+        Self::Idle,
+        Self::Garbage,
+        Self::ProxyHeader,
+        Self::TlsFailed,
+        Self::HandshakeTimeout,
+        Self::HandshakeOverload,
+        Self::Limit,
+        Self::Shutdown,
+    ];
+
+    /// The value of the metric's label, and of the field in logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Idle => "idle",
+            Self::Garbage => "garbage",
+            Self::ProxyHeader => "proxy_header",
+            Self::TlsFailed => "tls_failed",
+            Self::HandshakeTimeout => "handshake_timeout",
+            Self::HandshakeOverload => "handshake_overload",
+            Self::Limit => "limit",
             Self::Shutdown => "shutdown",
         }
     }

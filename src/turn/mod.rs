@@ -3,7 +3,8 @@
 //! # How to drive it
 //!
 //! 1. Give it one input: [`Server::handle_client`], [`Server::handle_peer`], [`Server::handle_icmp`],
-//!    [`Server::close`], [`Server::set_peer_policy`] or [`Server::handle_timeout`], each with the present time.
+//!    [`Server::client_gone`], [`Server::close`], [`Server::set_peer_policy`] or [`Server::handle_timeout`], most of
+//!    them with the present time.
 //! 2. Call [`Server::poll_output`] until it returns `None`, and carry out what it says. Outputs point into the
 //!    datagram that was just handled and into [`Server::scratch`], so drain them before the next input. The one
 //!    exception is [`Output::OpenRelay`]: answer it with [`Server::relay_opened`], then go on draining.
@@ -53,7 +54,7 @@ mod table;
 mod tests;
 
 pub use external::ExternalAddresses;
-pub use five_tuple::{AllocationId, FiveTuple, Now};
+pub use five_tuple::{AllocationId, FiveTuple, Now, Transport};
 pub use icmp::Icmp;
 pub use nonce::NonceKeys;
 pub use output::{DropReason, EndReason, OpenRelay, OpenedRelay, Output, RelayRefusal};

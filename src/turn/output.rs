@@ -166,6 +166,8 @@ pub enum EndReason {
     Expired,
     /// Its client ended it with a lifetime of zero.
     Deleted,
+    /// Its client's connection closed.
+    Disconnected,
     /// The server stops.
     Shutdown,
 }

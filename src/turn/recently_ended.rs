@@ -54,9 +54,14 @@ const CAPACITY: usize = 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::turn::Transport;
 
     fn five_tuple(port: u16) -> FiveTuple {
-        FiveTuple { client: ([192, 0, 2, 1], port).into(), server: ([192, 0, 2, 2], 3478).into() }
+        FiveTuple {
+            transport: Transport::Udp,
+            client: ([192, 0, 2, 1], port).into(),
+            server: ([192, 0, 2, 2], 3478).into(),
+        }
     }
 
     // RFC 8489 §6.2.1

@@ -65,7 +65,7 @@ impl Server {
         }
     }
 
-    /// Takes a datagram from a client that is not ChannelData.
+    /// Takes a datagram, or a frame of a stream, from a client that is not ChannelData.
     pub fn handle_client(&mut self, now: Now, path: FiveTuple, datagram: &[u8]) {
         self.begin_input();
         // An answer would come back to us as the next request: a loop that never ends.
@@ -116,6 +116,16 @@ impl Server {
                     self.update(id, now, |_| ());
                 }
             }
+        }
+    }
+
+    /// Ends the allocation of a client whose connection closed, if it had one.
+    ///
+    /// An allocation belongs to its 5-tuple (RFC 8656 §3.2), which nobody can speak for once its connection is closed.
+    pub fn client_gone(&mut self, path: &FiveTuple) {
+        self.begin_input();
+        if let Some(id) = self.table.find(path) {
+            self.end(id, EndReason::Disconnected);
         }
     }
 
@@ -290,6 +300,10 @@ impl Server {
 
     /// Whether a stranger may be answered once more, which is then counted.
     pub(super) fn may_answer_stranger(&self, now: Now, reply: Reply, kind: AnswerKind) -> bool {
+        // Who has opened a stream is where it says; and over a stream nobody asks again when no answer comes.
+        if reply.to.transport.is_stream() {
+            return true;
+        }
         self.stranger_limit.may_answer(now, SourcePrefix::of(reply.to.client.ip()), kind)
     }
 

@@ -130,7 +130,8 @@ async fn our_own_listeners_are_no_peers_even_if_everything_is_allowed() {
     let app = start(&CONFIG.replace("127.0.0.0/8", "0.0.0.0/0")).await;
     let mut client = Client::new(app.turn_addrs()[0]);
     client.allocated();
-    for (channel, own) in (0x4000..).zip([app.turn_addrs()[0], app.gateway_addr(), app.admin_addr()]) {
+    let own = [app.turn_addrs()[0], app.turn_tcp_addrs()[0], app.gateway_addr(), app.admin_addr()];
+    for (channel, own) in (0x4000..).zip(own) {
         assert_eq!(client.bind(channel, own), 403, "{own}");
     }
     assert_eq!(client.bind(0x4100, socket().local_addr().unwrap()), 0);

@@ -1,7 +1,7 @@
 //! A server in this process, and a TURN client that speaks bytes.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use turnpike::app::App;
 use turnpike::config::{self, Settings};
@@ -47,6 +47,16 @@ pub(crate) fn metric(app: &App, sample: &str) -> f64 {
     line.unwrap_or_else(|| panic!("no {sample} in\n{text}")).parse().unwrap()
 }
 
+/// Looks again and again until it is so.
+#[expect(clippy::disallowed_methods, reason = "a test has a deadline")]
+pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within five seconds");
+        std::thread::yield_now();
+    }
+}
+
 /// A datagram socket on loopback that gives up after five seconds.
 pub(crate) fn socket() -> UdpSocket {
     socket_at("127.0.0.1:0")
@@ -67,9 +77,29 @@ pub(crate) fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     (buffer, from)
 }
 
+/// How messages travel between a client and the server.
+pub(crate) trait Link {
+    /// Sends a message or ChannelData.
+    fn send(&mut self, server: SocketAddr, message: &[u8]);
+    /// The next message or ChannelData that comes.
+    fn receive(&mut self, server: SocketAddr) -> Vec<u8>;
+}
+
+impl Link for UdpSocket {
+    fn send(&mut self, server: SocketAddr, message: &[u8]) {
+        self.send_to(message, server).unwrap();
+    }
+
+    fn receive(&mut self, server: SocketAddr) -> Vec<u8> {
+        let (message, from) = receive(self);
+        assert_eq!(from, server, "the answer comes from the address that was asked");
+        message
+    }
+}
+
 /// Alice, or whoever she is made to be.
-pub(crate) struct Client {
-    pub(crate) socket: UdpSocket,
+pub(crate) struct Client<L = UdpSocket> {
+    pub(crate) socket: L,
     server: SocketAddr,
     username: String,
     password: String,
@@ -81,9 +111,11 @@ impl Client {
     pub(crate) fn new(server: SocketAddr) -> Self {
         Self::on(socket(), server)
     }
+}
 
+impl<L: Link> Client<L> {
     /// Alice behind this socket.
-    pub(crate) fn on(socket: UdpSocket, server: SocketAddr) -> Self {
+    pub(crate) fn on(socket: L, server: SocketAddr) -> Self {
         let (username, password) = ("alice".into(), "wonderland".into());
         Self { socket, server, username, password, nonce: Vec::new(), transaction: 0 }
     }
@@ -119,9 +151,8 @@ impl Client {
                 .bytes(attribute::NONCE, &self.nonce)
                 .sign(&Key::long_term(self.username.as_bytes(), "example.org", &self.password));
         }
-        self.socket.send_to(&request, self.server).unwrap();
-        let (answer, from) = receive(&self.socket);
-        assert_eq!(from, self.server, "the answer comes from the address that was asked");
+        self.socket.send(self.server, &request);
+        let answer = self.socket.receive(self.server);
         assert_eq!(Message::parse(&answer).unwrap().transaction(), transaction);
         answer
     }
@@ -160,24 +191,24 @@ impl Client {
         }))
     }
 
-    pub(crate) fn send_on_channel(&self, channel: u16, payload: &[u8]) {
+    pub(crate) fn send_on_channel(&mut self, channel: u16, payload: &[u8]) {
         let mut datagram =
             ChannelData::header(ChannelNumber::new(channel).unwrap(), payload.len() as u16).to_vec();
         datagram.extend_from_slice(payload);
-        self.socket.send_to(&datagram, self.server).unwrap();
+        self.socket.send(self.server, &datagram);
     }
 
-    pub(crate) fn send_indication(&self, peer: SocketAddr, payload: &[u8]) {
+    pub(crate) fn send_indication(&mut self, peer: SocketAddr, payload: &[u8]) {
         self.indicate(peer, payload, |writer| writer);
     }
 
     /// Sends data that the network must not cut into fragments.
-    pub(crate) fn send_indication_whole(&self, peer: SocketAddr, payload: &[u8]) {
+    pub(crate) fn send_indication_whole(&mut self, peer: SocketAddr, payload: &[u8]) {
         self.indicate(peer, payload, |writer| writer.bytes(attribute::DONT_FRAGMENT, b""));
     }
 
     fn indicate(
-        &self,
+        &mut self,
         peer: SocketAddr,
         payload: &[u8],
         write: impl FnOnce(MessageWriter<'_>) -> MessageWriter<'_>,
@@ -188,7 +219,7 @@ impl Client {
                 .address(attribute::XOR_PEER_ADDRESS, peer)
                 .bytes(attribute::DATA, payload);
         write(writer);
-        self.socket.send_to(&datagram, self.server).unwrap();
+        self.socket.send(self.server, &datagram);
     }
 }
 
@@ -202,4 +233,4 @@ pub(crate) fn address(answer: &[u8], kind: AttributeType) -> SocketAddr {
     Message::parse(answer).unwrap().find_address(kind).unwrap().unwrap()
 }
 
-const DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);

@@ -2,43 +2,24 @@
 
 use std::time::Duration;
 
-use super::{Rules, Unique};
+use super::{Rules, Unique, certificate};
 use crate::config::error::Cause;
-use crate::config::schema::{Gateway, Key, Timeouts, Tls};
+use crate::config::schema::{Gateway, Key, Timeouts};
 use crate::config::secrets::Source;
 use crate::config::units::{ByteSize, HumanDuration};
 use crate::gateway::{self, ApiKey, Settings};
-use crate::tls::CertificateFiles;
 
 pub(super) fn gateway(written: &Gateway, rules: &mut Rules<'_>) -> Settings {
     rules.in_range("gateway.body_limit", &written.body_limit, LEAST_BODY..=MOST_BODY);
     Settings {
         listen: written.listen.0,
-        tls: tls(&written.tls, rules),
+        tls: certificate("gateway.tls", &written.tls, rules),
         backend: written.backend.0.clone(),
         keys: keys(&written.keys, rules),
         body_limit_bytes: written.body_limit.0,
         forward_key: written.forward_key,
         health_needs_key: written.health_needs_key,
         timeouts: timeouts(&written.timeouts, rules),
-    }
-}
-
-fn tls(written: &Tls, rules: &mut Rules<'_>) -> Option<CertificateFiles> {
-    match (&written.certificate, &written.private_key) {
-        (Some(certificate), Some(private_key)) => Some(CertificateFiles {
-            certificate: rules.path(certificate),
-            private_key: rules.path(private_key),
-        }),
-        (Some(_), None) => {
-            rules.refuse("gateway.tls.private_key", Cause::HalfTls);
-            None
-        }
-        (None, Some(_)) => {
-            rules.refuse("gateway.tls.certificate", Cause::HalfTls);
-            None
-        }
-        (None, None) => None,
     }
 }
 

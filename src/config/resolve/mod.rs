@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 use super::addresses::ListenAddress;
 use super::error::{Cause, ConfigError, ConfigErrors};
 use super::place::Places;
-use super::schema::{Log, LogFormat, Schema};
+use super::schema::{Log, LogFormat, Schema, Tls};
 use super::secrets::Source;
 use super::{Settings, Written, warning};
 use crate::gateway::AdminSettings;
 use crate::secret::Secret;
 use crate::telemetry;
+use crate::tls::CertificateFiles;
 
 /// Checks the rules and makes the settings.
 pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
@@ -29,7 +30,7 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
     let relay = turn::relay(&schema.turn, &mut rules);
     let gateway = gateway::gateway(&schema.gateway, &mut rules);
     let telemetry = telemetry(&schema.log, &mut rules);
-    separate_listeners(schema, &mut rules);
+    separate_listeners(schema, &relay.listen_tcp, &mut rules);
     if !rules.errors.is_empty() {
         return Err(rules.errors);
     }
@@ -121,8 +122,34 @@ fn telemetry(log: &Log, rules: &mut Rules<'_>) -> telemetry::Settings {
     }
 }
 
+/// Certificate and key of a section, which come together or not at all.
+fn certificate(section: &str, written: &Tls, rules: &mut Rules<'_>) -> Option<CertificateFiles> {
+    match (&written.certificate, &written.private_key) {
+        (Some(certificate), Some(private_key)) => Some(CertificateFiles {
+            certificate: rules.path(certificate),
+            private_key: rules.path(private_key),
+        }),
+        (Some(_), None) => {
+            rules.refuse(&format!("{section}.private_key"), Cause::HalfTls);
+            None
+        }
+        (None, Some(_)) => {
+            rules.refuse(&format!("{section}.certificate"), Cause::HalfTls);
+            None
+        }
+        (None, None) => None,
+    }
+}
+
 /// No two TCP listeners may want one port of one address.
-fn separate_listeners(schema: &Schema, rules: &mut Rules<'_>) {
+fn separate_listeners(schema: &Schema, turn: &[SocketAddr], rules: &mut Rules<'_>) {
+    for (key, listen) in [("gateway.listen", &schema.gateway.listen), ("admin.listen", &schema.admin.listen)]
+    {
+        if turn.iter().any(|&turn| collide(turn, listen.0)) {
+            let first = "turn.listen_tcp".into();
+            rules.refuse(key, Cause::AddressTaken { value: listen.to_string(), first });
+        }
+    }
     if collide(schema.gateway.listen.0, schema.admin.listen.0) {
         let cause =
             Cause::AddressTaken { value: schema.admin.listen.to_string(), first: "gateway.listen".into() };
@@ -136,11 +163,8 @@ fn collide(a: SocketAddr, b: SocketAddr) -> bool {
     a.is_ipv4() == b.is_ipv4() && a.port() != 0 && a.port() == b.port() && same_host
 }
 
-/// UDP listeners are unique; every worker shares each of them.
+/// The listeners of one kind are unique; every worker shares each of them.
 fn listeners(key: &str, listen: &[ListenAddress], rules: &mut Rules<'_>) -> Vec<SocketAddr> {
-    if listen.is_empty() {
-        rules.refuse(key, Cause::EmptyList);
-    }
     for (index, address) in listen.iter().enumerate() {
         let taken = listen[..index].iter().position(|earlier| collide(earlier.0, address.0));
         if let Some(first) = taken {

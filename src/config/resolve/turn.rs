@@ -1,6 +1,6 @@
 //! `[turn]`: the settings of the state machine and of the data plane.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use rand::TryRng;
@@ -8,8 +8,8 @@ use rand::rngs::SysRng;
 use sha2::{Digest, Sha256};
 
 use super::credentials::{credentials, password_algorithms};
-use super::{Rules, Unique, listeners};
-use crate::config::addresses::{ExternalIp, PeerPattern};
+use super::{Rules, Unique, certificate, listeners};
+use crate::config::addresses::{ExternalIp, PeerPattern, TLS_PORT};
 use crate::config::error::Cause;
 use crate::config::schema::{ChannelNumbers, Lifetimes, Turn};
 use crate::config::secrets::Source;
@@ -89,8 +89,18 @@ pub(super) fn relay(written: &Turn, rules: &mut Rules<'_>) -> relay::Settings {
     }
     rules.in_range("turn.listener_buffer", &written.listener_buffer, LEAST_BUFFER..=MOST_BUFFER);
     rules.in_range("turn.relay_buffer", &written.relay_buffer, LEAST_BUFFER..=MOST_BUFFER);
+    rules.in_range("turn.limits.connections", &written.limits.connections, 1..=MOST_CONNECTIONS);
+    if written.listen.is_empty() {
+        rules.refuse("turn.listen", Cause::EmptyList);
+    }
+    let tls = certificate("turn.tls", &written.tls, rules);
     relay::Settings {
         listen: listeners("turn.listen", &written.listen, rules),
+        listen_tcp: listen_tcp(written, tls.is_some(), rules),
+        tls,
+        proxies: written.proxy_protocol_from.iter().map(|network| network.0).collect(),
+        max_connections: written.limits.connections,
+        connection_lifetime: written.lifetimes.connection.0,
         relay_addresses: relay_addresses(written, rules),
         relay_ports: ports.clone(),
         workers: written.workers.0,
@@ -109,6 +119,21 @@ pub(super) fn relay(written: &Turn, rules: &mut Rules<'_>) -> relay::Settings {
     }
 }
 
+/// Where streams come in: what was written, or the addresses of the datagrams and the port that TLS has by custom.
+fn listen_tcp(written: &Turn, has_tls: bool, rules: &mut Rules<'_>) -> Vec<SocketAddr> {
+    if let Some(listen) = &written.listen_tcp {
+        return listeners("turn.listen_tcp", listen, rules);
+    }
+    let mut addresses: Vec<SocketAddr> = written.listen.iter().map(|address| address.0).collect();
+    for address in &written.listen {
+        let secure = SocketAddr::new(address.0.ip(), TLS_PORT);
+        if has_tls && !addresses.contains(&secure) {
+            addresses.push(secure);
+        }
+    }
+    addresses
+}
+
 fn lifetimes(written: &Lifetimes, rules: &mut Rules<'_>) {
     let bounds = [
         ("allocation", written.allocation, SECOND, DAY),
@@ -117,6 +142,7 @@ fn lifetimes(written: &Lifetimes, rules: &mut Rules<'_>) {
         ("channel", written.channel, SECOND, HOUR),
         // RFC 8656 §5 recommends a new nonce at least every hour.
         ("nonce", written.nonce, SECOND, HOUR),
+        ("connection", written.connection, SECOND, HOUR),
     ];
     for (name, value, least, most) in bounds {
         let key = format!("turn.lifetimes.{name}");
@@ -244,6 +270,9 @@ const MOST_BANDWIDTH: BitRate = BitRate(1_000_000_000_000);
 const LEAST_SECRET_CHARACTERS: usize = 16;
 
 const LEAST_RELAY_PORT: u16 = 1024;
+
+/// As many files as Linux lets a process open by default at most.
+const MOST_CONNECTIONS: usize = 1_000_000;
 
 /// Beyond any machine of today; catches a port or a size that was written into the wrong line.
 const MOST_WORKERS: usize = 256;

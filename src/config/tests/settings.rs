@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Files;
 use crate::config::Warning;
+use crate::tls::CertificateFiles;
 use crate::{gateway, relay, telemetry, turn};
 
 #[test]
@@ -26,6 +27,7 @@ fn every_option_arrives() {
     let config = r#"
 [turn]
 listen = ["127.0.0.1:3478", "[::1]:3478"]
+listen_tcp = ["127.0.0.1:443"]
 realm = "example.org"
 relay_addresses = ["127.0.0.1"]
 relay_ports = "50000-50999"
@@ -37,6 +39,7 @@ password_algorithms = ["md5", "sha256"]
 hide_usernames = true
 credentials_end_sessions = true
 token_server_name = "relay.example.org"
+proxy_protocol_from = ["10.0.0.0/8", "fd00::7"]
 nonce_secret = "0123456789abcdef"
 previous_nonce_secret = "fedcba9876543210"
 listener_buffer = "1MiB"
@@ -47,6 +50,7 @@ max_allocation = "2h"
 permission = "6m"
 channel = "12m"
 nonce = "30m"
+connection = "20s"
 [turn.limits]
 permissions = 5
 channels = 6
@@ -58,6 +62,10 @@ bandwidth_per_user = "20Mbit"
 bandwidth_per_allocation = "500kbit"
 unauthenticated_per_second = 10
 bindings_per_second = 11
+connections = 7
+[turn.tls]
+certificate = "turn.crt"
+private_key = "turn.key"
 [turn.peers]
 allow = ["10.0.0.0/8:5000-6000"]
 deny = ["8.8.8.8"]
@@ -133,6 +141,14 @@ level = "info,turnpike::relay=debug"
 
     let relay = relay::Settings {
         listen: vec![SocketAddr::from(([127, 0, 0, 1], 3478)), "[::1]:3478".parse().unwrap()],
+        listen_tcp: vec![SocketAddr::from(([127, 0, 0, 1], 443))],
+        tls: Some(CertificateFiles {
+            certificate: files.folder.path().join("turn.crt"),
+            private_key: files.folder.path().join("turn.key"),
+        }),
+        proxies: vec!["10.0.0.0/8".parse().unwrap(), "fd00::7/128".parse().unwrap()],
+        max_connections: 7,
+        connection_lifetime: seconds(20),
         relay_addresses: vec![IpAddr::from([127, 0, 0, 1])],
         relay_ports: 50000..=50999,
         workers: NonZeroUsize::new(3),
@@ -178,6 +194,23 @@ level = "info,turnpike::relay=debug"
 fn listens_on_both_families() {
     let config = "[turn]\nlisten = [\"0.0.0.0:3478\", \"[::]:3478\", \"127.0.0.1:0\", \"127.0.0.1:0\"]";
     assert_eq!(Files::new(config).load(&[]).unwrap().relay.listen.len(), 4);
+}
+
+#[test]
+fn streams_come_in_where_datagrams_do_unless_written_otherwise() {
+    let listen_tcp = |config: &str| {
+        let settings = Files::new(config).load(&[]).unwrap();
+        settings.relay.listen_tcp.iter().map(SocketAddr::to_string).collect::<Vec<_>>()
+    };
+    let listen = "[turn]\nlisten = [\"127.0.0.1:3478\", \"127.0.0.1:3479\", \"[::1]:3478\"]\n";
+    let tls = "[turn.tls]\ncertificate = \"a\"\nprivate_key = \"b\"\n";
+    assert_eq!(listen_tcp(listen), ["127.0.0.1:3478", "127.0.0.1:3479", "[::1]:3478"]);
+    assert_eq!(
+        listen_tcp(&format!("{listen}{tls}")),
+        ["127.0.0.1:3478", "127.0.0.1:3479", "[::1]:3478", "127.0.0.1:5349", "[::1]:5349"]
+    );
+    assert_eq!(listen_tcp(&format!("{listen}listen_tcp = [\"0.0.0.0:443\"]\n{tls}")), ["0.0.0.0:443"]);
+    assert!(listen_tcp(&format!("{listen}listen_tcp = []\n{tls}")).is_empty());
 }
 
 #[test]
@@ -227,6 +260,7 @@ fn warns_of_what_is_probably_not_meant() {
     let config = r#"
 [turn]
 listen = ["0.0.0.0:50000"]
+listen_tcp = ["0.0.0.0:5349"]
 [turn.lifetimes]
 permission = "10s"
 [turn.peers]
@@ -239,6 +273,7 @@ allow = ["0.0.0.0/0"]
         "every offer is refused with 401: there are no keys; add [[gateway.keys]]",
         "turn.lifetimes.permission is 10s: clients count on 5m and will lose their media; use this in tests only",
         "turn.peers.allow has 0.0.0.0/0: users can reach every private address from here; name single networks instead",
+        "turn.listen_tcp has port 5349, where clients expect TLS, but there is no certificate; add [turn.tls]",
         "turn.listen has port 50000, which is one of turn.relay_ports too; keep them apart",
     ];
     assert_eq!(lines, expected);

@@ -1,7 +1,7 @@
 //! Allocate and Refresh (RFC 8656 §7, §8).
 
 use super::harness::*;
-use crate::turn::{EndReason, RelayRefusal};
+use crate::turn::{EndReason, FiveTuple, Output, RelayRefusal, Transport};
 use crate::wire::Method;
 use crate::wire::attribute::{self, XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS};
 
@@ -167,7 +167,23 @@ fn the_driver_can_end_an_allocation() {
     let id = net.live[0];
     net.server.close(id, EndReason::Shutdown);
     let ended: Vec<_> = std::iter::from_fn(|| net.server.poll_output()).collect();
-    assert!(matches!(ended[..], [crate::turn::Output::End { reason: EndReason::Shutdown, .. }]));
+    assert!(matches!(ended[..], [Output::End { reason: EndReason::Shutdown, .. }]));
     net.server.close(id, EndReason::Shutdown);
     assert!(net.server.poll_output().is_none(), "an allocation ends once");
+}
+
+#[test]
+fn a_closed_connection_ends_its_allocation() {
+    let mut net = Harness::new();
+    let mut alice = net.alice();
+    alice.path.transport = Transport::Tcp;
+    assert_eq!(net.allocate(&alice).code(), 0);
+    net.server.client_gone(&FiveTuple { transport: Transport::Udp, ..alice.path });
+    assert!(net.server.poll_output().is_none(), "over UDP it would be another allocation");
+    net.server.client_gone(&alice.path);
+    let ended: Vec<_> = std::iter::from_fn(|| net.server.poll_output()).collect();
+    assert!(matches!(ended[..], [Output::End { reason: EndReason::Disconnected, .. }]), "{ended:?}");
+    assert_eq!(net.server.allocation_count(), 0);
+    net.server.client_gone(&alice.path);
+    assert!(net.server.poll_output().is_none());
 }

@@ -9,6 +9,7 @@ use crate::turn::peer_policy::{PeerPolicy, PeerRule};
 use crate::turn::{
     AllocationId, DropReason, EndReason, FiveTuple, NonceKeys, Now, OpenRelay, OpenedRelay, Output,
     PerFamily, RelayPort, RelayRefusal, RelayWish, ReservationToken, Server, Settings, StrangerLimit,
+    Transport,
 };
 use crate::wire::attribute::{self, AttributeType};
 use crate::wire::{AddressFamily, Class, Key, Message, MessageWriter, Method, TransactionId};
@@ -208,7 +209,11 @@ impl Harness {
     /// A client at this port that knows a fresh nonce.
     pub(super) fn client(&mut self, username: &str, password: &str, port: u16) -> Client {
         let mut client = Client {
-            path: FiveTuple { client: ([192, 0, 2, 1], port).into(), server: ([192, 0, 2, 2], 3478).into() },
+            path: FiveTuple {
+                transport: Transport::Udp,
+                client: ([192, 0, 2, 1], port).into(),
+                server: ([192, 0, 2, 2], 3478).into(),
+            },
             username: username.into(),
             password: password.into(),
             realm: REALM.into(),

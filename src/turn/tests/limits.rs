@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::harness::*;
-use crate::turn::{DropReason, FiveTuple, RelayRefusal};
+use crate::turn::{DropReason, FiveTuple, RelayRefusal, Transport};
 use crate::wire::Method;
 
 fn limited() -> Harness {
@@ -17,7 +17,11 @@ fn limited() -> Harness {
 fn answered(net: &mut Harness, ip: [u8; 4], method: Method, count: u16) -> usize {
     let request = unsigned(method, |writer| writer);
     let seen = (0..count).flat_map(|port| {
-        let path = FiveTuple { client: (ip, 5000 + port).into(), server: ([192, 0, 2, 2], 3478).into() };
+        let path = FiveTuple {
+            transport: Transport::Udp,
+            client: (ip, 5000 + port).into(),
+            server: ([192, 0, 2, 2], 3478).into(),
+        };
         net.send(path, &request)
     });
     let seen: Vec<Seen> = seen.collect();
@@ -74,7 +78,7 @@ fn what_claims_to_come_from_our_own_listener_gets_no_answer() {
     let own: SocketAddr = "192.0.2.2:3478".parse().unwrap();
     let mut net = Harness::with(|settings| settings.peer_policy.add_own_listener(own));
     for method in [Method::Binding, Method::Allocate] {
-        let path = FiveTuple { client: own, server: own };
+        let path = FiveTuple { transport: Transport::Udp, client: own, server: own };
         let request = unsigned(method, |writer| writer);
         assert_eq!(net.send(path, &request), [Seen::Drop(DropReason::OwnAddress)]);
     }
