@@ -29,9 +29,9 @@ COPY --from=build /usr/local/bin/turnpike /usr/local/bin/turnpike
 COPY config/turnpike.toml /etc/turnpike/turnpike.toml
 # A number, because Kubernetes' runAsNonRoot cannot look up names. No port is below 1024, so no capability is needed.
 USER 65532:65532
-# TURN, gateway, admin. The relay ports, 49152-65535/udp, are not listed: they are not for publishing one by one, see
+# TURN, TURN over TLS, gateway, admin. The relay ports, 49152-65535/udp, are not listed: they are not for publishing one by one, see
 # deploy/README.md.
-EXPOSE 3478/udp 8080/tcp 9090/tcp
+EXPOSE 3478/udp 3478/tcp 5349/tcp 8080/tcp 9090/tcp
 STOPSIGNAL SIGTERM
 # No HEALTHCHECK: it would need an HTTP client in the image. Ask /livez and /readyz of the admin address instead.
 ENTRYPOINT ["turnpike"]

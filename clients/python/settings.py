@@ -60,7 +60,12 @@ def _turn_url() -> str:
         raise SettingsError(f"TURN_SERVER_PROTOCOL={protocol!r} is unknown: write turn, or turns for TLS")
     default_port = "3478" if protocol == "turn" else "5349"
     port = _whole_number("TURN_SERVER_PORT", default=default_port, lowest=1, highest=65535)
-    return f"{protocol}:{host}:{port}"
+    transport = _optional("TURN_SERVER_TRANSPORT") or ("udp" if protocol == "turn" else "tcp")
+    if transport not in ("udp", "tcp"):
+        raise SettingsError(f"TURN_SERVER_TRANSPORT={transport!r} is unknown: write udp or tcp")
+    if (protocol, transport) == ("turns", "udp"):
+        raise SettingsError("TURN_SERVER_TRANSPORT=udp does not go with TURN_SERVER_PROTOCOL=turns: TLS needs tcp")
+    return f"{protocol}:{host}:{port}?transport={transport}"
 
 
 def _server_url() -> str:

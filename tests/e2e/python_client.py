@@ -54,6 +54,7 @@ def default_settings(ports: Ports = Ports(), user_id: str | None = None) -> dict
         "TURN_SERVER_URL": RELAY_CLIENT_SIDE,
         "TURN_SERVER_PORT": str(ports.turn),
         "TURN_SERVER_PROTOCOL": "turn",
+        "TURN_SERVER_TRANSPORT": "",
         "TURN_USERNAME": USER,
         "TURN_CREDENTIAL": PASSWORD,
         "SERVER_URL": f"http://{RELAY_CLIENT_SIDE}:{ports.gateway}/skin/webrtc/offer",

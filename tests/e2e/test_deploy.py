@@ -125,7 +125,7 @@ def test_kustomization_has_the_expected_manifests() -> None:
     ports = {port["name"] for port in container()["ports"]}
     services = [manifest["spec"] for manifest in manifests if manifest["kind"] == "Service"]
     targets = {port["targetPort"] for service in services for port in service["ports"]}
-    assert targets == {"turn", "gateway"} <= ports
+    assert targets == {"turn", "turn-tcp", "gateway"} <= ports
 
 
 def test_manifests_beside_the_kustomization_are_what_they_say() -> None:

@@ -17,6 +17,8 @@ from python_client import PROGRAM, default_settings
         ({"TURN_SERVER_URL": "turn:relay.example.org"}, "TURN_SERVER_URL='turn:relay.example.org' is not a bare host"),
         ({"TURN_SERVER_PORT": "0"}, "TURN_SERVER_PORT='0' is out of range"),
         ({"TURN_SERVER_PROTOCOL": "stun"}, "TURN_SERVER_PROTOCOL='stun' is unknown"),
+        ({"TURN_SERVER_TRANSPORT": "quic"}, "TURN_SERVER_TRANSPORT='quic' is unknown"),
+        ({"TURN_SERVER_PROTOCOL": "turns", "TURN_SERVER_TRANSPORT": "udp"}, "TURN_SERVER_TRANSPORT=udp does not go"),
         ({"TURN_CREDENTIAL": ""}, "TURN_USERNAME and TURN_CREDENTIAL belong together"),
         ({"SERVER_URL": ""}, "SERVER_URL is not set"),
         ({"SERVER_URL": "gateway.example.org"}, "SERVER_URL='gateway.example.org' is no HTTP address"),

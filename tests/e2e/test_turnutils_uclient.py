@@ -48,6 +48,24 @@ def test_loses_nothing_that_must_not_be_cut(
     assert re.search(r"Total lost packets 0 \(0\.0+%\)", done.stdout), done.stdout
 
 
+# The second goes to the port of TURN over TLS by itself; the third shows that one port serves both.
+@pytest.mark.parametrize("flags", [["-t"], ["-t", "-S"], ["-t", "-S", "-p", "3478"]], ids=["tcp", "tls", "tls_on_3478"])
+@pytest.mark.parametrize("mode", [[], ["-s"]], ids=["channel_data", "send_indication"])
+def test_loses_nothing_over_streams(
+    flags: list[str], mode: list[str], network: Network, turnpike: Turnpike, echo_peer: None
+) -> None:
+    before = turnpike.metric("turnpike_relay_connections_accepted_total")
+
+    done = run_uclient(network.client, *credential_flags("static"), *flags, *mode)
+
+    output, expected = done.stdout, CLIENTS * MESSAGES
+    assert done.returncode == 0, output
+    assert f"tot_send_msgs={expected}, tot_recv_msgs={expected}" in output, output
+    assert re.search(r"Total lost packets 0 \(0\.0+%\), total send dropped 0 \(0\.0+%\)", output), output
+    assert turnpike.metric("turnpike_relay_connections_accepted_total") - before >= CLIENTS
+    assert turnpike.metric("turnpike_relay_dropped_packets_total", reason="slow_client") == 0
+
+
 def test_allocates_pairs_of_ports(network: Network, turnpike: Turnpike, echo_peer: None) -> None:
     since = len(turnpike.log_lines())
 

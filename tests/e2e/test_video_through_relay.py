@@ -33,6 +33,26 @@ def test_relay_only_client_gets_predictions(
     assert record["session"]
 
 
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_client_gets_predictions_where_udp_is_blocked(
+    transport: str, network: Network, turnpike: Turnpike, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over_tcp = {"TURN_SERVER_TRANSPORT": "tcp"}
+    over_tls = {"TURN_SERVER_PROTOCOL": "turns", "TURN_SERVER_PORT": str(turnpike.ports.turns)}
+    # Where Python's TLS looks for issuers to trust.
+    monkeypatch.setenv("SSL_CERT_FILE", str(turnpike.certificate.file))
+    before, since = relay_counters(turnpike), len(turnpike.log_lines())
+
+    settings = default_settings() | (over_tcp if transport == "tcp" else over_tls)
+    with Client(network.client, tmp_path, settings, *HUNDRED_PREDICTIONS) as client:
+        outcome = client.outcome()
+
+    assert outcome.exit_code == 0, outcome.stderr
+    assert_predictions_fit(outcome.summary)
+    assert_relayed(turnpike, before, [outcome.summary])
+    assert turnpike.log_record("allocation began", since)["transport"] == transport
+
+
 def test_several_clients_at_once(network: Network, turnpike: Turnpike, tmp_path: Path) -> None:
     before = relay_counters(turnpike)
     user_ids = ["anna", "ben", "chloe"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from certificate import Certificate
 from eventually import eventually
 from network import BACKEND_ADDRESS, RELAY_BACKEND_SIDE, RELAY_CLIENT_SIDE, Namespace, Response
 from process import Process
@@ -22,6 +23,7 @@ class Ports:
     """Where one turnpike listens, and where its backend does."""
 
     turn: int = 3478
+    turns: int = 5349
     gateway: int = 8080
     admin: int = 9090
     backend: int = 8000
@@ -33,8 +35,9 @@ class Turnpike:
     def __init__(self, host: Namespace, folder: Path, ports: Ports = Ports()) -> None:
         self.ports = ports
         self._host = host
+        self.certificate = Certificate(folder, RELAY_CLIENT_SIDE)
         config = folder / "turnpike.toml"
-        config.write_text(config_text(ports))
+        config.write_text(config_text(ports, self.certificate))
         self._process = Process(
             host.command(str(binary()), "serve", "--config", str(config)),
             # A variable of the tester's own would override the file.
@@ -107,16 +110,21 @@ def binary() -> Path:
     )
 
 
-def config_text(ports: Ports) -> str:
+def config_text(ports: Ports, certificate: Certificate) -> str:
     """Returns a configuration for the relay host of the test network."""
     return f"""
 [turn]
 listen = ["{RELAY_CLIENT_SIDE}:{ports.turn}"]
+listen_tcp = ["{RELAY_CLIENT_SIDE}:{ports.turn}", "{RELAY_CLIENT_SIDE}:{ports.turns}"]
 realm = "turnpike.test"
 relay_addresses = ["{RELAY_BACKEND_SIDE}"]
 relay_ports = "49152-65535"
 # Debian's turnutils_uclient binds channels above 0x4FFF.
 channel_numbers = "rfc5766"
+
+[turn.tls]
+certificate = "{certificate.file}"
+private_key = "{certificate.key_file}"
 
 [turn.peers]
 allow = ["10.77.0.0/16"]
