@@ -1,13 +1,12 @@
 //! `Connection`: one client's stream, in the clear or through TLS, and what waits to be sent on it.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use rustls::ServerConnection;
-
 use super::budget::Slot;
 use super::outbox::Cargo;
+use super::tls_session::TlsSession;
 use super::write_queue::WriteQueue;
 use crate::sys::Interest;
 use crate::telemetry::{CloseReason, DropReason, StreamKind};
@@ -45,11 +44,11 @@ pub(super) enum Stage {
     /// STUN and ChannelData in the clear.
     Plain,
     /// TLS is being agreed upon, and it is the client's turn.
-    Handshake(Box<ServerConnection>),
+    Handshake(Box<TlsSession>),
     /// TLS is being agreed upon, and a handshake thread works on it.
     AwayForHandshake,
     /// STUN and ChannelData through TLS.
-    Secure(Box<ServerConnection>),
+    Secure(Box<TlsSession>),
 }
 
 impl Connection {
@@ -72,7 +71,7 @@ impl Connection {
             let write = !self.queue.is_empty();
             return (!is_away).then_some(Interest { read: !self.queue.is_full_of_answers(), write });
         };
-        let write = !self.queue.is_empty() || tls.wants_write();
+        let write = !self.queue.is_empty() || tls.has_pending();
         Some(Interest { read: !self.queue.is_full_of_answers(), write })
     }
 
@@ -130,32 +129,10 @@ impl Connection {
     /// Tells the client that nothing more comes, if it takes the word now.
     pub(super) fn say_goodbye(&mut self) {
         if let Stage::Handshake(tls) | Stage::Secure(tls) = &mut self.stage {
-            tls.send_close_notify();
+            tls.say_goodbye();
             // Whoever does not read does not hear it.
-            let _ = flush(tls, &self.socket);
+            let _ = tls.flush(&self.socket);
         }
-    }
-
-    /// Hands TLS what came from the client, and each piece of what it protected to `take`.
-    pub(super) fn decrypt(
-        tls: &mut ServerConnection,
-        mut records: &[u8],
-        mut take: impl FnMut(&mut dyn Read) -> io::Result<()>,
-    ) -> Result<(), CloseReason> {
-        while !records.is_empty() {
-            // It fails only when plaintext was left in it, and none is.
-            if tls.read_tls(&mut records).map_err(|_| CloseReason::TlsFailed)? == 0 {
-                return Err(CloseReason::Client);
-            }
-            let state = tls.process_new_packets().map_err(|_| CloseReason::TlsFailed)?;
-            if state.plaintext_bytes_to_read() > 0 {
-                take(&mut tls.reader()).map_err(|_| CloseReason::TlsFailed)?;
-            }
-            if state.peer_has_closed() {
-                return Err(CloseReason::Client);
-            }
-        }
-        Ok(())
     }
 
     fn transmit_or_doom(&mut self, slices: &[IoSlice<'_>]) -> usize {
@@ -173,30 +150,20 @@ impl Connection {
         match &mut self.stage {
             Stage::Fresh | Stage::Plain if slices.is_empty() => Ok(0),
             Stage::Fresh | Stage::Plain => unless_blocked((&self.socket).write_vectored(slices)),
-            Stage::Handshake(tls) => flush(tls, &self.socket).map(|()| 0),
+            Stage::Handshake(tls) => tls.flush(&self.socket).map(|()| 0),
             Stage::AwayForHandshake => Ok(0),
             Stage::Secure(tls) => {
-                flush(tls, &self.socket)?;
+                tls.flush(&self.socket)?;
                 // What TLS has taken can no longer be dropped, so it gets nothing while something of it waits.
-                if tls.wants_write() || slices.is_empty() {
+                if tls.has_pending() || slices.is_empty() {
                     return Ok(0);
                 }
-                let taken = tls.writer().write_vectored(slices)?;
-                flush(tls, &self.socket)?;
+                let taken = tls.protect(slices).map_err(io::Error::other)?;
+                tls.flush(&self.socket)?;
                 Ok(taken)
             }
         }
     }
-}
-
-/// Sends the records that TLS has made, as far as the client takes them.
-fn flush(tls: &mut ServerConnection, mut socket: &TcpStream) -> io::Result<()> {
-    while tls.wants_write() {
-        if unless_blocked(tls.write_tls(&mut socket))? == 0 {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// A socket without room takes nothing; that is no failure.

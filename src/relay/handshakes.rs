@@ -5,10 +5,11 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use rustls::{ServerConfig, ServerConnection};
+use rustls::ServerConfig;
 use tracing::debug;
 
 use super::connections::ConnectionId;
+use super::tls_session::TlsSession;
 use super::worker::Command;
 use crate::sys::{self, Waker};
 
@@ -30,7 +31,7 @@ pub(super) struct Handshakes {
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) connection: ConnectionId,
-    pub(super) tls: Box<ServerConnection>,
+    pub(super) tls: Box<TlsSession>,
     /// What the client has sent.
     pub(super) records: Vec<u8>,
     pub(super) reply_to: Mailbox,
@@ -74,8 +75,8 @@ impl Drop for HandshakeThreads {
 
 impl Handshakes {
     /// Begins with a client.
-    pub(super) fn begin(&self) -> Result<Box<ServerConnection>, rustls::Error> {
-        ServerConnection::new(Arc::clone(&self.config)).map(Box::new)
+    pub(super) fn begin(&self) -> Result<Box<TlsSession>, rustls::Error> {
+        TlsSession::new(Arc::clone(&self.config)).map(Box::new)
     }
 
     /// Has a thread work on a connection, which comes back as [`Command::Handshaken`]; false if too many wait.
@@ -91,26 +92,17 @@ fn work(jobs: &Mutex<Receiver<Job>>) {
     loop {
         // The lock is held while waiting: whoever has it is the next to get a job.
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { connection, mut tls, records, reply_to }) = job else {
+        let Ok(Job { connection, mut tls, mut records, reply_to }) = job else {
             return;
         };
-        let result = advance(&mut tls, &records);
+        let mut plaintext = Vec::new();
+        let received = tls.receive(&mut records, |piece| plaintext.extend_from_slice(piece));
+        // A goodbye that came with the rest is followed by the end of the stream, which the worker will see.
+        let result = received.map(|_is_over| plaintext);
         // A worker that is gone needs no answer.
         let _ = reply_to.commands.send(Command::Handshaken { connection, tls, result });
         reply_to.waker.wake();
     }
-}
-
-/// Lets TLS read what the client sent until they agree, and returns what came behind; its answers wait in it.
-fn advance(tls: &mut ServerConnection, mut records: &[u8]) -> Result<Vec<u8>, rustls::Error> {
-    while tls.is_handshaking() && !records.is_empty() {
-        let read = tls.read_tls(&mut records).map_err(|error| rustls::Error::General(error.to_string()))?;
-        if read == 0 {
-            break;
-        }
-        tls.process_new_packets()?;
-    }
-    Ok(records.to_vec())
 }
 
 /// More handshakes than that would wait for longer than clients do.

@@ -47,6 +47,7 @@ mod settings;
 mod shared;
 mod stream_input;
 mod streams;
+mod tls_session;
 mod token;
 mod token_bucket;
 mod user_buckets;

@@ -3,18 +3,17 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
-use rustls::ServerConnection;
 use tracing::debug;
 
 use super::beginning::{Beginning, recognise};
 use super::connection::{Connection, Stage};
 use super::connections::ConnectionId;
 use super::handshakes::Job;
-use super::intake::Intake;
 use super::outbox::{Bytes, Via};
 use super::outputs::{Input, Place};
 use super::report;
 use super::streams::Streams;
+use super::tls_session::TlsSession;
 use super::worker::Worker;
 use crate::telemetry::{CloseReason, DropReason, RedactedAddr, StreamKind};
 use crate::turn::{FiveTuple, Transport};
@@ -209,7 +208,7 @@ impl Worker {
     }
 
     /// Gives a connection to the handshake threads; it is not watched until it comes back.
-    fn hand_over(&mut self, index: u32, tls: Box<ServerConnection>, records: Vec<u8>) {
+    fn hand_over(&mut self, index: u32, tls: Box<TlsSession>, records: Vec<u8>) {
         let Streams { connections, handshakes, mailbox, .. } = &mut self.streams;
         let (Some(name), Some(handshakes)) = (connections.name(index), handshakes) else {
             return;
@@ -227,7 +226,7 @@ impl Worker {
     pub(super) fn handshaken(
         &mut self,
         name: ConnectionId,
-        tls: Box<ServerConnection>,
+        tls: Box<TlsSession>,
         result: Result<Vec<u8>, rustls::Error>,
     ) {
         if !self.streams.intake.has_room() {
@@ -244,8 +243,8 @@ impl Worker {
         connection.send_waiting(|cargo, result| report::departed(stats, fast_path, cargo, result));
         let (idle_until, client) = (connection.idle_until, connection.path.client);
         streams.connections.touch(name.index);
-        let records = match result {
-            Ok(records) => records,
+        let plaintext = match result {
+            Ok(plaintext) => plaintext,
             Err(error) => {
                 debug!(client = %RedactedAddr(client), %error, "TLS handshake failed");
                 return self.close_stream(name.index, CloseReason::TlsFailed);
@@ -254,11 +253,8 @@ impl Worker {
         if is_agreed {
             streams.connections.set_deadline(name.index, Some(idle_until));
             let start = streams.intake.end();
-            let read = streams.take_records(name.index, &records);
+            streams.intake.extend(&plaintext);
             self.take_stream(name.index, start);
-            if let Err(reason) = read {
-                self.close_stream(name.index, reason);
-            }
         }
     }
 }
@@ -282,18 +278,17 @@ impl Streams {
             return Ok(());
         };
         let len = read(connection, records)?;
-        decrypt(connection, intake, &records[..len])
-    }
-
-    /// Takes what came with the end of a handshake.
-    fn take_records(&mut self, index: u32, records: &[u8]) -> Result<(), CloseReason> {
-        let Some(connection) = self.connections.get_mut(index) else {
+        let Stage::Secure(tls) = &mut connection.stage else {
             return Ok(());
         };
-        if let Stage::Secure(tls) = &mut connection.stage {
-            drain(&mut tls.reader(), &mut self.intake).map_err(|_| CloseReason::TlsFailed)?;
+        match tls.receive(&mut records[..len], |plaintext| intake.extend(plaintext)) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(CloseReason::Client),
+            Err(error) => {
+                debug!(client = %RedactedAddr(connection.path.client), %error, "TLS failed");
+                Err(CloseReason::TlsFailed)
+            }
         }
-        decrypt(connection, &mut self.intake, records)
     }
 }
 
@@ -304,25 +299,6 @@ fn read(connection: &Connection, buffer: &mut [u8]) -> Result<usize, CloseReason
         Ok(len) => Ok(len),
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(0),
         Err(_) => Err(CloseReason::Client),
-    }
-}
-
-fn decrypt(connection: &mut Connection, intake: &mut Intake, records: &[u8]) -> Result<(), CloseReason> {
-    let Stage::Secure(tls) = &mut connection.stage else {
-        return Ok(());
-    };
-    Connection::decrypt(tls, records, |plaintext| drain(plaintext, intake))
-}
-
-/// Moves everything that TLS has deciphered into the intake.
-fn drain(plaintext: &mut dyn Read, intake: &mut Intake) -> io::Result<()> {
-    loop {
-        match plaintext.read(intake.free()) {
-            Ok(0) => return Ok(()),
-            Ok(len) => intake.filled(len),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -208,15 +208,15 @@ impl Worker {
         let Some(mut connection) = self.streams.connections.remove(index) else {
             return;
         };
-        connection.say_goodbye();
         self.stats.connection_left(connection.kind());
         self.stats.connection_closed(reason);
         debug!(client = %RedactedAddr(connection.path.client), reason = reason.label(), "connection closed");
-        let Connection { path, flow, .. } = connection;
-        if flow.is_some() {
-            self.server.client_gone(&path);
+        if connection.flow.is_some() {
+            self.server.client_gone(&connection.path);
             self.carry_out(None);
         }
+        // Last, so that whoever sees the end of the stream finds its allocation gone.
+        connection.say_goodbye();
     }
 }
 

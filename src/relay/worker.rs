@@ -9,7 +9,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use rand::TryRng;
 use rand::rngs::SysRng;
-use rustls::ServerConnection;
 use tracing::{debug, error};
 
 use super::bandwidth::Bandwidth;
@@ -25,6 +24,7 @@ use super::ring::{Ring, SLOTS};
 use super::settings::Settings;
 use super::shared::Shared;
 use super::streams::Streams;
+use super::tls_session::TlsSession;
 use super::token::Token;
 use crate::sys::{Readiness, Ready, Received, Receiver, UdpSocket};
 use crate::telemetry::{DropReason, RelayStats};
@@ -61,7 +61,7 @@ pub(super) enum Command {
         /// Which one.
         connection: ConnectionId,
         /// How far it has come.
-        tls: Box<ServerConnection>,
+        tls: Box<TlsSession>,
         /// What the client has sent behind its handshake, or why there is none.
         result: Result<Vec<u8>, rustls::Error>,
     },

@@ -115,7 +115,7 @@ async fn a_client_that_does_not_finish_its_handshake_is_closed() {
     assert_eq!(metric(&app, "turnpike_relay_connections_closed_total{reason=\"handshake_timeout\"}"), 1.0);
 
     let mut wrong = Frames::new(connect(app.turn_tcp_addrs()[0]));
-    wrong.stream.write_all(&[22, 3, 1, 0, 4, 9, 9, 9, 9]).unwrap();
+    wrong.stream.write_all(&[22, 3, 1, 0, 4, 1, 0, 0, 0]).unwrap();
     let alert = wrong.wait_for_end();
     assert_eq!(alert.first(), Some(&21), "an alert says what is wrong: {alert:?}");
     assert_eq!(metric(&app, "turnpike_relay_connections_closed_total{reason=\"tls_failed\"}"), 1.0);
