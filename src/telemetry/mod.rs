@@ -13,6 +13,7 @@ mod redact;
 mod relay_metrics;
 mod relay_stats;
 mod settings;
+mod stream_labels;
 
 pub use exposition::EXPOSITION_CONTENT_TYPE;
 pub use gateway_metrics::{
@@ -21,7 +22,6 @@ pub use gateway_metrics::{
 pub use logging::{LoggingError, start_logging};
 pub use metrics::Metrics;
 pub use redact::{RedactedAddr, RedactedUser};
-pub use relay_stats::{
-    AllocationRefusal, CloseReason, Direction, DropReason, EndReason, RelayStats, StreamKind, TurnMethod,
-};
+pub use relay_stats::{AllocationRefusal, Direction, DropReason, EndReason, RelayStats, TurnMethod};
 pub use settings::{LogFilter, LogFormat, Settings};
+pub use stream_labels::{CloseReason, StreamKind};

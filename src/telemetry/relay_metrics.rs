@@ -7,9 +7,9 @@ use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricT
 
 use super::catalog::{self, Family};
 use super::relay_stats::{
-    AllocationRefusal, CloseReason, Direction, DropReason, EndReason, RESPONSE_CODES, RelayStats, StreamKind,
-    TurnMethod,
+    AllocationRefusal, Direction, DropReason, EndReason, RESPONSE_CODES, RelayStats, TurnMethod,
 };
+use super::stream_labels::{CloseReason, StreamKind};
 
 /// Sums the workers when Prometheus asks.
 pub(super) struct RelayCollector {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::stream_labels::{CloseReason, StreamKind};
+
 /// The counts of one relay worker.
 ///
 /// Only the worker that registered it may call the methods that count; anyone may read. Counting takes no lock, allocates
@@ -95,38 +97,6 @@ pub enum EndReason {
     Deleted,
     /// Its client's connection closed.
     Disconnected,
-    /// The relay stopped.
-    Shutdown,
-}
-
-/// What a client's connection carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StreamKind {
-    /// Plain TCP, or nothing yet.
-    Tcp,
-    /// TLS.
-    Tls,
-}
-
-/// Why a client's connection was closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CloseReason {
-    /// The client closed it, or it broke.
-    Client,
-    /// It had no allocation for too long.
-    Idle,
-    /// The client sent what is neither TURN nor TLS.
-    Garbage,
-    /// A trusted proxy sent a wrong PROXY header, or brought a client that is connected already.
-    ProxyHeader,
-    /// TLS was not agreed upon, or broke.
-    TlsFailed,
-    /// The client took too long to agree upon TLS.
-    HandshakeTimeout,
-    /// More clients wanted TLS than the handshake threads can serve.
-    HandshakeOverload,
-    /// There were as many connections as may be.
-    Limit,
     /// The relay stopped.
     Shutdown,
 }
@@ -336,46 +306,6 @@ impl EndReason {
             Self::Expired => "expired",
             Self::Deleted => "deleted",
             Self::Disconnected => "disconnected",
-            Self::Shutdown => "shutdown",
-        }
-    }
-}
-
-impl StreamKind {
-    pub(super) const ALL: [Self; 2] = [Self::Tcp, Self::Tls];
-
-    pub(super) fn label(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Tls => "tls",
-        }
-    }
-}
-
-impl CloseReason {
-    pub(super) const ALL: [Self; 9] = [
-        Self::Client,
-        Self::Idle,
-        Self::Garbage,
-        Self::ProxyHeader,
-        Self::TlsFailed,
-        Self::HandshakeTimeout,
-        Self::HandshakeOverload,
-        Self::Limit,
-        Self::Shutdown,
-    ];
-
-    /// The value of the metric's label, and of the field in logs.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::Idle => "idle",
-            Self::Garbage => "garbage",
-            Self::ProxyHeader => "proxy_header",
-            Self::TlsFailed => "tls_failed",
-            Self::HandshakeTimeout => "handshake_timeout",
-            Self::HandshakeOverload => "handshake_overload",
-            Self::Limit => "limit",
             Self::Shutdown => "shutdown",
         }
     }
