@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use foldhash::fast::RandomState;
 
+use super::by_allocation::ByAllocation;
 use super::outbox::Via;
 use crate::telemetry::{Direction, DropReason};
 use crate::turn::{AllocationId, FiveTuple};
@@ -15,8 +16,7 @@ use crate::wire::{ChannelData, ChannelNumber};
 #[derive(Debug, Default)]
 pub(super) struct FastPath {
     by_client: HashMap<FiveTuple, u32, RandomState>,
-    /// By the index of their allocation.
-    flows: Vec<Option<Flow>>,
+    flows: ByAllocation<Flow>,
 }
 
 /// What relaying for one allocation needs and counts.
@@ -56,20 +56,19 @@ pub(super) struct Count {
 impl FastPath {
     /// Begins a flow without routes.
     pub(super) fn begin(&mut self, allocation: AllocationId, client: FiveTuple, via: Via, now: Instant) {
-        let index = allocation.index as usize;
-        if index >= self.flows.len() {
-            self.flows.resize_with(index + 1, || None);
-        }
         self.by_client.insert(client, allocation.index);
-        self.flows[index] =
-            Some(Flow { client, via, began: now, routes: Vec::new(), traffic: Traffic::default() });
+        let flow = Flow { client, via, began: now, routes: Vec::new(), traffic: Traffic::default() };
+        self.flows.insert(allocation.index, flow);
     }
 
     /// Ends a flow with all its routes and returns what it counted.
     pub(super) fn end(&mut self, allocation: AllocationId) -> Option<Flow> {
-        let flow = self.flows.get_mut(allocation.index as usize)?.take()?;
+        let flow = self.flows.remove(allocation.index)?;
         self.by_client.remove(&flow.client);
-        Some(flow)
+        if self.by_client.capacity() > 4 * self.by_client.len().max(LEAST_CAPACITY) {
+            self.by_client.shrink_to(2 * self.by_client.len());
+        }
+        Some(*flow)
     }
 
     pub(super) fn open_route(&mut self, allocation: AllocationId, channel: ChannelNumber, peer: SocketAddr) {
@@ -115,7 +114,7 @@ impl FastPath {
     }
 
     pub(super) fn flow(&self, index: u32) -> Option<&Flow> {
-        self.flows.get(index as usize)?.as_ref()
+        self.flows.get(index)
     }
 
     /// Counts a packet that was relayed.
@@ -130,9 +129,12 @@ impl FastPath {
     }
 
     fn flow_mut(&mut self, index: u32) -> Option<&mut Flow> {
-        self.flows.get_mut(index as usize)?.as_mut()
+        self.flows.get_mut(index)
     }
 }
+
+/// Below this many clients there is nothing to be gained by giving memory back.
+const LEAST_CAPACITY: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -26,6 +26,7 @@
 mod bandwidth;
 mod beginning;
 mod budget;
+mod by_allocation;
 mod connection;
 mod connections;
 mod error;

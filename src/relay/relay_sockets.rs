@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tracing::{error, warn};
 
+use super::by_allocation::ByAllocation;
 use super::ports::{PortLease, RelayPorts};
 use super::quotas::{QuotaLease, Quotas};
 use super::settings::Settings;
@@ -27,7 +28,7 @@ pub(super) struct RelaySockets {
     buffer_bytes: usize,
     ports: Arc<RelayPorts>,
     quotas: Arc<Quotas>,
-    sockets: Vec<PerFamily<Option<RelaySocket>>>,
+    sockets: ByAllocation<PerFamily<Option<RelaySocket>>>,
     random: StdRng,
 }
 
@@ -57,7 +58,7 @@ impl RelaySockets {
             buffer_bytes: settings.relay_buffer_bytes,
             ports: Arc::clone(&shared.ports),
             quotas: Arc::clone(&shared.quotas),
-            sockets: Vec::new(),
+            sockets: ByAllocation::default(),
             random: StdRng::from_seed(seed),
         }
     }
@@ -108,10 +109,7 @@ impl RelaySockets {
 
     /// Keeps the sockets of an allocation, which names them from now on.
     pub(super) fn insert(&mut self, allocation: AllocationId, opened: Opened, readiness: &Readiness) {
-        let index = allocation.index as usize;
-        if index >= self.sockets.len() {
-            self.sockets.resize_with(index + 1, PerFamily::default);
-        }
+        let mut sockets = PerFamily::default();
         for (family, socket) in
             [(AddressFamily::Ipv4, opened.sockets.v4), (AddressFamily::Ipv6, opened.sockets.v6)]
         {
@@ -121,8 +119,9 @@ impl RelaySockets {
                 error!(%error, "cannot read from a relay socket");
             }
             socket.allocation = Some(allocation);
-            *self.sockets[index].get_mut(family) = Some(socket);
+            *sockets.get_mut(family) = Some(socket);
         }
+        self.sockets.insert(allocation.index, sockets);
     }
 
     /// Closes the sockets of an allocation.
@@ -130,11 +129,12 @@ impl RelaySockets {
         for family in [AddressFamily::Ipv4, AddressFamily::Ipv6] {
             self.close_family(allocation, family);
         }
+        self.sockets.remove(allocation.index);
     }
 
     /// Closes one socket of an allocation, and gives back what was reserved with it.
     pub(super) fn close_family(&mut self, allocation: AllocationId, family: AddressFamily) {
-        let Some(sockets) = self.sockets.get_mut(allocation.index as usize) else { return };
+        let Some(sockets) = self.sockets.get_mut(allocation.index) else { return };
         if let Some(token) = sockets.get_mut(family).take().and_then(|socket| socket.reservation) {
             self.ports.cancel(token);
         }
@@ -142,12 +142,12 @@ impl RelaySockets {
 
     /// The socket of a family of the allocation with this index.
     pub(super) fn get(&self, index: u32, family: AddressFamily) -> Option<&UdpSocket> {
-        Some(&self.sockets.get(index as usize)?.get(family).as_ref()?.socket)
+        Some(&self.sockets.get(index)?.get(family).as_ref()?.socket)
     }
 
     /// The allocation with this index.
     pub(super) fn allocation(&self, index: u32) -> Option<AllocationId> {
-        self.sockets.get(index as usize)?.iter().find_map(|socket| socket.allocation)
+        self.sockets.get(index)?.iter().find_map(|socket| socket.allocation)
     }
 
     fn open_one(

@@ -12,7 +12,8 @@ use super::five_tuple::{AllocationId, FiveTuple};
 /// Every allocation of one server.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    slots: Slab<Slot>,
+    /// Boxed, so that what an allocation takes is given back when it ends, whatever its place.
+    slots: Slab<Box<Slot>>,
     by_five_tuple: HashMap<FiveTuple, AllocationId, RandomState>,
     /// Exactly one entry for each allocation, so that it grows and shrinks with them.
     deadlines: BTreeSet<(Instant, AllocationId)>,
@@ -35,7 +36,7 @@ impl Table {
         let deadline = allocation.deadline();
         self.by_five_tuple.insert(allocation.five_tuple, id);
         self.deadlines.insert((deadline, id));
-        entry.insert(Slot { id, deadline, allocation });
+        entry.insert(Box::new(Slot { id, deadline, allocation }));
         id
     }
 
@@ -44,7 +45,18 @@ impl Table {
         let slot = self.slots.remove(id.index as usize);
         self.by_five_tuple.remove(&slot.allocation.five_tuple);
         self.deadlines.remove(&(slot.deadline, id));
+        self.give_back();
         Some(slot.allocation)
+    }
+
+    /// Gives back what a peak has left behind, when three quarters of it are unused: so it is seldom, and worth it.
+    fn give_back(&mut self) {
+        let needed = self.by_five_tuple.len();
+        if self.by_five_tuple.capacity() > 4 * needed.max(LEAST_CAPACITY) {
+            self.by_five_tuple.shrink_to(2 * needed);
+            // Only free places at the end can go; of the others each keeps a word or two.
+            self.slots.shrink_to_fit();
+        }
     }
 
     pub(super) fn find(&self, five_tuple: &FiveTuple) -> Option<AllocationId> {
@@ -86,6 +98,9 @@ impl Table {
     }
 
     fn slot(&self, id: AllocationId) -> Option<&Slot> {
-        self.slots.get(id.index as usize).filter(|slot| slot.id == id)
+        self.slots.get(id.index as usize).map(|slot| &**slot).filter(|slot| slot.id == id)
     }
 }
+
+/// Below this many allocations there is nothing to be gained: some ten kilobytes.
+const LEAST_CAPACITY: usize = 64;
