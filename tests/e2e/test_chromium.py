@@ -1,8 +1,11 @@
 """Chromium streams its fake camera through the relay, by every way that it knows to a TURN server."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from network import RELAY_CLIENT_SIDE, Network, require_tool
 from turnpike import API_KEY, PASSWORD, USER, Turnpike
@@ -10,31 +13,56 @@ from turnpike import API_KEY, PASSWORD, USER, Turnpike
 BROWSER = Path(__file__).resolve().parent / "browser"
 
 
-def test_streams_over_udp(network: Network, turnpike: Turnpike) -> None:
+@pytest.mark.parametrize("way", ["udp", "tcp", "tls"])
+def test_streams(way: str, network: Network, turnpike: Turnpike, home: Path) -> None:
     before = turnpike.metric("turnpike_relay_bytes_total", direction="to_peer")
+    since = len(turnpike.log_lines())
+    trust(turnpike.certificate.file, home)
 
-    summary = stream(network, turnpike, f"turn:{RELAY_CLIENT_SIDE}:3478?transport=udp")
+    summary = stream(network, turnpike, home, URLS[way])
 
-    assert_streamed(summary, relay_protocol="udp")
+    assert (summary["candidateType"], summary["relayProtocol"]) == ("relay", way), summary
+    assert summary["predictions"] >= PREDICTIONS, summary
     assert turnpike.metric("turnpike_relay_bytes_total", direction="to_peer") - before >= summary["bytesSent"]
-    record = turnpike.log_record("offer answered", user_id="chromium")
+    record = turnpike.log_record("offer answered", since, user_id="chromium")
     assert (record["key"], record["status"]) == ("app", 200)
 
 
-def test_is_told_that_its_password_is_wrong(network: Network, turnpike: Turnpike) -> None:
-    summary = stream(network, turnpike, f"turn:{RELAY_CLIENT_SIDE}:3478?transport=udp", password="looking-glass")
+def test_takes_no_certificate_that_it_does_not_trust(network: Network, turnpike: Turnpike, home: Path) -> None:
+    summary = stream(network, turnpike, home, URLS["tls"])
+
+    assert summary["candidates"] == 0
+    assert {error["errorCode"] for error in summary["candidateErrors"]} == {701}, summary
+
+
+def test_is_told_that_its_password_is_wrong(network: Network, turnpike: Turnpike, home: Path) -> None:
+    summary = stream(network, turnpike, home, URLS["udp"], password="looking-glass")
 
     assert summary["candidates"] == 0
     assert {error["errorCode"] for error in summary["candidateErrors"]} == {401}, summary
 
 
-def assert_streamed(summary: dict, relay_protocol: str) -> None:
-    """Asserts a session over the relay whose predictions came."""
-    assert (summary["candidateType"], summary["relayProtocol"]) == ("relay", relay_protocol), summary
-    assert summary["predictions"] >= PREDICTIONS, summary
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home directory, where Chromium keeps the certificates that it trusts: none yet."""
+    require_tool("certutil", package="libnss3-tools")
+    database = tmp_path / ".pki" / "nssdb"
+    database.mkdir(parents=True)
+    run_certutil(tmp_path, "-N", "--empty-password")
+    return tmp_path
 
 
-def stream(network: Network, turnpike: Turnpike, url: str, password: str = PASSWORD) -> dict:
+def trust(certificate: Path, home: Path) -> None:
+    """Makes Chromium take the certificate's owner for an issuer that it trusts."""
+    run_certutil(home, "-A", "-n", "turnpike", "-t", "C,,", "-i", str(certificate))
+
+
+def run_certutil(home: Path, *arguments: str) -> None:
+    database = f"sql:{home}/.pki/nssdb"
+    subprocess.run(["certutil", "-d", database, *arguments], check=True, capture_output=True, timeout=TOOL_SECONDS)
+
+
+def stream(network: Network, turnpike: Turnpike, home: Path, url: str, password: str = PASSWORD) -> dict:
     """Returns Chromium's summary of a session that may use this TURN server and nothing else."""
     require_tool("node", package="nodejs")
     require_tool("chromium", package="chromium")
@@ -49,12 +77,19 @@ def stream(network: Network, turnpike: Turnpike, url: str, password: str = PASSW
         network.client.command("node", str(BROWSER / "stream.mjs"), json.dumps(settings)),
         capture_output=True,
         text=True,
+        env={**os.environ, "HOME": str(home)},
         timeout=BROWSER_SECONDS,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
+URLS = {
+    "udp": f"turn:{RELAY_CLIENT_SIDE}:3478?transport=udp",
+    "tcp": f"turn:{RELAY_CLIENT_SIDE}:3478?transport=tcp",
+    "tls": f"turns:{RELAY_CLIENT_SIDE}:5349?transport=tcp",
+}
 PREDICTIONS = 30
+TOOL_SECONDS = 30
 # Some 5 s to start, 1 s to connect, 1 s of video.
 BROWSER_SECONDS = 90
