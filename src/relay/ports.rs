@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::quotas::QuotaLease;
+use crate::sys::UdpSocket;
 use crate::turn::{RelayPort, ReservationToken};
 
 /// The ports of every relay address.
@@ -39,11 +40,17 @@ pub(super) struct PortLease {
     quota: Option<Arc<QuotaLease>>,
 }
 
+/// A port that a socket is bound to, so that no other process can take it; closed before it is given back.
+#[derive(Debug)]
+pub(super) struct BoundPort {
+    pub(super) socket: UdpSocket,
+    pub(super) lease: PortLease,
+}
+
 /// A port that waits for the client that reserved it.
 #[derive(Debug)]
 struct Reservation {
-    address: IpAddr,
-    lease: PortLease,
+    port: BoundPort,
     until: Instant,
 }
 
@@ -73,16 +80,15 @@ impl RelayPorts {
     }
 
     /// Keeps a port for the client that knows the token.
-    pub(super) fn reserve(&self, token: ReservationToken, address: IpAddr, lease: PortLease, now: Instant) {
-        let reservation = Reservation { address, lease, until: now + RESERVED_FOR };
+    pub(super) fn reserve(&self, token: ReservationToken, port: BoundPort, now: Instant) {
+        let reservation = Reservation { port, until: now + RESERVED_FOR };
         lock(&self.reservations).insert(token, reservation);
     }
 
     /// Hands out a reserved port, once.
-    pub(super) fn claim(&self, token: ReservationToken, now: Instant) -> Option<(IpAddr, PortLease)> {
+    pub(super) fn claim(&self, token: ReservationToken, now: Instant) -> Option<BoundPort> {
         self.end_reservations(now);
-        let reservation = lock(&self.reservations).remove(&token)?;
-        Some((reservation.address, reservation.lease))
+        Some(lock(&self.reservations).remove(&token)?.port)
     }
 
     /// Gives a reserved port back, if it has not been claimed.
@@ -205,6 +211,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::sys::UdpOptions;
 
     fn address() -> IpAddr {
         "192.0.2.1".parse().unwrap()
@@ -212,6 +219,11 @@ mod tests {
 
     fn pool(range: RangeInclusive<u16>) -> Arc<PortPool> {
         RelayPorts::new(range).pool(address(), Instant::now())
+    }
+
+    fn bound(lease: PortLease) -> BoundPort {
+        let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), UdpOptions::default()).unwrap();
+        BoundPort { socket, lease }
     }
 
     fn take_all(pool: &Arc<PortPool>, random: u32, wanted: RelayPort) -> Vec<PortLease> {
@@ -282,16 +294,16 @@ mod tests {
         let now = Instant::now();
         let reserve = |token, at| {
             let (even, next) = ports.pool(address(), at).take(0, RelayPort::EvenWithNext).unwrap();
-            ports.reserve(token, address(), next.unwrap(), at);
+            ports.reserve(token, bound(next.unwrap()), at);
             even
         };
         let token = ReservationToken([1; 8]);
         let even = reserve(token, now);
         assert!(ports.claim(ReservationToken([2; 8]), now).is_none(), "nobody's token");
-        let (of, lease) = ports.claim(token, now + Duration::from_secs(29)).unwrap();
-        assert_eq!((of, lease.port()), (address(), 50_001));
+        let claimed = ports.claim(token, now + Duration::from_secs(29)).unwrap();
+        assert_eq!(claimed.lease.port(), 50_001);
         assert!(ports.claim(token, now).is_none(), "claimed already");
-        drop((even, lease));
+        drop((even, claimed));
 
         let _even = reserve(token, now);
         assert_eq!(ports.count(now + Duration::from_secs(29)), (2, 0));
@@ -304,7 +316,7 @@ mod tests {
         let ports = RelayPorts::new(50_000..=50_001);
         let now = Instant::now();
         let (_even, next) = ports.pool(address(), now).take(0, RelayPort::EvenWithNext).unwrap();
-        ports.reserve(ReservationToken([1; 8]), address(), next.unwrap(), now);
+        ports.reserve(ReservationToken([1; 8]), bound(next.unwrap()), now);
         ports.cancel(ReservationToken([1; 8]));
         assert_eq!(ports.count(now), (2, 1));
     }

@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 use tracing::{error, warn};
 
 use super::by_allocation::ByAllocation;
-use super::ports::{PortLease, RelayPorts};
+use super::ports::{BoundPort, PortLease, RelayPorts};
 use super::quotas::{QuotaLease, Quotas};
 use super::settings::Settings;
 use super::shared::Shared;
@@ -94,9 +94,9 @@ impl RelaySockets {
             }
             // It has been counted since it was reserved.
             RelayWish::Reserved(token) => {
-                let (address, lease) = self.ports.claim(token, now).ok_or(RelayRefusal::NoSuchReservation)?;
-                let socket = self.bind(address, lease, readiness).map_err(|_| RelayRefusal::NoPortLeft)?;
-                (PerFamily::one(AddressFamily::of(address), socket), None)
+                let port = self.ports.claim(token, now).ok_or(RelayRefusal::NoSuchReservation)?;
+                let family = AddressFamily::of(port.socket.local_addr().ip());
+                (PerFamily::one(family, watch(port, readiness)?), None)
             }
         };
         let local = PerFamily {
@@ -172,19 +172,26 @@ impl RelaySockets {
             let (mut lease, next) =
                 pool.take(self.random.next_u32(), port).ok_or(RelayRefusal::NoPortLeft)?;
             lease.count_under(quota);
-            let mut socket = match self.bind(address, lease, readiness) {
-                Ok(socket) => socket,
+            let next = next.zip(next_quota.as_ref()).map(|(mut next, quota)| {
+                next.count_under(quota);
+                next
+            });
+            let bound = self
+                .bind(address, lease)
+                .and_then(|port| Ok((port, next.map(|next| self.bind(address, next)).transpose()?)));
+            let (port, next) = match bound {
+                Ok(bound) => bound,
                 Err(BindFailure::PortInUse(lease)) => {
                     foreign.push(lease);
                     continue;
                 }
                 Err(BindFailure::Refused) => return Err(RelayRefusal::NoPortLeft),
             };
-            if let Some((mut next, quota)) = next.zip(next_quota.as_ref()) {
-                next.count_under(quota);
+            let mut socket = watch(port, readiness)?;
+            if let Some(next) = next {
                 let mut token = ReservationToken([0; 8]);
                 self.random.fill_bytes(&mut token.0);
-                self.ports.reserve(token, address, next, now);
+                self.ports.reserve(token, next, now);
                 socket.reservation = Some(token);
             }
             return Ok(socket);
@@ -192,18 +199,11 @@ impl RelaySockets {
         Err(RelayRefusal::NoPortLeft)
     }
 
-    fn bind(
-        &self,
-        address: IpAddr,
-        lease: PortLease,
-        readiness: &Readiness,
-    ) -> Result<RelaySocket, BindFailure> {
+    fn bind(&self, address: IpAddr, lease: PortLease) -> Result<BoundPort, BindFailure> {
         let options =
             UdpOptions { buffer_bytes: self.buffer_bytes, wants_icmp: true, ..UdpOptions::default() };
-        let opened = UdpSocket::bind(SocketAddr::new(address, lease.port()), options)
-            .and_then(|socket| readiness.add(&socket, Token::Unnamed.pack()).map(|()| socket));
-        match opened {
-            Ok(socket) => Ok(RelaySocket { socket, _lease: lease, allocation: None, reservation: None }),
+        match UdpSocket::bind(SocketAddr::new(address, lease.port()), options) {
+            Ok(socket) => Ok(BoundPort { socket, lease }),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(BindFailure::PortInUse(lease)),
             Err(error) => {
                 warn!(%address, port = lease.port(), %error, "cannot open a relay socket");
@@ -217,6 +217,16 @@ impl RelaySockets {
         let is_wanted = |ip: &IpAddr| AddressFamily::of(*ip) == family;
         self.addresses.iter().copied().find(is_wanted).or_else(|| Some(reached).filter(is_wanted))
     }
+}
+
+/// Lets a bound port be read, though its allocation has no name yet.
+fn watch(port: BoundPort, readiness: &Readiness) -> Result<RelaySocket, RelayRefusal> {
+    if let Err(error) = readiness.add(&port.socket, Token::Unnamed.pack()) {
+        warn!(%error, "cannot watch a relay socket");
+        return Err(RelayRefusal::NoPortLeft);
+    }
+    let BoundPort { socket, lease } = port;
+    Ok(RelaySocket { socket, _lease: lease, allocation: None, reservation: None })
 }
 
 /// Why a socket could not be bound.
