@@ -51,7 +51,7 @@ fn open_datagrams(address: SocketAddr, buffer_bytes: usize) -> io::Result<UdpSoc
     let options = UdpOptions {
         is_shared: true,
         wants_icmp: false,
-        wants_segments: false,
+        wants_segments: true,
         // On a wildcard the answer must leave from the address that was asked, or NATs and clients drop it.
         wants_destination: address.ip().is_unspecified(),
         buffer_bytes,

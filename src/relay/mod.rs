@@ -26,6 +26,7 @@
 mod bandwidth;
 mod beginning;
 mod budget;
+mod bursts;
 mod by_allocation;
 mod connection;
 mod connections;

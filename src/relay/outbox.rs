@@ -2,14 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
-use std::os::fd::AsFd;
 
+use super::bursts::Bursts;
 use super::connections::Connections;
 use super::intake::Intake;
 use super::ring::{Ring, SLOTS};
-use crate::sys::{Datagram, SendFailure, Sender, UdpSocket};
+use crate::sys::UdpSocket;
 use crate::telemetry::{Direction, DropReason};
-use crate::wire::AddressFamily;
+use crate::wire::{AddressFamily, ChannelData};
 
 /// Datagrams and frames that wait to be sent; their bytes stay where they were read.
 pub(super) struct Outbox {
@@ -17,8 +17,7 @@ pub(super) struct Outbox {
     entries: Vec<(usize, Outgoing)>,
     /// The bytes of our own answers.
     answers: Vec<u8>,
-    sender: Sender,
-    failures: Vec<(usize, SendFailure)>,
+    bursts: Bursts,
 }
 
 /// One datagram, or one frame of a stream.
@@ -50,8 +49,17 @@ pub(super) enum Via {
 #[derive(Debug, Clone)]
 pub(super) enum Bytes {
     Ring(Range<usize>),
+    /// The header of ChannelData, and its payload in the ring, in front of which there is no room.
+    Headed([u8; ChannelData::HEADER_LEN], Range<usize>),
     Intake(Range<usize>),
     Answers(Range<usize>),
+}
+
+/// The buffers that bytes lie in.
+pub(super) struct Buffers<'b> {
+    ring: &'b Ring,
+    intake: &'b Intake,
+    answers: &'b [u8],
 }
 
 /// What something sent counts as.
@@ -70,8 +78,29 @@ pub(super) enum Cargo {
 
 impl Bytes {
     pub(super) fn len(&self) -> usize {
-        let (Self::Ring(range) | Self::Intake(range) | Self::Answers(range)) = self;
-        range.len()
+        match self {
+            Self::Headed(head, range) => head.len() + range.len(),
+            Self::Ring(range) | Self::Intake(range) | Self::Answers(range) => range.len(),
+        }
+    }
+}
+
+impl Buffers<'_> {
+    /// The bytes of a datagram, in one part or two.
+    pub(super) fn parts<'a>(&'a self, bytes: &'a Bytes) -> impl Iterator<Item = &'a [u8]> {
+        let (head, rest) = match bytes {
+            Bytes::Ring(range) => (None, self.ring.bytes(range.clone())),
+            Bytes::Headed(head, range) => (Some(&head[..]), self.ring.bytes(range.clone())),
+            Bytes::Intake(range) => (None, self.intake.bytes(range.clone())),
+            Bytes::Answers(range) => (None, &self.answers[range.clone()]),
+        };
+        head.into_iter().chain([rest])
+    }
+
+    /// The bytes of a frame, which never has a head apart.
+    fn frame<'a>(&'a self, bytes: &'a Bytes) -> &'a [u8] {
+        debug_assert!(!matches!(bytes, Bytes::Headed(..)), "streams get frames that are whole and padded");
+        self.parts(bytes).last().unwrap_or_default()
     }
 }
 
@@ -100,8 +129,7 @@ impl Outbox {
         Self {
             entries: Vec::with_capacity(2 * SLOTS),
             answers: Vec::with_capacity(16 << 10),
-            sender: Sender::new(SLOTS),
-            failures: Vec::with_capacity(SLOTS),
+            bursts: Bursts::new(),
         }
     }
 
@@ -125,6 +153,16 @@ impl Outbox {
         Bytes::Answers(start..self.answers.len())
     }
 
+    /// Keeps a datagram that has no room around it, with its header and padding, until it is sent.
+    pub(super) fn keep_wrapped(&mut self, header: &[u8], payload: &[u8]) -> Bytes {
+        let start = self.answers.len();
+        self.answers.extend_from_slice(header);
+        self.answers.extend_from_slice(payload);
+        let padding = payload.len().next_multiple_of(4) - payload.len();
+        self.answers.resize(self.answers.len() + padding, 0);
+        Bytes::Answers(start..self.answers.len())
+    }
+
     /// Sends everything, socket by socket, and tells what became of each piece, at once or when its client reads on.
     pub(super) fn flush<'s>(
         &mut self,
@@ -134,12 +172,8 @@ impl Outbox {
         socket: impl Fn(Via) -> Option<&'s UdpSocket>,
         mut done: impl FnMut(Cargo, Result<(), DropReason>),
     ) {
-        let Self { entries, answers, sender, failures } = self;
-        let bytes = |bytes: &Bytes| match bytes {
-            Bytes::Ring(range) => ring.bytes(range.clone()),
-            Bytes::Intake(range) => intake.bytes(range.clone()),
-            Bytes::Answers(range) => &answers[range.clone()],
-        };
+        let Self { entries, answers, bursts, .. } = self;
+        let buffers = Buffers { ring, intake, answers };
         // What leaves by one socket keeps its order; a stable sort would allocate.
         entries.sort_unstable_by_key(|(place, outgoing)| (outgoing.via, *place));
         let is_alike = |a: &Outgoing, b: &Outgoing| a.via == b.via && a.may_fragment == b.may_fragment;
@@ -148,7 +182,8 @@ impl Outbox {
             if let Via::Stream(index) = via
                 && let Some(connection) = connections.get_mut(index)
             {
-                connection.send(run.iter().map(|(_, frame)| (bytes(&frame.bytes), frame.cargo)), &mut done);
+                let frames = run.iter().map(|(_, frame)| (buffers.frame(&frame.bytes), frame.cargo));
+                connection.send(frames, &mut done);
                 connections.touch(index);
                 continue;
             }
@@ -156,20 +191,9 @@ impl Outbox {
                 run.iter().for_each(|(_, outgoing)| done(outgoing.cargo, Err(DropReason::SendFailed)));
                 continue;
             };
-            let datagrams = run.iter().map(|(_, outgoing)| Datagram {
-                to: outgoing.to,
-                from: outgoing.from,
-                bytes: bytes(&outgoing.bytes),
-            });
-            failures.clear();
-            sender.send(socket.as_fd(), datagrams, |index, failure| failures.push((index, failure)));
+            bursts.send(socket, run, &buffers, &mut done);
             if !may_fragment {
                 let _ = socket.set_may_fragment(true);
-            }
-            let mut failures = failures.iter().peekable();
-            for (index, (_, outgoing)) in run.iter().enumerate() {
-                let failure = failures.next_if(|(failed, _)| *failed == index);
-                done(outgoing.cargo, failure.map_or(Ok(()), |(_, failure)| Err(reason(*failure))));
             }
         }
         self.entries.clear();
@@ -180,13 +204,6 @@ impl Outbox {
 /// Forbids fragments on a socket; what cannot be sent whole must not be sent at all (RFC 8656 §14).
 fn keep_whole(socket: &UdpSocket) -> bool {
     socket.set_may_fragment(false).is_ok()
-}
-
-fn reason(failure: SendFailure) -> DropReason {
-    match failure {
-        SendFailure::BufferFull => DropReason::SendBufferFull,
-        SendFailure::Refused | SendFailure::NotSegmented => DropReason::SendFailed,
-    }
 }
 
 /// Sixteen full batches: the frames of one read, unless they are tiny.

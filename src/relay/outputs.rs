@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::outbox::{Bytes, Cargo, Outgoing, Via};
 use super::report;
-use super::ring::Ring;
+use super::ring::Piece;
 use super::worker::Worker;
 use crate::telemetry::{CloseReason, Direction};
 use crate::turn::{AllocationId, EndReason, FiveTuple, OpenRelay, Output};
@@ -21,8 +21,8 @@ pub(super) struct Input {
 /// Where it lies.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Place {
-    /// In a slot of the ring.
-    Slot { slot: usize, len: usize },
+    /// In the ring.
+    Ring(Piece),
     /// In the intake, from here on.
     Intake { start: usize },
     /// The kernel told of something, and no message came.
@@ -43,19 +43,21 @@ impl Worker {
                     self.push_answer(via, to, bytes);
                 }
                 Output::Indicate { allocation, to, head } => {
-                    let Some(Input { via, place: Place::Slot { slot, len } }) = input else {
+                    let Some(Input { via, place: Place::Ring(piece) }) = input else {
                         continue;
                     };
-                    let bytes = self.ring.wrap(slot, len, self.server.scratch(head), true);
-                    self.push_to_client(allocation.index, to, via, Bytes::Ring(bytes), len);
+                    let head = self.server.scratch(head);
+                    let bytes = if piece.is_alone {
+                        Bytes::Ring(self.ring.wrap(piece, head, true))
+                    } else {
+                        self.outbox.keep_wrapped(head, self.ring.bytes(piece.whole()))
+                    };
+                    self.push_to_client(allocation.index, to, via, bytes, piece.len);
                 }
                 Output::ToPeer { allocation, peer, payload, may_fragment } => {
                     let Some(Input { place, .. }) = input else { continue };
                     let bytes = match place {
-                        Place::Slot { slot, .. } => {
-                            let start = Ring::payload_start(slot);
-                            Bytes::Ring(start + payload.start..start + payload.end)
-                        }
+                        Place::Ring(piece) => Bytes::Ring(piece.part(payload)),
                         Place::Intake { start } => Bytes::Intake(start + payload.start..start + payload.end),
                         Place::Nowhere => continue,
                     };

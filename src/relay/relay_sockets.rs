@@ -200,8 +200,12 @@ impl RelaySockets {
     }
 
     fn bind(&self, address: IpAddr, lease: PortLease) -> Result<BoundPort, BindFailure> {
-        let options =
-            UdpOptions { buffer_bytes: self.buffer_bytes, wants_icmp: true, ..UdpOptions::default() };
+        let options = UdpOptions {
+            buffer_bytes: self.buffer_bytes,
+            wants_icmp: true,
+            wants_segments: true,
+            ..UdpOptions::default()
+        };
         match UdpSocket::bind(SocketAddr::new(address, lease.port()), options) {
             Ok(socket) => Ok(BoundPort { socket, lease }),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(BindFailure::PortInUse(lease)),

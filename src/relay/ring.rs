@@ -2,12 +2,34 @@
 
 use std::ops::Range;
 
+/// A datagram in the ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) start: usize,
+    pub(super) len: usize,
+    /// Whether there is room around it, as there is nothing else in its slot.
+    pub(super) is_alone: bool,
+}
+
 /// A row of slots; each has room in front of its payload for the header that a client must see.
 #[derive(Debug)]
 pub(super) struct Ring {
     /// Zeroed by the system on first use, so that slots cost only what was read into them.
     bytes: Vec<u8>,
     used: usize,
+}
+
+impl Piece {
+    /// Where a part of it lies in the ring.
+    pub(super) fn part(self, range: Range<usize>) -> Range<usize> {
+        debug_assert!(range.end <= self.len);
+        self.start + range.start..self.start + range.end
+    }
+
+    /// Where all of it lies in the ring.
+    pub(super) fn whole(self) -> Range<usize> {
+        self.start..self.start + self.len
+    }
 }
 
 impl Ring {
@@ -42,20 +64,24 @@ impl Ring {
         self.used = 0;
     }
 
-    /// What was read into a slot.
-    pub(super) fn payload(&self, slot: usize, len: usize) -> &[u8] {
-        &self.bytes[Self::payload_start(slot)..][..len]
+    /// The datagrams in a slot: one, or several of the same length, of which the last may be shorter.
+    pub(super) fn pieces(slot: usize, len: usize, segment_len: usize) -> impl Iterator<Item = Piece> {
+        let start = slot * SLOT_LEN + HEADROOM;
+        let is_alone = segment_len >= len;
+        // An empty datagram is one too.
+        let offsets = (0..len.max(1)).step_by(segment_len.max(1));
+        offsets.map(move |offset| Piece {
+            start: start + offset,
+            len: segment_len.min(len - offset),
+            is_alone,
+        })
     }
 
-    /// Where the payload of a slot begins in [`bytes`](Self::bytes).
-    pub(super) fn payload_start(slot: usize) -> usize {
-        slot * SLOT_LEN + HEADROOM
-    }
-
-    /// Writes a header in front of the payload of a slot and zeros up to a multiple of four behind it, if asked.
-    /// Returns where the whole lies in [`bytes`](Self::bytes).
-    pub(super) fn wrap(&mut self, slot: usize, len: usize, header: &[u8], pads: bool) -> Range<usize> {
-        let payload = Self::payload_start(slot);
+    /// Writes a header in front of a datagram that is alone in its slot, and zeros up to a multiple of four behind it,
+    /// if asked. Returns where the whole lies.
+    pub(super) fn wrap(&mut self, piece: Piece, header: &[u8], pads: bool) -> Range<usize> {
+        debug_assert!(piece.is_alone, "others lie around it");
+        let Piece { start: payload, len, .. } = piece;
         let start = payload - header.len();
         self.bytes[start..payload].copy_from_slice(header);
         let end = payload + if pads { len.next_multiple_of(4) } else { len };
@@ -63,7 +89,7 @@ impl Ring {
         start..end
     }
 
-    /// All slots, one after the other.
+    /// Some of what was read.
     pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
         &self.bytes[range]
     }
@@ -88,11 +114,28 @@ mod tests {
         let mut ring = Ring::new();
         ring.free_slots(2).nth(1).unwrap()[..5].copy_from_slice(b"hello");
         assert_eq!(ring.take(2), 0..2);
-        assert_eq!(ring.payload(1, 5), b"hello");
-        let plain = ring.wrap(1, 5, b"head", false);
+        let pieces: Vec<Piece> = Ring::pieces(1, 5, 5).collect();
+        let [piece] = pieces[..] else { panic!("{pieces:?}") };
+        assert_eq!(ring.bytes(piece.whole()), b"hello");
+        assert_eq!(ring.bytes(piece.part(1..3)), b"el");
+        let plain = ring.wrap(piece, b"head", false);
         assert_eq!(ring.bytes(plain), b"headhello");
-        let padded = ring.wrap(1, 5, b"head", true);
+        let padded = ring.wrap(piece, b"head", true);
         assert_eq!(ring.bytes(padded), b"headhello\0\0\0");
+    }
+
+    #[test]
+    fn tells_the_datagrams_of_a_slot_apart() {
+        let mut ring = Ring::new();
+        ring.free_slots(1).next().unwrap()[..8].copy_from_slice(b"aaabbbcc");
+        let pieces: Vec<Piece> = Ring::pieces(0, 8, 3).collect();
+        assert_eq!(
+            pieces.iter().map(|piece| ring.bytes(piece.whole())).collect::<Vec<_>>(),
+            [&b"aaa"[..], b"bbb", b"cc"]
+        );
+        assert!(pieces.iter().all(|piece| !piece.is_alone));
+        let empty: Vec<Piece> = Ring::pieces(0, 0, 0).collect();
+        assert_eq!((empty.len(), empty[0].len, empty[0].is_alone), (1, 0, true));
     }
 
     #[test]

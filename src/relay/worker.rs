@@ -1,7 +1,7 @@
 //! `Worker`: one thread's loop, which reads a batch, decides about each datagram, and sends a batch.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -20,7 +20,7 @@ use super::outbox::{Bytes, Outbox, Via};
 use super::outputs::{Input, Place};
 use super::relay_sockets::RelaySockets;
 use super::report;
-use super::ring::{Ring, SLOTS};
+use super::ring::{Piece, Ring, SLOTS};
 use super::settings::Settings;
 use super::shared::Shared;
 use super::streams::Streams;
@@ -175,13 +175,19 @@ impl Worker {
                 Ok(count) => count,
                 Err(error) => return report_receive_error(&error),
             };
-            self.stats.received_batch(count as u64);
+            let mut packets = 0;
             for (index, slot) in self.ring.take(count).enumerate() {
-                match self.receiver.received(index) {
-                    Some(received) => self.take_from_client(listener, slot, received),
-                    None => self.stats.dropped(DropReason::TooLong, 1),
+                let Some(Received { len, segment_len, from, to }) = self.receiver.received(index) else {
+                    self.stats.dropped(DropReason::TooLong, 1);
+                    continue;
+                };
+                let path = self.path(listener, from, to);
+                for piece in Ring::pieces(slot, len, segment_len) {
+                    packets += 1;
+                    self.take_from_client(listener, path, piece);
                 }
             }
+            self.stats.received_batch(packets);
             if count < asked {
                 return;
             }
@@ -198,13 +204,18 @@ impl Worker {
             Ok(count) => count,
             Err(error) => return report_receive_error(&error),
         };
-        self.stats.received_batch(count as u64);
+        let mut packets = 0;
         for (index, slot) in self.ring.take(count).enumerate() {
-            match self.receiver.received(index) {
-                Some(received) => self.take_from_peer(allocation, slot, received),
-                None => self.stats.dropped(DropReason::TooLong, 1),
+            let Some(Received { len, segment_len, from, .. }) = self.receiver.received(index) else {
+                self.stats.dropped(DropReason::TooLong, 1);
+                continue;
+            };
+            for piece in Ring::pieces(slot, len, segment_len) {
+                packets += 1;
+                self.take_from_peer(allocation, from, piece);
             }
         }
+        self.stats.received_batch(packets);
     }
 
     /// Tells the client what ICMP said about the data that it sent (RFC 8656 §11.5).
@@ -228,37 +239,46 @@ impl Worker {
         wanted.min(self.ring.free())
     }
 
-    fn take_from_client(&mut self, listener: u32, slot: usize, received: Received) {
+    /// The path of a client whose datagram came in by a listener.
+    fn path(&self, listener: u32, from: SocketAddr, to: Option<IpAddr>) -> FiveTuple {
         let local = self.listeners[listener as usize].local_addr();
-        let server = SocketAddr::new(received.to.unwrap_or(local.ip()), local.port());
-        let path = FiveTuple { transport: Transport::Udp, client: received.from, server };
-        let datagram = self.ring.payload(slot, received.len);
+        let server = SocketAddr::new(to.unwrap_or(local.ip()), local.port());
+        FiveTuple { transport: Transport::Udp, client: from, server }
+    }
+
+    fn take_from_client(&mut self, listener: u32, path: FiveTuple, piece: Piece) {
+        let datagram = self.ring.bytes(piece.whole());
         match classify(datagram) {
             Protocol::ChannelData => match self.fast_path.to_peer(&path, datagram) {
                 Ok((flow, peer, payload)) => {
-                    let start = Ring::payload_start(slot) + ChannelData::HEADER_LEN;
-                    let bytes = Bytes::Ring(start..start + payload.len());
+                    let start = ChannelData::HEADER_LEN;
+                    let bytes = Bytes::Ring(piece.part(start..start + payload.len()));
                     self.push_to_peer(flow, peer, bytes, true);
                 }
                 Err(reason) => self.stats.dropped(reason, 1),
             },
             Protocol::Stun => {
                 self.server.handle_client(self.now, path, datagram);
-                let place = Place::Slot { slot, len: received.len };
-                self.carry_out(Some(Input { via: Via::Listener(listener), place }));
+                self.carry_out(Some(Input { via: Via::Listener(listener), place: Place::Ring(piece) }));
             }
             Protocol::Unknown => self.stats.dropped(DropReason::Malformed, 1),
         }
     }
 
-    fn take_from_peer(&mut self, allocation: u32, slot: usize, received: Received) {
-        if let Some((channel, flow)) = self.fast_path.to_client(allocation, received.from) {
-            let header = ChannelData::header(channel, received.len as u16);
+    fn take_from_peer(&mut self, allocation: u32, peer: SocketAddr, piece: Piece) {
+        if let Some((channel, flow)) = self.fast_path.to_client(allocation, peer) {
+            let header = ChannelData::header(channel, piece.len as u16);
             let (client, via) = (flow.client, flow.via);
             // RFC 8656 §12.5: padding is required over streams and needless over UDP.
             let pads = matches!(via, Via::Stream(_));
-            let bytes = self.ring.wrap(slot, received.len, &header, pads);
-            return self.push_to_client(allocation, client, via, Bytes::Ring(bytes), received.len);
+            let bytes = if piece.is_alone {
+                Bytes::Ring(self.ring.wrap(piece, &header, pads))
+            } else if pads {
+                self.outbox.keep_wrapped(&header, self.ring.bytes(piece.whole()))
+            } else {
+                Bytes::Headed(header, piece.whole())
+            };
+            return self.push_to_client(allocation, client, via, bytes, piece.len);
         }
         let Some(id) = self.relays.allocation(allocation) else {
             return;
@@ -266,8 +286,8 @@ impl Worker {
         let Some(via) = self.fast_path.flow(allocation).map(|flow| flow.via) else {
             return;
         };
-        self.server.handle_peer(self.now, id, received.from, received.len as u16);
-        self.carry_out(Some(Input { via, place: Place::Slot { slot, len: received.len } }));
+        self.server.handle_peer(self.now, id, peer, piece.len as u16);
+        self.carry_out(Some(Input { via, place: Place::Ring(piece) }));
     }
 
     /// Sends what was gathered, and frees the buffers for the next batch.

@@ -264,8 +264,12 @@ impl Sender {
                 continue;
             }
             // An error is that of the first message; the others may fare better.
-            let is_segmented = self.controls[next].has_segments();
-            let failure = if is_segmented { SendFailure::NotSegmented } else { SendFailure::Refused };
+            let dislikes_segments = matches!(
+                error.raw_os_error(),
+                Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE | libc::EOPNOTSUPP)
+            );
+            let is_not_cut = dislikes_segments && self.controls[next].has_segments();
+            let failure = if is_not_cut { SendFailure::NotSegmented } else { SendFailure::Refused };
             failed(next, failure);
             next += 1;
         }
