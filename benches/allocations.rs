@@ -7,8 +7,9 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark reports to its user")]
 #![allow(unsafe_code, reason = "a counting allocator has to be one")]
 
+mod worker_cpu;
+
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -23,6 +24,8 @@ use turnpike::wire::attribute::{
     CHANNEL_NUMBER, LIFETIME, NONCE, REALM, REQUESTED_TRANSPORT, USERNAME, XOR_PEER_ADDRESS,
 };
 use turnpike::wire::{Class, Key, Message, MessageWriter, Method, TransactionId};
+
+use worker_cpu::worker_cpu;
 
 fn main() {
     turnpike::sys::raise_open_files_limit().unwrap();
@@ -157,17 +160,6 @@ impl Client {
             None => assert_eq!(message.class(), Class::Success),
         }
     }
-}
-
-/// The processor time of the relay's worker.
-fn worker_cpu() -> Duration {
-    let worker = fs::read_dir("/proc/self/task")
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|task| fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim() == "relay-0"))
-        .expect("the relay has a worker");
-    let statistics = fs::read_to_string(worker.join("schedstat")).unwrap();
-    Duration::from_nanos(statistics.split(' ').next().unwrap().parse().unwrap())
 }
 
 /// Counts what is allocated and not yet freed.
