@@ -7,25 +7,19 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark reports to its user")]
 #![allow(unsafe_code, reason = "a counting allocator has to be one")]
 
-mod worker_cpu;
+mod one_worker;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::{SocketAddr, UdpSocket};
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use turnpike::relay::{Relay, Settings};
-use turnpike::secret::Secret;
-use turnpike::telemetry::Metrics;
-use turnpike::turn;
-use turnpike::turn::peer_policy::PeerRule;
 use turnpike::wire::attribute::{
     CHANNEL_NUMBER, LIFETIME, NONCE, REALM, REQUESTED_TRANSPORT, USERNAME, XOR_PEER_ADDRESS,
 };
 use turnpike::wire::{Class, Key, Message, MessageWriter, Method, TransactionId};
 
-use worker_cpu::worker_cpu;
+use one_worker::{start, worker_cpu};
 
 fn main() {
     turnpike::sys::raise_open_files_limit().unwrap();
@@ -56,19 +50,6 @@ fn main() {
     let left = ALLOCATED.load(Ordering::Relaxed) - before;
     println!("after their end: {} bytes each stay for the next ones", left / HELD as i64);
     relay.stop();
-}
-
-fn start() -> Relay {
-    let settings = Settings {
-        listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
-        workers: NonZeroUsize::new(1),
-        ..Settings::default()
-    };
-    // All clients have one address. The limit is not reached, but counting is a part of what a challenge costs.
-    let mut turn = turn::Settings { unauthenticated_per_second: 1_000_000, ..turn::Settings::default() };
-    turn.credentials.add_user("alice", Secret::new("wonderland"));
-    turn.peer_policy.allow(PeerRule { network: "127.0.0.0/8".parse().unwrap(), ports: 0..=65535 });
-    Relay::start(&settings, &turn, &Metrics::new(), || panic!("a worker failed")).unwrap()
 }
 
 /// Lets every client make and end an allocation, again and again; all of them at once, so that the worker reads batches.

@@ -6,26 +6,20 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark reports to its user")]
 
-mod worker_cpu;
+mod one_worker;
 
 use std::iter;
 use std::net::{SocketAddr, UdpSocket};
-use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use turnpike::relay::{Relay, Settings};
-use turnpike::secret::Secret;
 use turnpike::sys::{Burst, Sender};
-use turnpike::telemetry::Metrics;
-use turnpike::turn;
-use turnpike::turn::peer_policy::PeerRule;
 use turnpike::wire::attribute::{
     CHANNEL_NUMBER, NONCE, REALM, REQUESTED_TRANSPORT, USERNAME, XOR_PEER_ADDRESS, XOR_RELAYED_ADDRESS,
 };
 use turnpike::wire::{ChannelData, ChannelNumber, Class, Key, Message, MessageWriter, Method, TransactionId};
 
-use worker_cpu::worker_cpu;
+use one_worker::{start, worker_cpu};
 
 fn main() {
     turnpike::sys::raise_open_files_limit().unwrap();
@@ -97,18 +91,6 @@ fn send<'f>(flows: &'f [Flow], row: usize, count: usize, packet: impl Fn(&'f Flo
             sender.send_bursts(socket.as_fd(), iter::once(burst), |_, failure| panic!("{failure:?}"));
         }
     }
-}
-
-fn start() -> Relay {
-    let settings = Settings {
-        listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
-        workers: NonZeroUsize::new(1),
-        ..Settings::default()
-    };
-    let mut turn = turn::Settings { unauthenticated_per_second: 1_000_000, ..turn::Settings::default() };
-    turn.credentials.add_user("alice", Secret::new("wonderland"));
-    turn.peer_policy.allow(PeerRule { network: "127.0.0.0/8".parse().unwrap(), ports: 0..=65535 });
-    Relay::start(&settings, &turn, &Metrics::new(), || panic!("a worker failed")).unwrap()
 }
 
 /// A client with an allocation and a channel to a peer.

@@ -26,11 +26,9 @@ impl Server {
         if !icmp.is_relayed(AddressFamily::of(peer.ip())) {
             return self.drop_input(DropReason::Malformed);
         }
-        if let Err(reason) = self.check_peer(now, allocation, peer) {
-            return self.drop_input(reason);
-        }
-        let Some(to) = self.table.get(allocation).map(|allocation| allocation.five_tuple) else {
-            return self.drop_input(DropReason::NoAllocation);
+        let to = match self.client_for(now, allocation, peer) {
+            Ok(to) => to,
+            Err(reason) => return self.drop_input(reason),
         };
         let transaction = self.new_transaction();
         let start = self.scratch.len();

@@ -37,11 +37,9 @@ impl Server {
     /// RFC 8656 §11.3: it becomes a Data indication, if the peer has a permission.
     pub fn handle_peer(&mut self, now: Now, allocation: AllocationId, peer: SocketAddr, payload_len: u16) {
         self.begin_input();
-        if let Err(reason) = self.check_peer(now, allocation, peer) {
-            return self.drop_input(reason);
-        }
-        let Some(to) = self.table.get(allocation).map(|allocation| allocation.five_tuple) else {
-            return self.drop_input(DropReason::NoAllocation);
+        let to = match self.client_for(now, allocation, peer) {
+            Ok(to) => to,
+            Err(reason) => return self.drop_input(reason),
         };
         let transaction = self.new_transaction();
         let start = self.scratch.len();
@@ -55,13 +53,19 @@ impl Server {
         self.outputs.push_back(Output::Indicate { allocation, to, head });
     }
 
-    /// Whether data may pass between an allocation and a peer.
-    pub(super) fn check_peer(
+    /// The way to the client that a peer may reach through an allocation.
+    pub(super) fn client_for(
         &self,
         now: Now,
         allocation: AllocationId,
         peer: SocketAddr,
-    ) -> Result<(), DropReason> {
+    ) -> Result<FiveTuple, DropReason> {
+        self.check_peer(now, allocation, peer)?;
+        self.table.get(allocation).map(|allocation| allocation.five_tuple).ok_or(DropReason::NoAllocation)
+    }
+
+    /// Whether data may pass between an allocation and a peer.
+    fn check_peer(&self, now: Now, allocation: AllocationId, peer: SocketAddr) -> Result<(), DropReason> {
         let allocation = self.table.get(allocation).ok_or(DropReason::NoAllocation)?;
         if !allocation.has_family_of(peer.ip()) {
             return Err(DropReason::NoPermission);

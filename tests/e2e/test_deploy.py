@@ -3,14 +3,15 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from network import require_tool
+from turnpike import REPOSITORY, binary
+
 DEPLOY = REPOSITORY / "deploy"
 DASHBOARD = DEPLOY / "grafana" / "turnpike.json"
 PROMETHEUS = DEPLOY / "prometheus"
@@ -188,19 +189,9 @@ def check(config: Path, folder: Path, variables: dict[str, str] | None = None) -
     return run(str(binary()), "check", "--config", str(folder / "turnpike.toml"), env=env | (variables or {}))
 
 
-def binary() -> Path:
-    """Returns the program: $TURNPIKE_BIN, else the release build, else the debug build."""
-    chosen = os.environ.get("TURNPIKE_BIN")
-    builds = [Path(chosen)] if chosen else [REPOSITORY / "target" / kind / "turnpike" for kind in ("release", "debug")]
-    for build in builds:
-        if build.is_file():
-            return build
-    raise RuntimeError(f"no turnpike at {' or '.join(map(str, builds))}: run `cargo build`, or set TURNPIKE_BIN")
-
-
 def run_tool(*command: str, package: str) -> str:
     """Runs a tool, which must find nothing to complain of; fails when it is missing."""
-    assert shutil.which(command[0]), f"{command[0]} is missing: install {package}"
+    require_tool(command[0], package)
     return run(*command)
 
 
