@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use libfuzzer_sys::fuzz_target;
 use turnpike_fuzz::secret::Secret;
 use turnpike_fuzz::turn::{
-    AllocationId, FiveTuple, Now, OpenedRelay, Output, PerFamily, RelayRefusal, RelayWish, Server, Settings,
+    AllocationId, ConnectionId, FiveTuple, Now, OpenedRelay, Output, PerFamily, RelayRefusal, RelayWish, Server, Settings,
     StrangerLimit,
     Transport,
 };
@@ -24,22 +24,24 @@ fuzz_target!(|bytes: &[u8]| {
     while let Some((&[kind, len], tail)) = rest.split_first_chunk::<2>() {
         let (step, tail) = tail.split_at(tail.len().min(usize::from(len)));
         rest = tail;
-        match kind % 4 {
+        match kind % 5 {
             0 => net.send(step),
             1 => net.send_signed(kind, step),
             2 => net.peer_sends(step),
+            3 => net.peer_connects(step),
             _ => net.pass(u64::from(len) * 4),
         }
     }
     net.pass(4000);
     assert_eq!(net.server.allocation_count(), 0);
-    assert!(net.server.poll_timeout().is_none() && net.live.is_empty());
+    assert!(net.server.poll_timeout().is_none() && net.live.is_empty() && net.connections.is_empty());
 });
 
 struct Net {
     server: Server,
     now: Now,
     live: Vec<AllocationId>,
+    connections: Vec<ConnectionId>,
     nonce: Vec<u8>,
     next_port: u16,
 }
@@ -51,14 +53,14 @@ impl Net {
         let now = Now { instant: Instant::now(), unix_seconds: 1_800_000_000 };
         let stranger_limit = Arc::new(StrangerLimit::new(&settings, 1));
         let server = Server::new(settings, [1; 32], stranger_limit);
-        let mut net = Self { server, now, live: Vec::new(), nonce: Vec::new(), next_port: 0 };
+        let mut net = Self { server, now, live: Vec::new(), connections: Vec::new(), nonce: Vec::new(), next_port: 0 };
         net.learn_nonce();
         net
     }
 
     fn path() -> FiveTuple {
         FiveTuple {
-            transport: Transport::Udp,
+            transport: Transport::Tcp,
             client: ([192, 0, 2, 1], 4000).into(),
             server: ([192, 0, 2, 2], 3478).into(),
         }
@@ -71,7 +73,14 @@ impl Net {
 
     /// A request of alice's whose attributes are the bytes: type, length, value.
     fn send_signed(&mut self, kind: u8, mut attributes: &[u8]) {
-        let methods = [Method::Allocate, Method::Refresh, Method::CreatePermission, Method::ChannelBind];
+        let methods = [
+            Method::Allocate,
+            Method::Refresh,
+            Method::CreatePermission,
+            Method::ChannelBind,
+            Method::Connect,
+            Method::ConnectionBind,
+        ];
         let method = methods[usize::from(kind / 4) % methods.len()];
         let mut datagram = Vec::new();
         let mut writer =
@@ -93,6 +102,25 @@ impl Net {
         let Some(&id) = self.live.first() else { return };
         let peer = SocketAddr::from(([8, 8, 8, bytes.first().copied().unwrap_or(8)], 5000));
         self.server.handle_peer(self.now, id, peer, bytes.len() as u16 * 257);
+        self.drain(&[]);
+    }
+
+    /// A peer connects, or accepts or refuses a connection, or its connection ends.
+    fn peer_connects(&mut self, bytes: &[u8]) {
+        let what = bytes.first().copied().unwrap_or(8);
+        let connection = self.connections.get(usize::from(what) / 4 % self.connections.len().max(1)).copied();
+        match (what % 4, connection, self.live.first()) {
+            (0, _, Some(&id)) => {
+                let peer = SocketAddr::from(([8, 8, 8, what], 5000));
+                if let Some(connection) = self.server.peer_connected(self.now, id, peer) {
+                    self.connections.push(connection);
+                }
+            }
+            (1, Some(connection), _) => self.server.dialed(self.now, connection, true),
+            (2, Some(connection), _) => self.server.dialed(self.now, connection, false),
+            (3, Some(connection), _) => self.server.connection_closed(self.now, connection),
+            _ => {}
+        }
         self.drain(&[]);
     }
 
@@ -134,6 +162,15 @@ impl Net {
                 Output::EndFamily { allocation, .. }
                 | Output::OpenRoute { allocation, .. }
                 | Output::CloseRoute { allocation, .. } => assert!(self.live.contains(&allocation)),
+                Output::Dial { allocation, connection, .. } => {
+                    assert!(self.live.contains(&allocation) && !self.connections.contains(&connection));
+                    self.connections.push(connection);
+                }
+                Output::BindConnection { connection } => assert!(self.connections.contains(&connection)),
+                Output::CloseConnection { connection } => {
+                    assert!(self.connections.contains(&connection));
+                    self.connections.retain(|&id| id != connection);
+                }
                 Output::Drop(_) => {}
             }
         }

@@ -25,6 +25,7 @@ impl Default for Turn {
                 turn::ChannelNumbers::Rfc5766 => ChannelNumbers::Rfc5766,
             },
             permission_follows_channel: turn.permission_follows_channel,
+            tcp_allocations: turn.tcp_allocations,
             password_algorithms: turn
                 .password_algorithms
                 .iter()
@@ -62,6 +63,7 @@ impl Default for Lifetimes {
             max_allocation: HumanDuration(turn.max_allocation_lifetime),
             permission: HumanDuration(turn.permission_lifetime),
             channel: HumanDuration(turn.channel_lifetime),
+            peer_connection: HumanDuration(turn.peer_connection_patience),
             nonce: HumanDuration(turn.nonce_lifetime),
             connection: HumanDuration(relay::Settings::default().connection_lifetime),
         }
@@ -75,6 +77,7 @@ impl Default for Limits {
         Self {
             permissions: turn.max_permissions,
             channels: turn.max_channels,
+            peer_connections: turn.max_peer_connections,
             allocations: quotas.total,
             allocations_per_user: quotas.per_user,
             allocations_per_source: quotas.per_source,

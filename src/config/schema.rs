@@ -44,7 +44,7 @@ pub struct Turn {
     /// that the client reached.
     pub relay_addresses: Vec<Address>,
     /// Ports that media is relayed from, 1024 or above. Each allocation takes one, so this bounds how many there can
-    /// be; the firewall must let them in as UDP.
+    /// be; the firewall must let them in as UDP, and as TCP where peers connect over that.
     pub relay_ports: PortRange,
     /// What clients and peers see instead of a local address, where a NAT stands in front: the public address alone,
     /// at most one IPv4 and one IPv6, and pairs `public/private` such as `203.0.113.7/10.0.0.5`, which win.
@@ -57,6 +57,8 @@ pub struct Turn {
     /// Whether a permission holds for as long as a channel to its peer is bound. Some clients (aiortc is one) renew
     /// only their channels and lose their media without this.
     pub permission_follows_channel: bool,
+    /// Whether clients that come over TCP or TLS may have their peers reached over TCP too (RFC 6062).
+    pub tcp_allocations: bool,
     /// What keys are derived from passwords with, the preferred one first: `sha256` and `md5`. Clients that know
     /// RFC 8489 choose from them; all others, browsers among them, use MD5 and get in only if it is listed.
     pub password_algorithms: Vec<PasswordAlgorithm>,
@@ -94,7 +96,7 @@ pub struct Turn {
     /// How long things live without being refreshed, in whole seconds. Clients count on the defaults; shorter ones are
     /// for tests.
     pub lifetimes: Lifetimes,
-    /// What clients may use. Except for permissions, channels and connections, 0 means as much as they like.
+    /// What clients may use. Except for permissions, channels, peer_connections and connections, 0 means as much as they like.
     pub limits: Limits,
     /// Certificate and private key for clients with TLS (`turns:` addresses); without them there is no TLS.
     pub tls: Tls,
@@ -127,6 +129,8 @@ pub struct Lifetimes {
     pub permission: HumanDuration,
     /// A channel binding, 1s to 1h.
     pub channel: HumanDuration,
+    /// The time that a TCP peer has to accept a connection, and a client to bind it, 1s to 1h.
+    pub peer_connection: HumanDuration,
     /// A nonce, 1s to 1h; the client then gets a new one without noticing.
     pub nonce: HumanDuration,
     /// A TCP or TLS connection without an allocation, 1s to 1h.
@@ -141,6 +145,9 @@ pub struct Limits {
     pub permissions: usize,
     /// Channels that one allocation may bind, 1 to 4096.
     pub channels: usize,
+    /// TCP connections to peers that one allocation may have, 1 to 4096. One more is refused with 508. Each counts as
+    /// one of `connections` too.
+    pub peer_connections: usize,
     /// Allocations that there may be in all. One more is refused with 508.
     pub allocations: usize,
     /// Allocations that one user may have; names `expiry:user` are one user, whatever their expiry. One more is refused
@@ -150,7 +157,8 @@ pub struct Limits {
     /// Allocations that one source may have: an IPv4 address, or an IPv6 network of 64 bits. One more is refused with
     /// 486. A whole office may stand behind one address.
     pub allocations_per_source: usize,
-    /// Payload that all allocations together may relay in bits a second, both directions added, such as `1Gbit`. What is
+    /// Payload that all allocations together may relay in bits a second, both directions added, such as `1Gbit`. TCP
+    /// peers are not counted. What is
     /// beyond is dropped; allocations that want less than an equal share lose nothing, and the others get alike.
     pub bandwidth: BitRate,
     /// The same for each user, over all its allocations.

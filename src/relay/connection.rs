@@ -25,6 +25,8 @@ pub(super) struct Connection {
     pub(super) queue: WriteQueue,
     /// The index of its allocation.
     pub(super) flow: Option<u32>,
+    /// The peer's stream whose bytes it carries, and nothing else.
+    pub(super) pipe: Option<Pipe>,
     /// When it is closed if it has no allocation then.
     pub(super) idle_until: Instant,
     /// What it is watched for; `None` while it is not watched.
@@ -51,6 +53,17 @@ pub(super) enum Stage {
     Secure(Box<TlsSession>),
 }
 
+/// What a connection that carries a peer's bytes knows of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pipe {
+    /// The index of the peer's stream.
+    pub(super) peer: u32,
+    /// Whether the peer takes more.
+    pub(super) may_read: bool,
+    /// Whether the client was told that nothing more comes.
+    pub(super) is_shut: bool,
+}
+
 impl Connection {
     pub(super) fn kind(&self) -> StreamKind {
         match self.path.transport {
@@ -66,6 +79,10 @@ impl Connection {
     /// What the kernel should report: always what the client sends, unless it must read our answers first, and room
     /// to write only while something waits for it.
     pub(super) fn interest(&self) -> Option<Interest> {
+        if let Some(pipe) = self.pipe {
+            let interest = Interest { read: pipe.may_read, write: self.has_unsent() };
+            return (interest.read || interest.write).then_some(interest);
+        }
         let (Stage::Handshake(tls) | Stage::Secure(tls)) = &self.stage else {
             let is_away = matches!(self.stage, Stage::AwayForHandshake);
             let write = !self.queue.is_empty();
@@ -73,6 +90,15 @@ impl Connection {
         };
         let write = !self.queue.is_empty() || tls.has_pending();
         Some(Interest { read: !self.queue.is_full_of_answers(), write })
+    }
+
+    /// Whether something waits until the client reads.
+    pub(super) fn has_unsent(&self) -> bool {
+        let has_records = match &self.stage {
+            Stage::Handshake(tls) | Stage::Secure(tls) => tls.has_pending(),
+            Stage::Fresh | Stage::Plain | Stage::AwayForHandshake => false,
+        };
+        has_records || !self.queue.is_empty()
     }
 
     /// Sends frames, or keeps what the client does not take yet; tells what became of those that are through.

@@ -82,6 +82,11 @@ impl Connections {
         self.entries.iter().map(|(index, _)| index as u32).collect()
     }
 
+    /// Whether a proxy brought the client.
+    pub(super) fn is_brought(&self, path: &FiveTuple) -> bool {
+        self.brought.contains(path)
+    }
+
     /// Gives a connection the 5-tuple of the client that a proxy brings; false if that client is here already.
     pub(super) fn bring(&mut self, index: u32, path: FiveTuple) -> bool {
         let Some(entry) = self.entries.get_mut(index as usize) else {

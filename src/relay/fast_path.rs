@@ -113,6 +113,11 @@ impl FastPath {
         Some((route.channel, flow))
     }
 
+    /// The socket that a client is reached by, if it has an allocation.
+    pub(super) fn via(&self, client: &FiveTuple) -> Option<Via> {
+        Some(self.flow(*self.by_client.get(client)?)?.via)
+    }
+
     pub(super) fn flow(&self, index: u32) -> Option<&Flow> {
         self.flows.get(index)
     }

@@ -30,6 +30,7 @@ mod bursts;
 mod by_allocation;
 mod connection;
 mod connections;
+mod endpoint;
 mod error;
 mod fair_share;
 mod fast_path;
@@ -39,6 +40,9 @@ mod listeners;
 mod outbox;
 mod outputs;
 mod own_addresses;
+mod peer_stream;
+mod peer_streams;
+mod pipe;
 mod policy_handle;
 mod ports;
 mod quotas;
@@ -48,6 +52,7 @@ mod ring;
 mod settings;
 mod shared;
 mod stream_input;
+mod stream_move;
 mod streams;
 mod tls_session;
 mod token;
@@ -103,7 +108,7 @@ impl Relay {
         metrics: &Metrics,
         on_failure: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
-        let count = settings.workers.map_or_else(available_cores, NonZeroUsize::get);
+        let count = settings.workers.map_or_else(available_cores, NonZeroUsize::get).min(MOST_WORKERS);
         let handshake_threads = handshake_threads(settings, count)?;
         let handshakes = handshake_threads.as_ref().and_then(HandshakeThreads::handshakes);
         let shared = Shared::new(settings, turn, count, handshakes).map_err(StartError::Randomness)?;
@@ -133,10 +138,15 @@ impl Relay {
             running: Arc::clone(&running),
             _handshake_threads: handshake_threads,
         };
+        let mut workers = Vec::with_capacity(count);
         for (index, listeners) in groups.into_iter().enumerate() {
             let stats = metrics.register_worker();
-            let (worker, mailbox) = Worker::new(index, settings, &turn, listeners, &shared, stats)
+            let worker = Worker::new(index, settings, &turn, listeners, &shared, stats)
                 .map_err(|source| StartError::Worker { index, source })?;
+            workers.push(worker);
+        }
+        shared.mailboxes.get_or_init(|| workers.iter().map(|(_, mailbox)| mailbox.clone()).collect());
+        for (index, (worker, mailbox)) in workers.into_iter().enumerate() {
             let alive = Alive {
                 running: Arc::clone(&running),
                 on_failure: Arc::clone(&on_failure),
@@ -248,5 +258,7 @@ fn available_cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
+/// The id of a peer's connection says in its first byte which worker has it.
+const MOST_WORKERS: usize = 256;
 /// RFC 7443: what clients of TURN and of NAT discovery may ask for; many ask for nothing.
 const ALPN_PROTOCOLS: [&[u8]; 2] = [b"stun.turn", b"stun.nat-discovery"];

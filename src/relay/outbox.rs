@@ -65,7 +65,7 @@ pub(super) struct Buffers<'b> {
 /// What something sent counts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cargo {
-    /// An answer of ours.
+    /// An answer of ours, or a piece of a stream that carries a TCP peer's bytes: neither may be missing.
     Answer,
     /// Relayed data.
     Data {

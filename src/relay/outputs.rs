@@ -32,10 +32,20 @@ pub(super) enum Place {
 impl Worker {
     /// Does what `turn` wants done about an input, or about a timeout, which has none.
     pub(super) fn carry_out(&mut self, input: Option<Input>) {
+        self.carry_out_outputs(input);
+        // A peer that could not even be dialed is told of only now: `turn` takes no input in the middle of its outputs.
+        while let Some(connection) = self.peers.failed_dials.pop() {
+            self.server.dialed(self.now, connection, false);
+            self.carry_out_outputs(input);
+        }
+    }
+
+    fn carry_out_outputs(&mut self, input: Option<Input>) {
         while let Some(output) = self.server.poll_output() {
             match output {
                 Output::Reply { to, message, method, error } => {
-                    let Some(Input { via, .. }) = input else {
+                    // An answer may have waited for a peer, and then no input brings its way.
+                    let Some(via) = input.map(|input| input.via).or_else(|| self.fast_path.via(&to)) else {
                         continue;
                     };
                     report::answered(&self.stats, method, error);
@@ -64,7 +74,9 @@ impl Worker {
                     self.push_to_peer(allocation.index, peer, bytes, may_fragment);
                 }
                 Output::Notify { to, message } => {
-                    let Some(Input { via, .. }) = input else { continue };
+                    let Some(via) = input.map(|input| input.via).or_else(|| self.fast_path.via(&to)) else {
+                        continue;
+                    };
                     let bytes = self.outbox.keep(self.server.scratch(message));
                     self.push_answer(via, to, bytes);
                 }
@@ -88,6 +100,13 @@ impl Worker {
                     self.fast_path.open_route(allocation, channel, peer);
                 }
                 Output::CloseRoute { allocation, channel } => self.fast_path.close_route(allocation, channel),
+                Output::Dial { allocation, connection, peer } => self.dial(allocation, connection, peer),
+                Output::BindConnection { connection } => {
+                    if let Some(Input { via: Via::Stream(index), .. }) = input {
+                        self.bind_pipe(index, connection);
+                    }
+                }
+                Output::CloseConnection { connection } => self.close_peer(connection),
                 Output::Drop(reason) => report::dropped(&self.stats, reason),
             }
         }

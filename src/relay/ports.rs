@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::endpoint::Endpoint;
 use super::quotas::QuotaLease;
-use crate::sys::UdpSocket;
 use crate::turn::{RelayPort, ReservationToken};
 
 /// The ports of every relay address.
@@ -43,7 +43,7 @@ pub(super) struct PortLease {
 /// A port that a socket is bound to, so that no other process can take it; closed before it is given back.
 #[derive(Debug)]
 pub(super) struct BoundPort {
-    pub(super) socket: UdpSocket,
+    pub(super) socket: Endpoint,
     pub(super) lease: PortLease,
 }
 
@@ -211,7 +211,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::sys::UdpOptions;
+    use crate::turn::RelayTransport;
 
     fn address() -> IpAddr {
         "192.0.2.1".parse().unwrap()
@@ -222,7 +222,7 @@ mod tests {
     }
 
     fn bound(lease: PortLease) -> BoundPort {
-        let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), UdpOptions::default()).unwrap();
+        let socket = Endpoint::bind("127.0.0.1:0".parse().unwrap(), RelayTransport::Udp, 0).unwrap();
         BoundPort { socket, lease }
     }
 

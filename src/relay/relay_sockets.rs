@@ -10,14 +10,16 @@ use rand::{Rng, SeedableRng};
 use tracing::{error, warn};
 
 use super::by_allocation::ByAllocation;
+use super::endpoint::Endpoint;
 use super::ports::{BoundPort, PortLease, RelayPorts};
 use super::quotas::{QuotaLease, Quotas};
 use super::settings::Settings;
 use super::shared::Shared;
 use super::token::Token;
-use crate::sys::{Readiness, UdpOptions, UdpSocket};
+use crate::sys::{Readiness, StreamListener, UdpSocket};
 use crate::turn::{
-    AllocationId, OpenRelay, OpenedRelay, PerFamily, RelayPort, RelayRefusal, RelayWish, ReservationToken,
+    AllocationId, OpenRelay, OpenedRelay, PerFamily, RelayPort, RelayRefusal, RelayTransport, RelayWish,
+    ReservationToken,
 };
 use crate::wire::AddressFamily;
 
@@ -35,7 +37,7 @@ pub(super) struct RelaySockets {
 /// An open relay socket; port and quota are given back after the socket is closed.
 #[derive(Debug)]
 pub(super) struct RelaySocket {
-    socket: UdpSocket,
+    socket: Endpoint,
     _lease: PortLease,
     /// Whose it is; nobody's until it is kept.
     allocation: Option<AllocationId>,
@@ -140,9 +142,20 @@ impl RelaySockets {
         }
     }
 
-    /// The socket of a family of the allocation with this index.
+    /// The socket of a family of the allocation with this index, if its peers send datagrams.
     pub(super) fn get(&self, index: u32, family: AddressFamily) -> Option<&UdpSocket> {
-        Some(&self.sockets.get(index)?.get(family).as_ref()?.socket)
+        match &self.sockets.get(index)?.get(family).as_ref()?.socket {
+            Endpoint::Datagrams(socket) => Some(socket),
+            Endpoint::Streams(_) => None,
+        }
+    }
+
+    /// The same, if its peers connect.
+    pub(super) fn listener(&self, index: u32, family: AddressFamily) -> Option<&StreamListener> {
+        match &self.sockets.get(index)?.get(family).as_ref()?.socket {
+            Endpoint::Streams(listener) => Some(listener),
+            Endpoint::Datagrams(_) => None,
+        }
     }
 
     /// The allocation with this index.
@@ -176,9 +189,10 @@ impl RelaySockets {
                 next.count_under(quota);
                 next
             });
-            let bound = self
-                .bind(address, lease)
-                .and_then(|port| Ok((port, next.map(|next| self.bind(address, next)).transpose()?)));
+            let bound = self.bind(address, lease, request.transport).and_then(|port| {
+                let next = next.map(|next| self.bind(address, next, request.transport)).transpose()?;
+                Ok((port, next))
+            });
             let (port, next) = match bound {
                 Ok(bound) => bound,
                 Err(BindFailure::PortInUse(lease)) => {
@@ -199,14 +213,13 @@ impl RelaySockets {
         Err(RelayRefusal::NoPortLeft)
     }
 
-    fn bind(&self, address: IpAddr, lease: PortLease) -> Result<BoundPort, BindFailure> {
-        let options = UdpOptions {
-            buffer_bytes: self.buffer_bytes,
-            wants_icmp: true,
-            wants_segments: true,
-            ..UdpOptions::default()
-        };
-        match UdpSocket::bind(SocketAddr::new(address, lease.port()), options) {
+    fn bind(
+        &self,
+        address: IpAddr,
+        lease: PortLease,
+        transport: RelayTransport,
+    ) -> Result<BoundPort, BindFailure> {
+        match Endpoint::bind(SocketAddr::new(address, lease.port()), transport, self.buffer_bytes) {
             Ok(socket) => Ok(BoundPort { socket, lease }),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(BindFailure::PortInUse(lease)),
             Err(error) => {

@@ -21,7 +21,9 @@ pub(super) fn answered(stats: &RelayStats, method: Method, error: Option<ErrorCo
         Method::Refresh => TurnMethod::Refresh,
         Method::CreatePermission => TurnMethod::CreatePermission,
         Method::ChannelBind => TurnMethod::ChannelBind,
-        Method::Send | Method::Data | Method::Unknown(_) => TurnMethod::Other,
+        Method::Connect => TurnMethod::Connect,
+        Method::ConnectionBind => TurnMethod::ConnectionBind,
+        Method::Send | Method::Data | Method::ConnectionAttempt | Method::Unknown(_) => TurnMethod::Other,
     });
     match error {
         Some(code) => stats.error_response(code.number()),
@@ -117,6 +119,7 @@ pub(super) fn dropped(stats: &RelayStats, reason: turn::DropReason) {
             turn::DropReason::PeerForbidden => DropReason::PeerForbidden,
             turn::DropReason::TooLong => DropReason::TooLong,
             turn::DropReason::RateLimited => DropReason::RateLimited,
+            turn::DropReason::TooManyConnections => DropReason::TooManyConnections,
             turn::DropReason::OwnAddress => DropReason::OwnAddress,
         },
         1,

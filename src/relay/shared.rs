@@ -1,12 +1,12 @@
 //! `Shared`: the little that workers share; data on its way touches none of it, but for the bandwidth's atomics.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::bandwidth::SharedBandwidth;
 use super::budget::Budget;
-use super::handshakes::Handshakes;
+use super::handshakes::{Handshakes, Mailbox};
 use super::ports::RelayPorts;
 use super::quotas::Quotas;
 use super::settings::Settings;
@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) handshakes: Option<Handshakes>,
     /// How often strangers were answered.
     pub(super) stranger_limit: Arc<StrangerLimit>,
+    /// Where each worker gets its commands, once there are all of them.
+    pub(super) mailboxes: Arc<OnceLock<Vec<Mailbox>>>,
     /// How much users and all together relay, if that is limited.
     pub(super) bandwidth: Option<Arc<SharedBandwidth>>,
 }
@@ -45,6 +47,7 @@ impl Shared {
             budget: Budget::new(settings.max_connections),
             handshakes,
             stranger_limit: Arc::new(StrangerLimit::new(turn, stranger_seed)),
+            mailboxes: Arc::default(),
             bandwidth: SharedBandwidth::new(&settings.bandwidth, workers, Instant::now()).map(Arc::new),
         })
     }

@@ -31,7 +31,10 @@ impl Worker {
             connection.send_waiting(|cargo, result| report::departed(stats, fast_path, cargo, result));
             streams.connections.touch(index);
         }
-        self.read_stream(index);
+        match self.pipe_of(index) {
+            Some(pipe) => self.read_data_connection(index, pipe.peer),
+            None => self.read_stream(index),
+        }
     }
 
     fn read_stream(&mut self, index: u32) {
@@ -55,12 +58,16 @@ impl Worker {
         // What came before the end still counts.
         self.take_stream(index, start);
         if let Err(reason) = read {
-            self.close_stream(index, reason);
+            match self.pipe_of(index) {
+                // The request to carry a peer's bytes came with the end of the client's.
+                Some(pipe) => self.client_ended(index, pipe.peer),
+                None => self.close_stream(index, reason),
+            }
         }
     }
 
     /// Takes what the intake holds from `start` on for the next bytes of a stream.
-    fn take_stream(&mut self, index: u32, start: usize) {
+    pub(super) fn take_stream(&mut self, index: u32, start: usize) {
         let Some(start) = self.take_beginning(index, start) else {
             return;
         };
@@ -116,9 +123,15 @@ impl Worker {
         let mut next = start;
         let mut frames = 0;
         let result = loop {
-            let Some(flow) = self.streams.connections.get_mut(index).map(|connection| connection.flow) else {
+            let Some(connection) = self.streams.connections.get_mut(index) else {
                 break Ok(end);
             };
+            let flow = connection.flow;
+            // RFC 6062 §5.4: what follows a ConnectionBind request is the peer's as it is.
+            if let Some(pipe) = connection.pipe {
+                self.carry_to_peer(pipe.peer, next..end);
+                break Ok(end);
+            }
             let cut = cut(self.streams.intake.bytes(next..end));
             let (len, padded_len) = match cut {
                 Cut::Frame { len, padded_len } => (len, padded_len),
@@ -130,6 +143,10 @@ impl Worker {
             }
             if let Cut::Need(_) = cut {
                 break Ok(next);
+            }
+            if let Some(owner) = self.other_owner(flow, self.streams.intake.bytes(next..next + len)) {
+                self.move_stream(index, next..end, owner);
+                break Ok(end);
             }
             self.take_frame(index, flow, next, len);
             next += padded_len;
@@ -260,7 +277,7 @@ impl Worker {
 }
 
 impl Streams {
-    fn read_plain(&mut self, index: u32) -> Result<(), CloseReason> {
+    pub(super) fn read_plain(&mut self, index: u32) -> Result<(), CloseReason> {
         self.take_partial(index);
         let Self { connections, intake, .. } = self;
         let Some(connection) = connections.get_mut(index) else {
@@ -271,7 +288,7 @@ impl Streams {
         Ok(())
     }
 
-    fn read_secure(&mut self, index: u32) -> Result<(), CloseReason> {
+    pub(super) fn read_secure(&mut self, index: u32) -> Result<(), CloseReason> {
         self.take_partial(index);
         let Self { connections, intake, records, .. } = self;
         let Some(connection) = connections.get_mut(index) else {

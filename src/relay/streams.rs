@@ -35,12 +35,12 @@ pub(super) struct Streams {
     /// `None` where TLS is not spoken.
     pub(super) handshakes: Option<Handshakes>,
     pub(super) mailbox: Mailbox,
-    budget: Budget,
+    pub(super) budget: Budget,
     proxies: Vec<IpNet>,
     /// How long a connection is kept without an allocation.
     pub(super) lifetime: Duration,
     /// When connections are accepted again, after the system could take no more.
-    accept_again_at: Option<Instant>,
+    pub(super) accept_again_at: Option<Instant>,
 }
 
 impl Streams {
@@ -134,6 +134,7 @@ impl Worker {
             partial: Vec::new(),
             queue: WriteQueue::default(),
             flow: None,
+            pipe: None,
             idle_until: self.now.instant + self.streams.lifetime,
             watched: None,
             doom: None,
@@ -172,6 +173,7 @@ impl Worker {
                     warn!(%error, "cannot accept connections");
                 }
             }
+            self.accept_peers_again();
         }
     }
 
@@ -211,6 +213,9 @@ impl Worker {
         self.stats.connection_left(connection.kind());
         self.stats.connection_closed(reason);
         debug!(client = %RedactedAddr(connection.path.client), reason = reason.label(), "connection closed");
+        if let Some(pipe) = connection.pipe {
+            self.end_peer(pipe.peer);
+        }
         if connection.flow.is_some() {
             self.server.client_gone(&connection.path);
             self.carry_out(None);
@@ -223,7 +228,7 @@ impl Worker {
 /// How many connections are accepted before other sockets have their turn.
 const ACCEPTS_PER_WAIT: usize = 64;
 /// Long enough for connections to close, short enough for clients to wait.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Streams that are in the middle of a frame at the same time, mostly.
 const MAX_SPARE: usize = 64;
 /// Room for a video packet and some more; longer frames are rare and may cost an allocation.

@@ -13,6 +13,8 @@ pub(super) enum Token {
     StreamListener(u32),
     /// The connection with this index.
     Stream(u32),
+    /// The peer's connection with this index.
+    PeerStream(u32),
     /// A relay socket whose allocation has no name yet.
     Unnamed,
 }
@@ -25,7 +27,8 @@ impl Token {
             Self::Relay(index, AddressFamily::Ipv6) => (index, 2),
             Self::StreamListener(index) => (index, 3),
             Self::Stream(index) => (index, 4),
-            Self::Unnamed => (0, 5),
+            Self::PeerStream(index) => (index, 5),
+            Self::Unnamed => (0, 6),
         };
         u64::from(index) << 32 | kind
     }
@@ -38,6 +41,7 @@ impl Token {
             2 => Self::Relay(index, AddressFamily::Ipv6),
             3 => Self::StreamListener(index),
             4 => Self::Stream(index),
+            5 => Self::PeerStream(index),
             _ => Self::Unnamed,
         }
     }
@@ -57,6 +61,7 @@ mod tests {
             Token::Relay(u32::MAX, Ipv6),
             Token::StreamListener(1),
             Token::Stream(u32::MAX),
+            Token::PeerStream(3),
             Token::Unnamed,
         ] {
             assert_eq!(Token::unpack(token.pack()), token);

@@ -18,11 +18,13 @@ use super::handshakes::Mailbox;
 use super::listeners::Listeners;
 use super::outbox::{Bytes, Outbox, Via};
 use super::outputs::{Input, Place};
+use super::peer_streams::PeerStreams;
 use super::relay_sockets::RelaySockets;
 use super::report;
 use super::ring::{Piece, Ring, SLOTS};
 use super::settings::Settings;
 use super::shared::Shared;
+use super::stream_move::MovedStream;
 use super::streams::Streams;
 use super::tls_session::TlsSession;
 use super::token::Token;
@@ -39,6 +41,7 @@ pub(super) struct Worker {
     pub(super) listeners: Vec<UdpSocket>,
     pub(super) relays: RelaySockets,
     pub(super) streams: Streams,
+    pub(super) peers: PeerStreams,
     pub(super) server: turn::Server,
     pub(super) fast_path: FastPath,
     pub(super) bandwidth: Option<Bandwidth>,
@@ -56,6 +59,8 @@ pub(super) enum Command {
     Stop,
     /// Judge peers by this policy from now on.
     SetPeerPolicy(Box<PeerPolicy>),
+    /// Take over a client's connection, which wants to carry the bytes of one of this worker's peers.
+    TakeStream(Box<MovedStream>),
     /// Go on with a connection that a handshake thread has worked on.
     Handshaken {
         /// Which one.
@@ -91,7 +96,12 @@ impl Worker {
             listeners: listeners.datagrams,
             relays: RelaySockets::new(settings, shared, random_seed()?),
             streams: Streams::new(settings, listeners.streams, shared, mailbox.clone()),
-            server: turn::Server::new(turn.clone(), random_seed()?, Arc::clone(&shared.stranger_limit)),
+            peers: PeerStreams::new(index as u8, shared),
+            server: turn::Server::new(
+                turn::Settings { server_number: index as u8, ..turn.clone() },
+                random_seed()?,
+                Arc::clone(&shared.stranger_limit),
+            ),
             fast_path: FastPath::default(),
             bandwidth: shared.bandwidth.clone().map(|shared| Bandwidth::new(shared, index)),
             ring: Ring::new(),
@@ -138,9 +148,11 @@ impl Worker {
                             self.read_icmp(allocation, family);
                         }
                         self.read_relay(allocation, family);
+                        self.accept_peers(allocation, family);
                     }
                     Token::StreamListener(listener) => self.accept_streams(listener),
                     Token::Stream(connection) => self.serve_stream(connection),
+                    Token::PeerStream(peer) => self.serve_peer(peer),
                     // Named before the next wait, which reports it again.
                     Token::Unnamed => {}
                 }
@@ -162,6 +174,7 @@ impl Worker {
                 Ok(Command::Handshaken { connection, tls, result }) => {
                     self.handshaken(connection, tls, result);
                 }
+                Ok(Command::TakeStream(moved)) => self.take_over(*moved),
                 Err(mpsc::TryRecvError::Empty) => return false,
             }
         }

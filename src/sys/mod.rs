@@ -13,6 +13,7 @@ mod icmp;
 mod interfaces;
 mod limits;
 mod readiness;
+mod stream_dial;
 mod stream_listener;
 mod udp_socket;
 
@@ -21,5 +22,6 @@ pub use icmp::IcmpError;
 pub use interfaces::interface_addresses;
 pub use limits::{lower_thread_priority, raise_open_files_limit};
 pub use readiness::{Interest, Readiness, Ready, Waker};
+pub use stream_dial::{dial_result, dial_stream};
 pub use stream_listener::StreamListener;
 pub use udp_socket::{UdpOptions, UdpSocket};

@@ -61,8 +61,11 @@ pub(super) const GATEWAY_CONNECTION_FAILURES: Family = Family::new(
     &["cause"],
 );
 
-pub(super) const RELAY_PACKETS: Family =
-    Family::new("turnpike_relay_packets_total", "Application packets relayed, by direction.", &["direction"]);
+pub(super) const RELAY_PACKETS: Family = Family::new(
+    "turnpike_relay_packets_total",
+    "Application packets relayed, or pieces of TCP streams, by direction.",
+    &["direction"],
+);
 pub(super) const RELAY_BYTES: Family = Family::new(
     "turnpike_relay_bytes_total",
     "Application payload relayed in bytes, without TURN, UDP and IP headers, by direction.",
@@ -98,6 +101,17 @@ pub(super) const RELAY_CONNECTIONS_CLOSED: Family = Family::new(
     "turnpike_relay_connections_closed_total",
     "Connections of TURN clients that were closed, by reason.",
     &["reason"],
+);
+
+pub(super) const RELAY_PEER_CONNECTIONS: Family = Family::new(
+    "turnpike_relay_peer_connections",
+    "TCP connections to peers that are open or under way.",
+    &[],
+);
+pub(super) const RELAY_PEER_CONNECTIONS_OPENED: Family = Family::new(
+    "turnpike_relay_peer_connections_opened_total",
+    "TCP connections between allocations and peers that came about, by who opened them.",
+    &["origin"],
 );
 
 pub(super) const TURN_REQUESTS: Family =
@@ -139,6 +153,8 @@ pub(super) const ALL: &[Family] = &[
     RELAY_CONNECTIONS,
     RELAY_CONNECTIONS_ACCEPTED,
     RELAY_CONNECTIONS_CLOSED,
+    RELAY_PEER_CONNECTIONS,
+    RELAY_PEER_CONNECTIONS_OPENED,
     TURN_REQUESTS,
     TURN_RESPONSES,
     TURN_ALLOCATIONS,

@@ -24,4 +24,4 @@ pub use metrics::Metrics;
 pub use redact::{RedactedAddr, RedactedUser};
 pub use relay_stats::{AllocationRefusal, Direction, DropReason, EndReason, RelayStats, TurnMethod};
 pub use settings::{LogFilter, LogFormat, Settings};
-pub use stream_labels::{CloseReason, StreamKind};
+pub use stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};

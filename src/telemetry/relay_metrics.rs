@@ -9,7 +9,7 @@ use super::catalog::{self, Family};
 use super::relay_stats::{
     AllocationRefusal, Direction, DropReason, EndReason, RESPONSE_CODES, RelayStats, TurnMethod,
 };
-use super::stream_labels::{CloseReason, StreamKind};
+use super::stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};
 
 /// Sums the workers when Prometheus asks.
 pub(super) struct RelayCollector {
@@ -50,6 +50,7 @@ impl Collector for RelayCollector {
         let refusals = AllocationRefusal::ALL.map(AllocationRefusal::label);
         let kinds = StreamKind::ALL.map(StreamKind::label);
         let closings = CloseReason::ALL.map(CloseReason::label);
+        let origins = PeerStreamOrigin::ALL.map(PeerStreamOrigin::label);
         let codes: Vec<&str> =
             RESPONSE_CODES.iter().map(|&(_, label)| label).chain(["other", "success"]).collect();
         vec![
@@ -65,6 +66,10 @@ impl Collector for RelayCollector {
             counter(&catalog::RELAY_CONNECTIONS_ACCEPTED, sum(&|stats| stats.connections_accepted.get())),
             counters(&catalog::RELAY_CONNECTIONS_CLOSED, &closings, |i| {
                 sum(&|stats| stats.connections_closed[i].get())
+            }),
+            gauge(&catalog::RELAY_PEER_CONNECTIONS, sum(&|stats| stats.peer_connections.get())),
+            counters(&catalog::RELAY_PEER_CONNECTIONS_OPENED, &origins, |i| {
+                sum(&|stats| stats.peer_connections_opened[i].get())
             }),
             counters(&catalog::TURN_REQUESTS, &methods, |i| sum(&|stats| stats.requests[i].get())),
             counters(&catalog::TURN_RESPONSES, &codes, |i| sum(&|stats| stats.responses[i].get())),
@@ -138,7 +143,7 @@ fn metric_family(family: &Family, kind: MetricType, metrics: Vec<Metric>) -> Met
     made
 }
 
-const FAMILIES: [Family; 17] = [
+const FAMILIES: [Family; 19] = [
     catalog::RELAY_PACKETS,
     catalog::RELAY_BYTES,
     catalog::RELAY_DROPPED,
@@ -150,6 +155,8 @@ const FAMILIES: [Family; 17] = [
     catalog::RELAY_CONNECTIONS,
     catalog::RELAY_CONNECTIONS_ACCEPTED,
     catalog::RELAY_CONNECTIONS_CLOSED,
+    catalog::RELAY_PEER_CONNECTIONS,
+    catalog::RELAY_PEER_CONNECTIONS_OPENED,
     catalog::TURN_REQUESTS,
     catalog::TURN_RESPONSES,
     catalog::TURN_ALLOCATIONS,
@@ -206,11 +213,11 @@ mod tests {
 
         let once = |name: &str| text.lines().filter(|l| l.starts_with(name) && l.ends_with("} 1")).count();
         assert_eq!(once("turnpike_relay_dropped_packets_total{reason="), DropReason::ALL.len());
-        assert_eq!(once("turnpike_turn_requests_total{method="), 6);
+        assert_eq!(once("turnpike_turn_requests_total{method="), 8);
         assert_eq!(once("turnpike_turn_allocations_ended_total{reason="), 4);
         assert_eq!(once("turnpike_relay_connections{transport="), 2);
-        assert_eq!(once("turnpike_relay_connections_closed_total{reason="), 9);
-        assert_eq!(once("turnpike_turn_responses_total{code="), 15);
+        assert_eq!(once("turnpike_relay_connections_closed_total{reason="), 10);
+        assert_eq!(once("turnpike_turn_responses_total{code="), 17);
     }
 
     #[test]

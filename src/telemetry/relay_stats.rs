@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::stream_labels::{CloseReason, StreamKind};
+use super::stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};
 
 /// The counts of one relay worker.
 ///
@@ -27,6 +27,8 @@ pub struct RelayStats {
     pub(super) connections: [Count; StreamKind::ALL.len()],
     pub(super) connections_accepted: Count,
     pub(super) connections_closed: [Count; CloseReason::ALL.len()],
+    pub(super) peer_connections: Count,
+    pub(super) peer_connections_opened: [Count; PeerStreamOrigin::ALL.len()],
 }
 
 /// Which way a packet is relayed.
@@ -59,6 +61,8 @@ pub enum DropReason {
     PeerForbidden,
     /// The unauthenticated source was answered too often of late.
     RateLimited,
+    /// A peer connected to an allocation that has as many connections as it may.
+    TooManyConnections,
     /// The packet says that it comes from one of our own listeners.
     OwnAddress,
     /// The allocation has used up its bandwidth.
@@ -84,6 +88,10 @@ pub enum TurnMethod {
     CreatePermission,
     /// ChannelBind.
     ChannelBind,
+    /// Connect.
+    Connect,
+    /// ConnectionBind.
+    ConnectionBind,
     /// A method that the relay does not serve.
     Other,
 }
@@ -187,6 +195,21 @@ impl RelayStats {
         self.connections_closed[reason as usize].add(1);
     }
 
+    /// Counts a connection to a peer in, which may be under way.
+    pub fn peer_connection_begun(&self) {
+        self.peer_connections.add(1);
+    }
+
+    /// Counts a connection to a peer that came about.
+    pub fn peer_connection_opened(&self, origin: PeerStreamOrigin) {
+        self.peer_connections_opened[origin as usize].add(1);
+    }
+
+    /// Counts a connection to a peer out.
+    pub fn peer_connection_left(&self) {
+        self.peer_connections.subtract(1);
+    }
+
     /// How many allocations live now.
     pub fn allocations(&self) -> u64 {
         // The ends are read first and the subtraction saturates: an allocation that comes or goes meanwhile must not
@@ -238,7 +261,7 @@ impl Direction {
 }
 
 impl DropReason {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::NoAllocation,
         Self::NoPermission,
         Self::NoChannel,
@@ -248,6 +271,7 @@ impl DropReason {
         Self::SendFailed,
         Self::PeerForbidden,
         Self::RateLimited,
+        Self::TooManyConnections,
         Self::OwnAddress,
         Self::BandwidthAllocation,
         Self::BandwidthUser,
@@ -266,6 +290,7 @@ impl DropReason {
             Self::SendFailed => "send_failed",
             Self::PeerForbidden => "peer_forbidden",
             Self::RateLimited => "rate_limited",
+            Self::TooManyConnections => "too_many_connections",
             Self::OwnAddress => "own_address",
             Self::BandwidthAllocation => "bandwidth_allocation",
             Self::BandwidthUser => "bandwidth_user",
@@ -276,12 +301,14 @@ impl DropReason {
 }
 
 impl TurnMethod {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Binding,
         Self::Allocate,
         Self::Refresh,
         Self::CreatePermission,
         Self::ChannelBind,
+        Self::Connect,
+        Self::ConnectionBind,
         Self::Other,
     ];
 
@@ -292,6 +319,8 @@ impl TurnMethod {
             Self::Refresh => "refresh",
             Self::CreatePermission => "create_permission",
             Self::ChannelBind => "channel_bind",
+            Self::Connect => "connect",
+            Self::ConnectionBind => "connection_bind",
             Self::Other => "other",
         }
     }
@@ -327,8 +356,8 @@ impl AllocationRefusal {
     }
 }
 
-/// The error codes of RFC 8489 §18.3 and RFC 8656 §19 with a label of their own; any other is `other`.
-pub(super) const RESPONSE_CODES: [(u16, &str); 13] = [
+/// The error codes of RFC 8489 §18.3, RFC 8656 §19 and RFC 6062 §6.3 with a label of their own; any other is `other`.
+pub(super) const RESPONSE_CODES: [(u16, &str); 15] = [
     (400, "400"),
     (401, "401"),
     (403, "403"),
@@ -339,6 +368,8 @@ pub(super) const RESPONSE_CODES: [(u16, &str); 13] = [
     (441, "441"),
     (442, "442"),
     (443, "443"),
+    (446, "446"),
+    (447, "447"),
     (486, "486"),
     (500, "500"),
     (508, "508"),

@@ -26,10 +26,32 @@ pub enum CloseReason {
     HandshakeTimeout,
     /// More clients wanted TLS than the handshake threads can serve.
     HandshakeOverload,
+    /// It carried the bytes of a peer's connection, which ended.
+    Peer,
     /// There were as many connections as may be.
     Limit,
     /// The relay stopped.
     Shutdown,
+}
+
+/// Who opened a connection between an allocation and a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerStreamOrigin {
+    /// The client, by a Connect request.
+    Client,
+    /// The peer.
+    Peer,
+}
+
+impl PeerStreamOrigin {
+    pub(super) const ALL: [Self; 2] = [Self::Client, Self::Peer];
+
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Peer => "peer",
+        }
+    }
 }
 
 impl StreamKind {
@@ -44,7 +66,7 @@ impl StreamKind {
 }
 
 impl CloseReason {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Client,
         Self::Idle,
         Self::Garbage,
@@ -52,6 +74,7 @@ impl CloseReason {
         Self::TlsFailed,
         Self::HandshakeTimeout,
         Self::HandshakeOverload,
+        Self::Peer,
         Self::Limit,
         Self::Shutdown,
     ];
@@ -66,6 +89,7 @@ impl CloseReason {
             Self::TlsFailed => "tls_failed",
             Self::HandshakeTimeout => "handshake_timeout",
             Self::HandshakeOverload => "handshake_overload",
+            Self::Peer => "peer",
             Self::Limit => "limit",
             Self::Shutdown => "shutdown",
         }

@@ -8,14 +8,16 @@ use super::auth::Authenticated;
 use super::channel::Channels;
 use super::five_tuple::{AllocationId, Now};
 use super::output::{OpenRelay, OpenedRelay, Output, RelayRefusal};
+use super::peer_connection::PeerConnections;
 use super::permission::Permissions;
 use super::reject::Reject;
-use super::relay_wish::RelayWish;
+use super::relay_wish::{RelayTransport, RelayWish};
 use super::server::{Reply, Request, Server};
 use super::settings::Settings;
 use crate::wire::Message;
 use crate::wire::attribute::{
-    LIFETIME, REQUESTED_TRANSPORT, RESERVATION_TOKEN, TRANSPORT_UDP, XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS,
+    DONT_FRAGMENT, EVEN_PORT, LIFETIME, REQUESTED_TRANSPORT, RESERVATION_TOKEN, TRANSPORT_TCP, TRANSPORT_UDP,
+    XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS,
 };
 
 impl Server {
@@ -26,9 +28,13 @@ impl Server {
             return self.answer_again(id, request, reply);
         }
         // Step 3: the transport towards peers.
-        match requested_transport(request.message)? {
-            TRANSPORT_UDP => {}
+        let transport = match requested_transport(request.message)? {
+            TRANSPORT_UDP => RelayTransport::Udp,
+            TRANSPORT_TCP if self.settings.tcp_allocations => RelayTransport::Tcp,
             _ => return Err(Reject::UnsupportedTransport),
+        };
+        if transport == RelayTransport::Tcp {
+            check_tcp_allocation(request)?;
         }
         // Step 4, DONT-FRAGMENT: every relay socket can do it, so there is nothing to refuse.
         let wish = RelayWish::of(request.message)?;
@@ -37,6 +43,7 @@ impl Server {
         self.outputs.push_back(Output::OpenRelay(OpenRelay {
             five_tuple: request.path,
             wish,
+            transport,
             user: request.user.clone(),
             lifetime,
             reply,
@@ -77,8 +84,10 @@ impl Server {
             until: relayed.map(|_| until),
             user: open.user.clone(),
             granted,
+            transport: open.transport,
             permissions: Permissions::default(),
             channels: Channels::default(),
+            connections: PeerConnections::default(),
             permission_follows_channel: self.settings.permission_follows_channel,
         });
         self.outputs.push_back(Output::Begin {
@@ -120,6 +129,20 @@ impl Server {
             writer
         });
     }
+}
+
+/// What an allocation for TCP peers cannot have.
+fn check_tcp_allocation(request: &Request<'_>) -> Result<(), Reject> {
+    // RFC 6062 §5.1: the control connection is TCP or TLS, else 400.
+    if !request.path.transport.is_stream() {
+        return Err(Reject::Malformed);
+    }
+    // RFC 6062 §5.1: DONT-FRAGMENT, EVEN-PORT and RESERVATION-TOKEN are for datagrams; with them it is 400.
+    let of_datagrams = [DONT_FRAGMENT, EVEN_PORT, RESERVATION_TOKEN];
+    if of_datagrams.into_iter().any(|kind| request.message.find(kind).is_some()) {
+        return Err(Reject::Malformed);
+    }
+    Ok(())
 }
 
 /// The lifetime that a client asks for, if it asks (RFC 8656 §18.2).

@@ -7,10 +7,11 @@ use super::auth::Authenticated;
 use super::channel::Channels;
 use super::five_tuple::FiveTuple;
 use super::output::RelayRefusal;
+use super::peer_connection::PeerConnections;
 use super::peer_policy::PeerPolicy;
 use super::per_family::PerFamily;
 use super::permission::Permissions;
-use super::relay_wish::ReservationToken;
+use super::relay_wish::{RelayTransport, ReservationToken};
 use crate::wire::{AddressFamily, ChannelNumber, TransactionId};
 
 /// One allocation.
@@ -23,8 +24,11 @@ pub(super) struct Allocation {
     pub(super) user: Authenticated,
     /// What its client was told, to answer a retransmission alike.
     pub(super) granted: Granted,
+    pub(super) transport: RelayTransport,
     pub(super) permissions: Permissions,
     pub(super) channels: Channels,
+    /// None unless peers are reached over TCP.
+    pub(super) connections: PeerConnections,
     /// Whether a channel keeps the permission of its peer.
     pub(super) permission_follows_channel: bool,
 }
@@ -96,6 +100,13 @@ impl Allocation {
                 _ => channel.until,
             }
         });
-        self.until.iter().copied().chain(routes).min().expect("an allocation has an address")
+        let connections = self.connections.deadlines();
+        self.until
+            .iter()
+            .copied()
+            .chain(routes)
+            .chain(connections)
+            .min()
+            .expect("an allocation has an address")
     }
 }

@@ -198,6 +198,13 @@ impl Authenticated {
         self.username == other.username || (self.has_token && other.has_token)
     }
 
+    /// Whether this is the one who made an allocation, on another connection. Names of access tokens are shared, so
+    /// there the key tells.
+    pub(super) fn is_holder_of(&self, allocation: &Allocation) -> bool {
+        let owner = &allocation.user;
+        self.username == owner.username && (!owner.has_token || Arc::ptr_eq(&self.key, &owner.key))
+    }
+
     /// Cuts a lifetime where the credential ends.
     pub(super) fn limit(&self, lifetime: Duration, now: Now) -> Duration {
         match self.expires {

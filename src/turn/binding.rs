@@ -3,8 +3,9 @@
 use super::five_tuple::Now;
 use super::output::DropReason;
 use super::reject::Reject;
-use super::server::{Reply, Server, unknown_attributes};
+use super::server::{Reply, Server};
 use super::stranger_limit::AnswerKind;
+use super::understood::unknown_attributes;
 use crate::wire::Message;
 use crate::wire::attribute::XOR_MAPPED_ADDRESS;
 

@@ -2,6 +2,7 @@
 
 use super::channel::BindRefusal;
 use super::reject::Reject;
+use super::relay_wish::RelayTransport;
 use super::server::{Reply, Request, Server};
 use super::settings::ChannelNumbers;
 use crate::wire::attribute::{CHANNEL_NUMBER, XOR_PEER_ADDRESS};
@@ -10,6 +11,10 @@ use crate::wire::{ChannelNumber, Message};
 impl Server {
     pub(super) fn channel_bind(&mut self, request: &Request<'_>, reply: Reply) -> Result<(), Reject> {
         let id = self.own_allocation(request)?;
+        // RFC 6062 §3 has neither channels nor indications for TCP peers: bytes go over connections of their own.
+        if self.table.get(id).is_some_and(|allocation| allocation.transport == RelayTransport::Tcp) {
+            return Err(Reject::Malformed);
+        }
         let number =
             requested_channel(request.message, self.settings.channel_numbers).ok_or(Reject::Malformed)?;
         let peer = request.message.find_address(XOR_PEER_ADDRESS).flatten().ok_or(Reject::Malformed)?;

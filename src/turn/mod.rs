@@ -3,7 +3,8 @@
 //! # How to drive it
 //!
 //! 1. Give it one input: [`Server::handle_client`], [`Server::handle_peer`], [`Server::handle_icmp`],
-//!    [`Server::client_gone`], [`Server::close`], [`Server::set_peer_policy`] or [`Server::handle_timeout`], most of
+//!    [`Server::client_gone`], [`Server::dialed`], [`Server::peer_connected`], [`Server::connection_closed`],
+//!    [`Server::close`], [`Server::set_peer_policy`] or [`Server::handle_timeout`], most of
 //!    them with the present time.
 //! 2. Call [`Server::poll_output`] until it returns `None`, and carry out what it says. Outputs point into the
 //!    datagram that was just handled and into [`Server::scratch`], so drain them before the next input. The one
@@ -26,6 +27,8 @@ mod auth;
 mod binding;
 mod channel;
 mod channel_bind;
+mod connect;
+mod connection_bind;
 mod create_permission;
 pub mod credential;
 mod directory;
@@ -35,6 +38,7 @@ mod icmp;
 mod nonce;
 mod opaque_string;
 mod output;
+mod peer_connection;
 pub mod peer_policy;
 mod peer_rule;
 mod per_family;
@@ -52,14 +56,16 @@ mod stranger_limit;
 mod table;
 #[cfg(test)]
 mod tests;
+mod understood;
 
 pub use external::ExternalAddresses;
 pub use five_tuple::{AllocationId, FiveTuple, Now, Transport};
 pub use icmp::Icmp;
 pub use nonce::NonceKeys;
 pub use output::{DropReason, EndReason, OpenRelay, OpenedRelay, Output, RelayRefusal};
+pub use peer_connection::ConnectionId;
 pub use per_family::PerFamily;
-pub use relay_wish::{RelayPort, RelayWish, ReservationToken};
+pub use relay_wish::{RelayPort, RelayTransport, RelayWish, ReservationToken};
 pub use server::Server;
 pub use settings::{ChannelNumbers, Settings};
 pub use source::SourcePrefix;

@@ -8,8 +8,9 @@ use std::time::Duration;
 use super::account::account;
 use super::auth::Authenticated;
 use super::five_tuple::{AllocationId, FiveTuple};
+use super::peer_connection::ConnectionId;
 use super::per_family::PerFamily;
-use super::relay_wish::{RelayWish, ReservationToken};
+use super::relay_wish::{RelayTransport, RelayWish, ReservationToken};
 use super::server::Reply;
 use super::source::SourcePrefix;
 use crate::wire::{AddressFamily, ChannelNumber, ErrorCode, Method};
@@ -98,6 +99,25 @@ pub enum Output {
         /// The channel.
         channel: ChannelNumber,
     },
+    /// Connect to a peer from the relayed address, then call [`Server::dialed`](super::Server::dialed).
+    Dial {
+        /// The allocation that connects.
+        allocation: AllocationId,
+        /// What names the connection from now on.
+        connection: ConnectionId,
+        /// Where to.
+        peer: SocketAddr,
+    },
+    /// The client's connection whose request was just answered carries the bytes of this peer's connection from now on.
+    BindConnection {
+        /// The peer's connection.
+        connection: ConnectionId,
+    },
+    /// Close a connection to a peer, and with it that of the client that it was bound to.
+    CloseConnection {
+        /// Which one; its name may be used again.
+        connection: ConnectionId,
+    },
     /// The datagram just handled was dropped without an answer.
     Drop(DropReason),
 }
@@ -109,6 +129,8 @@ pub struct OpenRelay {
     pub five_tuple: FiveTuple,
     /// What it asks for.
     pub wish: RelayWish,
+    /// How peers are to reach it.
+    pub transport: RelayTransport,
     pub(super) user: Authenticated,
     pub(super) lifetime: Duration,
     pub(super) reply: Reply,
@@ -187,6 +209,8 @@ pub enum DropReason {
     TooLong,
     /// Its source, which has not shown who it is, was answered too often of late.
     RateLimited,
+    /// The allocation has as many connections to peers as it may.
+    TooManyConnections,
     /// It says that it comes from one of our own listeners.
     OwnAddress,
 }

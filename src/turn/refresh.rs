@@ -62,6 +62,7 @@ impl Server {
         if is_last {
             return self.end(id, reason);
         }
+        self.end_connections(id, now, |connection| AddressFamily::of(connection.peer.ip()) == family);
         self.update(id, now, |allocation| *allocation.until.get_mut(family) = None);
         self.outputs.push_back(Output::EndFamily { allocation: id, family });
     }

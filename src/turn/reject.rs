@@ -21,7 +21,7 @@ pub(super) enum Reject {
     AllocationExists,
     /// The allocation belongs to somebody else.
     OtherUser,
-    /// Peers are reached over UDP only.
+    /// Peers are not reached by that protocol.
     UnsupportedTransport,
     /// There is no relayed address of that family.
     UnsupportedFamily,
@@ -31,9 +31,13 @@ pub(super) enum Reject {
     PeerForbidden,
     /// The number is bound to another peer, or the peer to another number.
     ChannelConflict,
+    /// There is a connection to the peer, or one under way.
+    ConnectionExists,
+    /// The peer did not accept a connection.
+    PeerUnreachable,
     /// The user, or the place that it comes from, has as many allocations as it may.
     QuotaReached,
-    /// No port, permission or channel is left.
+    /// No port, permission, channel or connection is left.
     InsufficientCapacity,
 }
 
@@ -51,6 +55,8 @@ impl Reject {
             Self::UnsupportedFamily => ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED,
             Self::PeerFamilyMismatch => ErrorCode::PEER_FAMILY_MISMATCH,
             Self::PeerForbidden => ErrorCode::FORBIDDEN,
+            Self::ConnectionExists => ErrorCode::CONNECTION_ALREADY_EXISTS,
+            Self::PeerUnreachable => ErrorCode::CONNECTION_TIMEOUT_OR_FAILURE,
             Self::QuotaReached => ErrorCode::ALLOCATION_QUOTA_REACHED,
             Self::InsufficientCapacity => ErrorCode::INSUFFICIENT_CAPACITY,
         }

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use super::five_tuple::{AllocationId, FiveTuple, Now};
 use super::output::{DropReason, Output};
-use super::server::{Server, unknown_attributes};
+use super::relay_wish::RelayTransport;
+use super::server::Server;
+use super::understood::unknown_attributes;
 use crate::wire::attribute::{DATA, DONT_FRAGMENT, XOR_PEER_ADDRESS};
 use crate::wire::{Class, Message, MessageWriter, Method};
 
@@ -23,6 +25,9 @@ impl Server {
         let Some(allocation) = self.table.find(&path) else {
             return self.drop_input(DropReason::NoAllocation);
         };
+        if self.table.get(allocation).is_some_and(|allocation| allocation.transport == RelayTransport::Tcp) {
+            return self.drop_input(DropReason::Malformed);
+        }
         match self.check_peer(now, allocation, peer) {
             Ok(()) => {
                 let may_fragment = message.find(DONT_FRAGMENT).is_none();

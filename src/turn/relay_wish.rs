@@ -22,6 +22,15 @@ pub enum RelayWish {
     Reserved(ReservationToken),
 }
 
+/// How a client wants its peers reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayTransport {
+    /// In datagrams.
+    Udp,
+    /// In streams (RFC 6062).
+    Tcp,
+}
+
 /// Which relay port a client asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RelayPort {

@@ -13,6 +13,7 @@ use super::auth::{Authenticated, Authenticator};
 use super::five_tuple::{AllocationId, FiveTuple, Now};
 use super::opaque_string::opaque_string;
 use super::output::{DropReason, EndReason, Output};
+use super::peer_connection::ConnectionIndex;
 use super::peer_policy::PeerPolicy;
 use super::recently_ended::RecentlyEnded;
 use super::reject::Reject;
@@ -20,7 +21,7 @@ use super::settings::Settings;
 use super::source::SourcePrefix;
 use super::stranger_limit::{AnswerKind, StrangerLimit};
 use super::table::Table;
-use crate::wire::attribute::{self, AttributeType};
+use super::understood::unknown_attributes;
 use crate::wire::message::ParseError;
 use crate::wire::{AddressFamily, Class, ErrorCode, Message, MessageWriter, Method, TransactionId};
 
@@ -31,11 +32,12 @@ pub struct Server {
     authenticator: Authenticator,
     stranger_limit: Arc<StrangerLimit>,
     pub(super) table: Table,
+    pub(super) connections: ConnectionIndex,
     pub(super) recently_ended: RecentlyEnded,
     pub(super) outputs: VecDeque<Output>,
     /// The bytes of the messages in `outputs`.
     pub(super) scratch: Vec<u8>,
-    random: StdRng,
+    pub(super) random: StdRng,
 }
 
 /// An authenticated request on its way to the file of its method.
@@ -58,6 +60,7 @@ impl Server {
             stranger_limit,
             settings,
             table: Table::default(),
+            connections: ConnectionIndex::default(),
             recently_ended: RecentlyEnded::default(),
             outputs: VecDeque::new(),
             scratch: Vec::new(),
@@ -112,9 +115,7 @@ impl Server {
             }
             match self.expired_family(id, now) {
                 Some(family) => self.end_family(id, now, family, EndReason::Expired),
-                None => {
-                    self.update(id, now, |_| ());
-                }
+                None => self.end_connections(id, now, |connection| connection.is_overdue(now.instant)),
             }
         }
     }
@@ -141,6 +142,7 @@ impl Server {
         let allocations: Vec<AllocationId> = self.allocations().collect();
         for id in allocations {
             self.update(id, now, |allocation| allocation.end_forbidden(&policy, now.instant));
+            self.end_connections(id, now, |connection| !policy.judge(connection.peer).is_allowed());
         }
         self.settings.peer_policy = policy;
     }
@@ -172,15 +174,25 @@ impl Server {
         };
         match message.method() {
             Method::Binding => self.binding(now, reply, message),
-            Method::Allocate | Method::Refresh | Method::CreatePermission | Method::ChannelBind => {
-                let allocation = self.table.find(&path).and_then(|id| self.table.get(id));
+            Method::Allocate
+            | Method::Refresh
+            | Method::CreatePermission
+            | Method::ChannelBind
+            | Method::Connect
+            | Method::ConnectionBind => {
+                // RFC 6062 §4.3: the user of a data connection is that of the control connection.
+                let is_bind = message.method() == Method::ConnectionBind;
+                let id = if is_bind { self.allocation_to_bind(message) } else { self.table.find(&path) };
+                let allocation = id.and_then(|id| self.table.get(id));
                 match self.authenticator.authenticate(now, path.client, message, allocation) {
                     Ok(user) => self.handle_authenticated(reply, Request { now, path, message, user }),
                     Err(reject) => self.refuse(now, reply, None, reject),
                 }
             }
             // RFC 8489 §6.3: a method that does not fit its class, or is unknown, is dropped.
-            Method::Send | Method::Data | Method::Unknown(_) => self.drop_input(DropReason::Malformed),
+            Method::Send | Method::Data | Method::ConnectionAttempt | Method::Unknown(_) => {
+                self.drop_input(DropReason::Malformed);
+            }
         }
     }
 
@@ -195,7 +207,13 @@ impl Server {
                 Method::Refresh => self.refresh(&request, reply),
                 Method::CreatePermission => self.create_permission(&request, reply),
                 Method::ChannelBind => self.channel_bind(&request, reply),
-                Method::Binding | Method::Send | Method::Data | Method::Unknown(_) => Err(Reject::Malformed),
+                Method::Connect => self.connect(&request, reply),
+                Method::ConnectionBind => self.connection_bind(&request, reply),
+                Method::Binding
+                | Method::Send
+                | Method::Data
+                | Method::ConnectionAttempt
+                | Method::Unknown(_) => Err(Reject::Malformed),
             }
         };
         if let Err(reject) = result {
@@ -213,6 +231,9 @@ impl Server {
             | Method::Data
             | Method::CreatePermission
             | Method::ChannelBind
+            | Method::Connect
+            | Method::ConnectionBind
+            | Method::ConnectionAttempt
             | Method::Unknown(_) => self.drop_input(DropReason::Malformed),
         }
     }
@@ -248,7 +269,8 @@ impl Server {
     }
 
     pub(super) fn end(&mut self, id: AllocationId, reason: EndReason) {
-        if self.table.remove(id).is_some() {
+        if let Some(allocation) = self.table.remove(id) {
+            self.close_connections(&allocation.connections);
             self.outputs.push_back(Output::End { allocation: id, reason });
         }
     }
@@ -356,40 +378,3 @@ impl Reply {
         Output::Reply { to: self.to, message: start..scratch.len(), method: self.method, error }
     }
 }
-
-/// The attributes of a message that must be understood and are not, each once (RFC 8489 §6.3.1).
-pub(super) fn unknown_attributes(message: &Message<'_>) -> Vec<AttributeType> {
-    let mut unknown = Vec::new();
-    for attribute in message.attributes() {
-        let kind = attribute.kind;
-        if kind.is_comprehension_required() && !UNDERSTOOD.contains(&kind) && !unknown.contains(&kind) {
-            unknown.push(kind);
-        }
-        if unknown.len() == MAX_UNKNOWN_ATTRIBUTES {
-            break;
-        }
-    }
-    unknown
-}
-
-/// The attributes that we know what to do with.
-const UNDERSTOOD: [AttributeType; 15] = [
-    attribute::USERNAME,
-    attribute::USERHASH,
-    attribute::PASSWORD_ALGORITHM,
-    attribute::ACCESS_TOKEN,
-    attribute::REALM,
-    attribute::NONCE,
-    attribute::CHANNEL_NUMBER,
-    attribute::LIFETIME,
-    attribute::XOR_PEER_ADDRESS,
-    attribute::DATA,
-    attribute::REQUESTED_ADDRESS_FAMILY,
-    attribute::REQUESTED_TRANSPORT,
-    attribute::EVEN_PORT,
-    attribute::RESERVATION_TOKEN,
-    attribute::DONT_FRAGMENT,
-];
-
-/// How many unknown attributes an answer lists; more only come from somebody who looks for quadratic work.
-const MAX_UNKNOWN_ATTRIBUTES: usize = 32;

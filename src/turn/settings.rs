@@ -51,6 +51,14 @@ pub struct Settings {
     pub max_permissions: usize,
     /// Channels that one allocation may bind; default 64. One more is 508.
     pub max_channels: usize,
+    /// Whether clients may have their peers reached over TCP (RFC 6062); default true. If not, that is 442.
+    pub tcp_allocations: bool,
+    /// TCP connections to peers that one allocation may have, those under way counted in; default 64. One more is 508.
+    pub max_peer_connections: usize,
+    /// How long a peer has to accept a connection, and a client to bind it; default and least 30 s (RFC 6062 §5.2).
+    pub peer_connection_patience: Duration,
+    /// Which of the process's servers this is: the first byte of its connection ids; default 0.
+    pub server_number: u8,
     /// Answers to unauthenticated requests for each [`SourcePrefix`](super::SourcePrefix), a second; default 10, of
     /// which thirty may come at once. Zero is no limit.
     pub unauthenticated_per_second: u32,
@@ -91,6 +99,10 @@ impl Default for Settings {
             channel_numbers: ChannelNumbers::default(),
             max_permissions: 64,
             max_channels: 64,
+            tcp_allocations: true,
+            max_peer_connections: 64,
+            peer_connection_patience: Duration::from_secs(30),
+            server_number: 0,
             unauthenticated_per_second: 10,
             bindings_per_second: 100,
             peer_policy: PeerPolicy::default(),

@@ -62,6 +62,8 @@ pub const DONT_FRAGMENT: AttributeType = AttributeType(names::ATTR_DONT_FRAGMENT
 /// RESERVATION-TOKEN (RFC 8656 §18.10).
 pub const RESERVATION_TOKEN: AttributeType = AttributeType(names::ATTR_RESERVATION_TOKEN.0);
 
+/// CONNECTION-ID (RFC 6062 §6.2).
+pub const CONNECTION_ID: AttributeType = AttributeType(names::ATTR_CONNECTION_ID.0);
 /// ADDITIONAL-ADDRESS-FAMILY (RFC 8656 §18.11), which webrtc-rs has no name for.
 pub const ADDITIONAL_ADDRESS_FAMILY: AttributeType = AttributeType(0x8000);
 /// ADDRESS-ERROR-CODE (RFC 8656 §18.12), which webrtc-rs has no name for.
@@ -71,6 +73,8 @@ pub const ICMP: AttributeType = AttributeType(0x8004);
 
 /// The number of UDP in REQUESTED-TRANSPORT.
 pub const TRANSPORT_UDP: u8 = webrtc_turn::proto::PROTO_UDP.0;
+/// The number of TCP in REQUESTED-TRANSPORT.
+pub const TRANSPORT_TCP: u8 = webrtc_turn::proto::PROTO_TCP.0;
 
 /// The bytes of an attribute's type and length, in front of its value.
 pub(super) const HEADER_LEN: usize = 4;

@@ -1,4 +1,4 @@
-//! The error codes that we answer with, and their phrases (RFC 8489 §14.8, RFC 8656 §19).
+//! The error codes that we answer with, and their phrases (RFC 8489 §14.8, RFC 8656 §19, RFC 6062 §6.3).
 
 use stun::error_code as names;
 
@@ -27,6 +27,10 @@ impl ErrorCode {
     pub const UNSUPPORTED_TRANSPORT: Self = Self(names::CODE_UNSUPPORTED_TRANS_PROTO.0);
     /// 443: the peer is of another family than the relayed address.
     pub const PEER_FAMILY_MISMATCH: Self = Self(names::CODE_PEER_ADDR_FAMILY_MISMATCH.0);
+    /// 446: there is a connection to that peer already.
+    pub const CONNECTION_ALREADY_EXISTS: Self = Self(names::CODE_CONN_ALREADY_EXISTS.0);
+    /// 447: the peer was not reached.
+    pub const CONNECTION_TIMEOUT_OR_FAILURE: Self = Self(names::CODE_CONN_TIMEOUT_OR_FAILURE.0);
     /// 486: the user has as many allocations as it may.
     pub const ALLOCATION_QUOTA_REACHED: Self = Self(names::CODE_ALLOC_QUOTA_REACHED.0);
     /// 508: no port, permission or channel is left.
@@ -51,6 +55,8 @@ impl ErrorCode {
             Self::WRONG_CREDENTIALS => "Wrong Credentials",
             Self::UNSUPPORTED_TRANSPORT => "Unsupported Transport Protocol",
             Self::PEER_FAMILY_MISMATCH => "Peer Address Family Mismatch",
+            Self::CONNECTION_ALREADY_EXISTS => "Connection Already Exists",
+            Self::CONNECTION_TIMEOUT_OR_FAILURE => "Connection Timeout or Failure",
             Self::ALLOCATION_QUOTA_REACHED => "Allocation Quota Reached",
             Self::INSUFFICIENT_CAPACITY => "Insufficient Capacity",
             Self(_) => "",

@@ -17,6 +17,12 @@ pub enum Method {
     CreatePermission,
     /// Binds a channel number to a peer (RFC 8656 §12).
     ChannelBind,
+    /// Opens a connection to a peer (RFC 6062 §5.2).
+    Connect,
+    /// Ties a client's connection to a peer's (RFC 6062 §5.4).
+    ConnectionBind,
+    /// Tells a client that a peer has connected (RFC 6062 §5.3).
+    ConnectionAttempt,
     /// A method that we do not know, by its number.
     Unknown(u16),
 }
@@ -44,6 +50,9 @@ impl Method {
             0x007 => Self::Data,
             0x008 => Self::CreatePermission,
             0x009 => Self::ChannelBind,
+            0x00a => Self::Connect,
+            0x00b => Self::ConnectionBind,
+            0x00c => Self::ConnectionAttempt,
             other => Self::Unknown(other),
         }
     }
@@ -57,6 +66,9 @@ impl Method {
             Self::Data => 0x007,
             Self::CreatePermission => 0x008,
             Self::ChannelBind => 0x009,
+            Self::Connect => 0x00a,
+            Self::ConnectionBind => 0x00b,
+            Self::ConnectionAttempt => 0x00c,
             Self::Unknown(number) => number,
         }
     }
@@ -110,6 +122,9 @@ mod tests {
             (Method::Data, oracle::METHOD_DATA),
             (Method::CreatePermission, oracle::METHOD_CREATE_PERMISSION),
             (Method::ChannelBind, oracle::METHOD_CHANNEL_BIND),
+            (Method::Connect, oracle::METHOD_CONNECT),
+            (Method::ConnectionBind, oracle::METHOD_CONNECTION_BIND),
+            (Method::ConnectionAttempt, oracle::METHOD_CONNECTION_ATTEMPT),
         ];
         let classes = [
             (Class::Request, oracle::CLASS_REQUEST),

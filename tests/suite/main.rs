@@ -10,6 +10,7 @@ mod relay;
 mod stream_client;
 mod streams;
 mod support;
+mod tcp_peers;
 mod tls_streams;
 mod turn_client_proto;
 mod webrtc_rs;

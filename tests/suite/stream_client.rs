@@ -16,6 +16,8 @@ use crate::support::*;
 pub(crate) struct Frames<S> {
     pub(crate) stream: S,
     unread: Vec<u8>,
+    /// What goes out with the next message.
+    appendix: Vec<u8>,
 }
 
 /// A stream through TLS.
@@ -23,7 +25,17 @@ pub(crate) type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
 impl<S: Read + Write> Frames<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream, unread: Vec::new() }
+        Self { stream, unread: Vec::new(), appendix: Vec::new() }
+    }
+
+    /// Has these bytes follow the next message at once.
+    pub(crate) fn append_to_next(&mut self, bytes: &[u8]) {
+        self.appendix.extend_from_slice(bytes);
+    }
+
+    /// The stream, and what came on it behind the last frame.
+    pub(crate) fn into_parts(self) -> (S, Vec<u8>) {
+        (self.stream, self.unread)
     }
 
     /// The next frame with its padding.
@@ -58,6 +70,7 @@ impl<S: Read + Write> Link for Frames<S> {
     fn send(&mut self, _: SocketAddr, message: &[u8]) {
         let mut padded = message.to_vec();
         padded.resize(message.len().next_multiple_of(4), 0);
+        padded.append(&mut self.appendix);
         self.stream.write_all(&padded).unwrap();
     }
 

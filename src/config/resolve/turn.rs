@@ -39,6 +39,7 @@ pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
         rules.in_range(&format!("turn.limits.{name}"), &value, BitRate(0)..=MOST_BANDWIDTH);
     }
     rules.in_range("turn.limits.channels", &written.limits.channels, 1..=MOST_PER_ALLOCATION);
+    rules.in_range("turn.limits.peer_connections", &written.limits.peer_connections, 1..=MOST_PER_ALLOCATION);
     let per_second = [
         ("unauthenticated_per_second", written.limits.unauthenticated_per_second),
         ("bindings_per_second", written.limits.bindings_per_second),
@@ -66,6 +67,10 @@ pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
         },
         max_permissions: written.limits.permissions,
         max_channels: written.limits.channels,
+        tcp_allocations: written.tcp_allocations,
+        max_peer_connections: written.limits.peer_connections,
+        peer_connection_patience: written.lifetimes.peer_connection.0,
+        server_number: 0,
         unauthenticated_per_second: written.limits.unauthenticated_per_second,
         bindings_per_second: written.limits.bindings_per_second,
         peer_policy: peer_policy(written),
@@ -140,6 +145,7 @@ fn lifetimes(written: &Lifetimes, rules: &mut Rules<'_>) {
         ("max_allocation", written.max_allocation, written.allocation.clamp(SECOND, DAY), DAY),
         ("permission", written.permission, SECOND, HOUR),
         ("channel", written.channel, SECOND, HOUR),
+        ("peer_connection", written.peer_connection, SECOND, HOUR),
         // RFC 8656 §5 recommends a new nonce at least every hour.
         ("nonce", written.nonce, SECOND, HOUR),
         ("connection", written.connection, SECOND, HOUR),

@@ -94,11 +94,11 @@ fn credentials_are_asked_for_before_437() {
 
 // RFC 8656 §7.2, §18.8
 #[test]
-fn the_transport_must_be_udp() {
+fn the_transport_must_be_known() {
     let mut net = Harness::new();
     let alice = net.alice();
     assert_eq!(net.request(&alice, Method::Allocate, |writer| writer).code(), 400);
-    for (transport, code) in [(&[6, 0, 0, 0][..], 442), (&[99, 0, 0, 0], 442), (&[17, 0, 0], 400)] {
+    for (transport, code) in [(&[132, 0, 0, 0][..], 442), (&[99, 0, 0, 0], 442), (&[17, 0, 0], 400)] {
         let answer = net.request(&alice, Method::Allocate, |writer| {
             writer.bytes(attribute::REQUESTED_TRANSPORT, transport)
         });

@@ -265,7 +265,7 @@ fn what_is_no_request_gets_no_answer() {
         MessageWriter::begin(&mut bytes, Method::Binding, class, TransactionId([1; 12]));
         assert_eq!(net.send(path, &bytes), [Seen::Drop(DropReason::Malformed)]);
     }
-    for method in [Method::Send, Method::Data, Method::Unknown(0x0a)] {
+    for method in [Method::Send, Method::Data, Method::ConnectionAttempt, Method::Unknown(0x0d)] {
         assert_eq!(net.send(path, &unsigned(method, |writer| writer)), [Seen::Drop(DropReason::Malformed)]);
     }
     assert_eq!(net.send(path, b"\x00\x01 not a message"), [Seen::Drop(DropReason::Malformed)]);

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use crate::secret::Secret;
 use crate::turn::peer_policy::{PeerPolicy, PeerRule};
 use crate::turn::{
-    AllocationId, DropReason, EndReason, FiveTuple, NonceKeys, Now, OpenRelay, OpenedRelay, Output,
-    PerFamily, RelayPort, RelayRefusal, RelayWish, ReservationToken, Server, Settings, StrangerLimit,
-    Transport,
+    AllocationId, ConnectionId, DropReason, EndReason, FiveTuple, NonceKeys, Now, OpenRelay, OpenedRelay,
+    Output, PerFamily, RelayPort, RelayRefusal, RelayTransport, RelayWish, ReservationToken, Server,
+    Settings, StrangerLimit, Transport,
 };
 use crate::wire::attribute::{self, AttributeType};
 use crate::wire::{AddressFamily, Class, Key, Message, MessageWriter, Method, TransactionId};
@@ -35,6 +35,9 @@ pub(super) enum Seen {
     Notify { to: SocketAddr, bytes: Vec<u8> },
     OpenRoute(u16, SocketAddr),
     CloseRoute(u16),
+    Dial(ConnectionId, SocketAddr),
+    Bind(ConnectionId),
+    Close(ConnectionId),
     Drop(DropReason),
 }
 
@@ -110,6 +113,8 @@ pub(super) struct Harness {
     pub(super) live: Vec<AllocationId>,
     /// What relayed address was asked for last.
     pub(super) asked: Option<RelayWish>,
+    /// How its peers were to be reached.
+    pub(super) asked_transport: Option<RelayTransport>,
     next_port: u16,
     next_transaction: u8,
 }
@@ -158,6 +163,7 @@ impl Harness {
             refused: PerFamily::default(),
             live: Vec::new(),
             asked: None,
+            asked_transport: None,
             next_port: 50_000,
             next_transaction: 0,
         }
@@ -291,6 +297,7 @@ impl Harness {
 
     fn open_relay(&mut self, open: OpenRelay) {
         self.asked = Some(open.wish);
+        self.asked_transport = Some(open.transport);
         let opened = self.open(open.wish);
         self.server.relay_opened(self.now, open, opened);
     }
@@ -346,6 +353,9 @@ impl Harness {
             Output::OpenRoute { channel, peer, .. } => Seen::OpenRoute(channel.get(), peer),
             Output::CloseRoute { channel, .. } => Seen::CloseRoute(channel.get()),
             Output::Drop(reason) => Seen::Drop(reason),
+            Output::Dial { connection, peer, .. } => Seen::Dial(connection, peer),
+            Output::BindConnection { connection } => Seen::Bind(connection),
+            Output::CloseConnection { connection } => Seen::Close(connection),
             Output::OpenRelay(_) => panic!("answered in drain"),
         }
     }

@@ -14,6 +14,7 @@ mod permissions;
 mod random_walk;
 mod reservations;
 mod session_ends;
+mod tcp_peers;
 
 pub(super) use access_tokens::{MAC_KEY, TOKEN_KEY, seal, seal_text};
 pub(super) use harness::start;
