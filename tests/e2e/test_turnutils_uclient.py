@@ -66,6 +66,29 @@ def test_loses_nothing_over_streams(
     assert turnpike.metric("turnpike_relay_dropped_packets_total", reason="slow_client") == 0
 
 
+# One allocation for TCP peers connects to the other.
+@pytest.mark.parametrize("flags", [["-T"], ["-T", "-S"]], ids=["tcp", "tls"])
+def test_loses_nothing_between_tcp_peers(flags: list[str], network: Network, turnpike: Turnpike) -> None:
+    def relayed(direction: str) -> float:
+        return turnpike.metric("turnpike_relay_bytes_total", direction=direction)
+
+    before = {direction: relayed(direction) for direction in ("to_peer", "to_client")}
+    opened = turnpike.metric("turnpike_relay_peer_connections_opened_total", origin="client")
+
+    # Of two clients: of more, some want to connect to each other both ways, and uclient waits in vain for the second.
+    done = run_uclient(network.client, *credential_flags("static"), *flags, "-m", "2", "-z", "20")
+
+    output, expected = done.stdout, 2 * MESSAGES
+    assert done.returncode == 0, output
+    assert f"tot_send_msgs={expected}, " in output and "total send dropped 0 " in output, output
+    # uclient counts two messages that it reads at once as one, so the bytes tell whether all came.
+    lost = re.search(r"Total lost packets (\d+)", output)
+    assert lost and int(lost[1]) < expected / 10, output
+    for direction, count in before.items():
+        assert relayed(direction) - count == expected * MESSAGE_BYTES, direction
+    assert turnpike.metric("turnpike_relay_peer_connections_opened_total", origin="client") - opened == 1
+
+
 def test_allocates_pairs_of_ports(network: Network, turnpike: Turnpike, echo_peer: None) -> None:
     since = len(turnpike.log_lines())
 
