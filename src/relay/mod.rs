@@ -18,7 +18,8 @@
 //!
 //! A worker sleeps until a socket can be read, reads batches into its `Ring`, decides about each datagram (`FastPath`
 //! for ChannelData and bound peers, `turn::Server` for the rest), and sends what it gathered in its `Outbox`. A stream is
-//! read into the `Intake`, where its frames are treated as datagrams are. Per relayed datagram or frame there is no
+//! read into the `Intake`, where its frames are treated as datagrams are. A connection to a TCP peer (`PeerStreams`) is
+//! tied to one of its client's, and their bytes go across as they are. Per relayed datagram or frame there is no
 //! allocation, no lock and no log line, as long as clients read what they are sent.
 
 #![expect(clippy::disallowed_methods, reason = "this room owns a clock: turn is told the time from here")]

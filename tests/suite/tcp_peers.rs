@@ -309,6 +309,29 @@ async fn what_is_not_accepted_or_not_bound_in_time_ends() {
     app.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_connection_that_a_proxy_brought_finds_its_worker() {
+    let config = config().replace("[turn.peers]", "proxy_protocol_from = [\"127.0.0.1\"]\n[turn.peers]");
+    let app = start(&config).await;
+    let server = app.turn_tcp_addrs()[0];
+    let mut control = over_tcp(server);
+    allocate_tcp(&mut control);
+    for _ in 0..8 {
+        let (listener, peer) = listener();
+        let id = connect_peer(&mut control, peer);
+        let mut peer = accept(&listener).0;
+        let mut data = over_tcp(server);
+        data.socket.stream.write_all(b"PROXY TCP4 192.0.2.1 192.0.2.2 5000 3478\r\n").unwrap();
+        assert_eq!(bind_connection(&mut data, id), 0);
+        exchange(&mut data.socket.stream, &mut peer);
+        // The same client again, once this connection of its is gone.
+        drop((data, peer));
+        wait_for_no_peers(&app);
+        eventually(|| metric(&app, "turnpike_relay_connections{transport=\"tcp\"}") == 1.0);
+    }
+    app.stop().await;
+}
+
 /// A listener that takes no more connections: the kernel leaves further ones without an answer.
 fn full_listener() -> (Socket, SocketAddr, Vec<Socket>) {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
