@@ -161,7 +161,9 @@ impl Net {
                 Output::End { allocation, .. } => self.live.retain(|&id| id != allocation),
                 Output::EndFamily { allocation, .. }
                 | Output::OpenRoute { allocation, .. }
-                | Output::CloseRoute { allocation, .. } => assert!(self.live.contains(&allocation)),
+                | Output::CloseRoute { allocation, .. }
+                | Output::Moved { allocation, .. }
+                | Output::Left { allocation, .. } => assert!(self.live.contains(&allocation)),
                 Output::Dial { allocation, connection, .. } => {
                     assert!(self.live.contains(&allocation) && !self.connections.contains(&connection));
                     self.connections.push(connection);
@@ -171,6 +173,8 @@ impl Net {
                     assert!(self.connections.contains(&connection));
                     self.connections.retain(|&id| id != connection);
                 }
+                // There is no other worker, and mobility is off.
+                Output::TakeOver(_) => unreachable!(),
                 Output::Drop(_) => {}
             }
         }

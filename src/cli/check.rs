@@ -92,6 +92,9 @@ fn explain_turn(out: &mut String, turn: &Turn, settings: &Settings) -> fmt::Resu
     let kids: Vec<&str> = turn.token_keys.iter().map(|key| key.kid.as_str()).collect();
     line(out, "token keys", counted(&kids))?;
     line(out, "algorithms", list(&turn.password_algorithms))?;
+    if turn.mobility {
+        line(out, "mobility", "allocations may follow their clients")?;
+    }
     if turn.credentials_end_sessions {
         line(out, "sessions", "end when their time-limited credentials do")?;
     }
@@ -177,6 +180,7 @@ mod tests {
 
     const CONFIG: &str = r#"
 [turn]
+mobility = true
 external_ip = ["203.0.113.7/10.0.0.5"]
 proxy_protocol_from = ["10.0.0.9"]
 [turn.limits]
@@ -207,6 +211,7 @@ turn
   secrets      0
   token keys   none
   algorithms   sha256, md5
+  mobility     allocations may follow their clients
   nonces       from a random secret of each start
   limits       8 allocations for each user
                5Mbit/s for each allocation

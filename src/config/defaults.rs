@@ -26,6 +26,7 @@ impl Default for Turn {
             },
             permission_follows_channel: turn.permission_follows_channel,
             tcp_allocations: turn.tcp_allocations,
+            mobility: turn.mobility,
             password_algorithms: turn
                 .password_algorithms
                 .iter()

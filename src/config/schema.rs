@@ -59,6 +59,9 @@ pub struct Turn {
     pub permission_follows_channel: bool,
     /// Whether clients that come over TCP or TLS may have their peers reached over TCP too (RFC 6062).
     pub tcp_allocations: bool,
+    /// Whether an allocation may follow its client to another address (RFC 8016), as when a phone goes from Wi-Fi to the
+    /// mobile network; clients must ask for it. Such an allocation also outlives its TCP or TLS connection.
+    pub mobility: bool,
     /// What keys are derived from passwords with, the preferred one first: `sha256` and `md5`. Clients that know
     /// RFC 8489 choose from them; all others, browsers among them, use MD5 and get in only if it is listed.
     pub password_algorithms: Vec<PasswordAlgorithm>,

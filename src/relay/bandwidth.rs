@@ -81,6 +81,13 @@ impl Bandwidth {
         self.flows[index] = Some(flow);
     }
 
+    /// What an allocation has left, for another worker.
+    pub(super) fn take_out(&mut self, index: u32) -> Option<Flow> {
+        let flow = self.flows.get_mut(index as usize)?.take()?;
+        // A share counts in its worker's epochs.
+        Some(Flow { share: FlowShare::default(), ..flow })
+    }
+
     pub(super) fn end(&mut self, index: u32) {
         if let Some(flow) = self.flows.get_mut(index as usize) {
             *flow = None;

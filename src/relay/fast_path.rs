@@ -26,6 +26,8 @@ pub(super) struct Flow {
     pub(super) client: FiveTuple,
     /// The socket that it is reached by.
     pub(super) via: Via,
+    /// The way before the client moved, and its socket, until the client uses the new one.
+    pub(super) previous: Option<Box<(FiveTuple, Via)>>,
     /// When the allocation began.
     pub(super) began: Instant,
     /// The open routes; few, so a list is searched faster than a map.
@@ -57,18 +59,62 @@ impl FastPath {
     /// Begins a flow without routes.
     pub(super) fn begin(&mut self, allocation: AllocationId, client: FiveTuple, via: Via, now: Instant) {
         self.by_client.insert(client, allocation.index);
-        let flow = Flow { client, via, began: now, routes: Vec::new(), traffic: Traffic::default() };
+        let (routes, traffic) = (Vec::new(), Traffic::default());
+        let flow = Flow { client, via, previous: None, began: now, routes, traffic };
         self.flows.insert(allocation.index, flow);
     }
 
     /// Ends a flow with all its routes and returns what it counted.
     pub(super) fn end(&mut self, allocation: AllocationId) -> Option<Flow> {
         let flow = self.flows.remove(allocation.index)?;
-        self.by_client.remove(&flow.client);
+        self.forget(allocation, &flow.client);
+        if let Some(previous) = &flow.previous {
+            self.forget(allocation, &previous.0);
+        }
         if self.by_client.capacity() > 4 * self.by_client.len().max(LEAST_CAPACITY) {
             self.by_client.shrink_to(2 * self.by_client.len());
         }
         Some(*flow)
+    }
+
+    /// Goes on with a flow that was another worker's, by whose sockets its client is not reached from here.
+    pub(super) fn adopt(&mut self, allocation: AllocationId, flow: Flow) {
+        self.by_client.insert(flow.client, allocation.index);
+        self.flows.insert(allocation.index, Flow { via: Via::Nowhere, previous: None, ..flow });
+    }
+
+    /// Reaches the client of a flow on another path; the way before stays good until [`left`](Self::left).
+    pub(super) fn moved(&mut self, allocation: AllocationId, client: FiveTuple, via: Via) {
+        let Some(flow) = self.flow_mut(allocation.index) else { return };
+        flow.previous = Some(Box::new((flow.client, flow.via)));
+        (flow.client, flow.via) = (client, via);
+        self.by_client.insert(client, allocation.index);
+    }
+
+    /// Forgets a path of a flow; returns the socket that it came by.
+    pub(super) fn left(&mut self, allocation: AllocationId, path: &FiveTuple) -> Option<Via> {
+        let flow = self.flow_mut(allocation.index)?;
+        let via = if let Some(previous) = flow.previous.take_if(|previous| previous.0 == *path) {
+            previous.1
+        } else if flow.client == *path {
+            std::mem::replace(&mut flow.via, Via::Nowhere)
+        } else {
+            return None;
+        };
+        self.forget(allocation, path);
+        Some(via)
+    }
+
+    /// Whether data of this client has a way.
+    pub(super) fn knows(&self, client: &FiveTuple) -> bool {
+        self.by_client.contains_key(client)
+    }
+
+    fn forget(&mut self, allocation: AllocationId, path: &FiveTuple) {
+        // After the end of its connection the path may be another allocation's.
+        if self.by_client.get(path) == Some(&allocation.index) {
+            self.by_client.remove(path);
+        }
     }
 
     pub(super) fn open_route(&mut self, allocation: AllocationId, channel: ChannelNumber, peer: SocketAddr) {

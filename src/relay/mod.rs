@@ -38,6 +38,7 @@ mod fast_path;
 mod handshakes;
 mod intake;
 mod listeners;
+mod moves;
 mod outbox;
 mod outputs;
 mod own_addresses;

@@ -43,6 +43,8 @@ pub(super) enum Via {
     Relay(u32, AddressFamily),
     /// The connection with this index.
     Stream(u32),
+    /// None: the client's connection has closed, and it has not come back on another path yet.
+    Nowhere,
 }
 
 /// Where bytes lie.

@@ -91,6 +91,15 @@ impl Worker {
                     }
                     report::began(&self.stats, allocation, five_tuple, relayed, &username);
                 }
+                Output::TakeOver(take_over) => {
+                    let Some(Input { via, .. }) = input else { continue };
+                    self.call(take_over, via);
+                }
+                Output::Moved { allocation, to } => {
+                    let Some(Input { via, .. }) = input else { continue };
+                    self.moved(allocation, to, via);
+                }
+                Output::Left { allocation, path } => self.left(allocation, &path),
                 Output::End { allocation, reason } => self.end(allocation, reason),
                 Output::EndFamily { allocation, family } => {
                     self.send();
@@ -136,9 +145,9 @@ impl Worker {
             bandwidth.end(allocation.index);
         }
         if let Some(flow) = self.fast_path.end(allocation) {
-            if let Via::Stream(connection) = flow.via {
-                let idle_until = self.now.instant + self.streams.lifetime;
-                self.streams.connections.allocation_ended(connection, idle_until);
+            let previous = flow.previous.as_ref().map(|previous| previous.1);
+            for via in [Some(flow.via), previous].into_iter().flatten() {
+                self.release(via);
             }
             report::ended(&self.stats, allocation, reason, self.now.instant - flow.began, flow.traffic);
         }

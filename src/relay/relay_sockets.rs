@@ -53,6 +53,10 @@ pub(super) struct Opened {
     pub(super) relay: OpenedRelay,
 }
 
+/// Sockets on their way from one worker to another.
+#[derive(Debug)]
+pub(super) struct MovingSockets(PerFamily<Option<RelaySocket>>);
+
 impl RelaySockets {
     pub(super) fn new(settings: &Settings, shared: &Shared, seed: [u8; 32]) -> Self {
         Self {
@@ -111,19 +115,53 @@ impl RelaySockets {
 
     /// Keeps the sockets of an allocation, which names them from now on.
     pub(super) fn insert(&mut self, allocation: AllocationId, opened: Opened, readiness: &Readiness) {
-        let mut sockets = PerFamily::default();
-        for (family, socket) in
-            [(AddressFamily::Ipv4, opened.sockets.v4), (AddressFamily::Ipv6, opened.sockets.v6)]
-        {
+        self.keep(allocation, opened.sockets, readiness);
+    }
+
+    fn keep(
+        &mut self,
+        allocation: AllocationId,
+        sockets: PerFamily<Option<RelaySocket>>,
+        readiness: &Readiness,
+    ) {
+        let mut kept = PerFamily::default();
+        for (family, socket) in [(AddressFamily::Ipv4, sockets.v4), (AddressFamily::Ipv6, sockets.v6)] {
             let Some(mut socket) = socket else { continue };
             let token = Token::Relay(allocation.index, family);
             if let Err(error) = readiness.rename(&socket.socket, token.pack()) {
                 error!(%error, "cannot read from a relay socket");
             }
             socket.allocation = Some(allocation);
-            *sockets.get_mut(family) = Some(socket);
+            *kept.get_mut(family) = Some(socket);
         }
-        self.sockets.insert(allocation.index, sockets);
+        self.sockets.insert(allocation.index, kept);
+    }
+
+    /// Takes the sockets of an allocation out, open as they are, for another worker.
+    pub(super) fn take_out(&mut self, allocation: AllocationId, readiness: &Readiness) -> MovingSockets {
+        let sockets = self.sockets.remove(allocation.index).map(|sockets| *sockets).unwrap_or_default();
+        for socket in sockets.iter() {
+            // One that was not watched is where it should be.
+            let _ = readiness.remove(&socket.socket);
+        }
+        MovingSockets(sockets)
+    }
+
+    /// Keeps the sockets of an allocation that was on another worker, with what they have received meanwhile.
+    pub(super) fn take_in(&mut self, allocation: AllocationId, moving: MovingSockets, readiness: &Readiness) {
+        for socket in moving.0.iter() {
+            if let Err(error) = readiness.add(&socket.socket, Token::Unnamed.pack()) {
+                error!(%error, "cannot read from a relay socket");
+            }
+        }
+        self.keep(allocation, moving.0, readiness);
+    }
+
+    /// Closes sockets that found no place, and gives back what was reserved with them.
+    pub(super) fn discard(&mut self, moving: MovingSockets) {
+        for token in moving.0.iter().filter_map(|socket| socket.reservation) {
+            self.ports.cancel(token);
+        }
     }
 
     /// Closes the sockets of an allocation.

@@ -63,6 +63,17 @@ pub(super) fn began(
     );
 }
 
+/// Counts and logs that an allocation followed its client.
+pub(super) fn moved(stats: &RelayStats, allocation: AllocationId, to: FiveTuple) {
+    stats.allocation_moved();
+    info!(
+        allocation = %name(allocation),
+        client = %RedactedAddr(to.client),
+        transport = to.transport.label(),
+        "allocation moved"
+    );
+}
+
 /// Counts and logs the end of an allocation.
 pub(super) fn ended(
     stats: &RelayStats,

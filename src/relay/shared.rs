@@ -24,10 +24,10 @@ pub(super) struct Shared {
     pub(super) budget: Budget,
     /// What works on TLS handshakes; `None` where TLS is not spoken.
     pub(super) handshakes: Option<Handshakes>,
+    /// Where each worker gets its commands, once all of them run.
+    pub(super) mailboxes: Arc<OnceLock<Vec<Mailbox>>>,
     /// How often strangers were answered.
     pub(super) stranger_limit: Arc<StrangerLimit>,
-    /// Where each worker gets its commands, once there are all of them.
-    pub(super) mailboxes: Arc<OnceLock<Vec<Mailbox>>>,
     /// How much users and all together relay, if that is limited.
     pub(super) bandwidth: Option<Arc<SharedBandwidth>>,
 }
@@ -46,8 +46,8 @@ impl Shared {
             quotas: Arc::new(Quotas::new(settings.quotas)),
             budget: Budget::new(settings.max_connections),
             handshakes,
-            stranger_limit: Arc::new(StrangerLimit::new(turn, stranger_seed)),
             mailboxes: Arc::default(),
+            stranger_limit: Arc::new(StrangerLimit::new(turn, stranger_seed)),
             bandwidth: SharedBandwidth::new(&settings.bandwidth, workers, Instant::now()).map(Arc::new),
         })
     }

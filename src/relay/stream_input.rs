@@ -163,20 +163,22 @@ impl Worker {
 
     fn take_frame(&mut self, index: u32, flow: Option<u32>, start: usize, len: usize) {
         let frame = self.streams.intake.bytes(start..start + len);
+        let Some(path) = self.streams.connections.get_mut(index).map(|connection| connection.path) else {
+            return;
+        };
         match classify(frame) {
             Protocol::ChannelData => match self.fast_path.route(flow, frame) {
                 Ok((flow, peer, payload)) => {
                     let start = start + ChannelData::HEADER_LEN;
                     let bytes = Bytes::Intake(start..start + payload.len());
                     self.push_to_peer(flow, peer, bytes, true);
+                    self.settle_move(flow, &path);
                 }
+                Err(DropReason::NoAllocation) if self.moves.forward(&path, frame) => {}
                 Err(reason) => self.stats.dropped(reason, 1),
             },
+            Protocol::Stun if self.is_forwarded(&path, frame) => {}
             Protocol::Stun => {
-                let Some(path) = self.streams.connections.get_mut(index).map(|connection| connection.path)
-                else {
-                    return;
-                };
                 self.server.handle_client(self.now, path, frame);
                 self.carry_out(Some(Input { via: Via::Stream(index), place: Place::Intake { start } }));
             }

@@ -16,6 +16,7 @@ use super::connections::ConnectionId;
 use super::fast_path::FastPath;
 use super::handshakes::Mailbox;
 use super::listeners::Listeners;
+use super::moves::{Belongings, Call, Moves};
 use super::outbox::{Bytes, Outbox, Via};
 use super::outputs::{Input, Place};
 use super::peer_streams::PeerStreams;
@@ -31,7 +32,7 @@ use super::token::Token;
 use crate::sys::{Readiness, Ready, Received, Receiver, UdpSocket};
 use crate::telemetry::{DropReason, RelayStats};
 use crate::turn::peer_policy::PeerPolicy;
-use crate::turn::{self, FiveTuple, Icmp, Now, Transport};
+use crate::turn::{self, FiveTuple, Icmp, MoveRefusal, Now, Transport};
 use crate::wire::{AddressFamily, ChannelData, Protocol, classify};
 
 /// A worker with everything that it owns; what it shares stands in `Shared`.
@@ -43,6 +44,7 @@ pub(super) struct Worker {
     pub(super) streams: Streams,
     pub(super) peers: PeerStreams,
     pub(super) server: turn::Server,
+    pub(super) moves: Moves,
     pub(super) fast_path: FastPath,
     pub(super) bandwidth: Option<Bandwidth>,
     pub(super) ring: Ring,
@@ -57,6 +59,17 @@ pub(super) struct Worker {
 pub(super) enum Command {
     /// End every allocation, then the thread.
     Stop,
+    /// Give an allocation to another worker (RFC 8016).
+    GiveAway(Box<Call>),
+    /// Go on with a move that another worker was asked for.
+    TakeIn(Box<Call>, Result<Box<Belongings>, MoveRefusal>),
+    /// Take what a client sent on the path that its allocation had before it moved here.
+    Forwarded {
+        /// The path.
+        path: FiveTuple,
+        /// A datagram or a frame.
+        bytes: Box<[u8]>,
+    },
     /// Judge peers by this policy from now on.
     SetPeerPolicy(Box<PeerPolicy>),
     /// Take over a client's connection, which wants to carry the bytes of one of this worker's peers.
@@ -102,6 +115,7 @@ impl Worker {
                 random_seed()?,
                 Arc::clone(&shared.stranger_limit),
             ),
+            moves: Moves::new(index as u16, shared),
             fast_path: FastPath::default(),
             bandwidth: shared.bandwidth.clone().map(|shared| Bandwidth::new(shared, index)),
             ring: Ring::new(),
@@ -175,6 +189,9 @@ impl Worker {
                     self.handshaken(connection, tls, result);
                 }
                 Ok(Command::TakeStream(moved)) => self.take_over(*moved),
+                Ok(Command::GiveAway(call)) => self.give_away(call),
+                Ok(Command::TakeIn(call, given)) => self.take_in(*call, given),
+                Ok(Command::Forwarded { path, bytes }) => self.take_forwarded(path, &bytes),
                 Err(mpsc::TryRecvError::Empty) => return false,
             }
         }
@@ -267,9 +284,12 @@ impl Worker {
                     let start = ChannelData::HEADER_LEN;
                     let bytes = Bytes::Ring(piece.part(start..start + payload.len()));
                     self.push_to_peer(flow, peer, bytes, true);
+                    self.settle_move(flow, &path);
                 }
+                Err(DropReason::NoAllocation) if self.moves.forward(&path, datagram) => {}
                 Err(reason) => self.stats.dropped(reason, 1),
             },
+            Protocol::Stun if self.is_forwarded(&path, datagram) => {}
             Protocol::Stun => {
                 self.server.handle_client(self.now, path, datagram);
                 self.carry_out(Some(Input { via: Via::Listener(listener), place: Place::Ring(piece) }));
@@ -320,7 +340,7 @@ impl Worker {
             Via::Listener(index) => listeners.get(index as usize),
             Via::Relay(index, family) => relays.get(index, family),
             // Gone, or else the outbox would have found it.
-            Via::Stream(_) => None,
+            Via::Stream(_) | Via::Nowhere => None,
         };
         outbox.flush(ring, &streams.intake, &mut streams.connections, socket, |cargo, result| {
             report::departed(stats, fast_path, cargo, result);

@@ -125,6 +125,11 @@ pub(super) const TURN_ALLOCATIONS: Family =
     Family::new("turnpike_turn_allocations", "Allocations that live now.", &[]);
 pub(super) const TURN_ALLOCATIONS_CREATED: Family =
     Family::new("turnpike_turn_allocations_created_total", "Allocations created.", &[]);
+pub(super) const TURN_ALLOCATIONS_MOVED: Family = Family::new(
+    "turnpike_turn_allocations_moved_total",
+    "Times that an allocation followed its client to another address.",
+    &[],
+);
 pub(super) const TURN_ALLOCATIONS_ENDED: Family =
     Family::new("turnpike_turn_allocations_ended_total", "Allocations ended, by reason.", &["reason"]);
 pub(super) const TURN_ALLOCATIONS_REFUSED: Family = Family::new(
@@ -159,6 +164,7 @@ pub(super) const ALL: &[Family] = &[
     TURN_RESPONSES,
     TURN_ALLOCATIONS,
     TURN_ALLOCATIONS_CREATED,
+    TURN_ALLOCATIONS_MOVED,
     TURN_ALLOCATIONS_ENDED,
     TURN_ALLOCATIONS_REFUSED,
 ];

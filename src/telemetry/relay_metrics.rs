@@ -43,6 +43,9 @@ impl Collector for RelayCollector {
         let (ports, ports_free) = self.relay.ports.get().map_or((0, 0), |count| count());
         let sum = |count: &dyn Fn(&RelayStats) -> u64| workers.iter().map(|stats| count(stats)).sum::<u64>();
 
+        // An allocation may begin on one worker and end on another. What has ended is read first.
+        let allocations_out = sum(&RelayStats::allocations_out);
+        let allocations = sum(&RelayStats::allocations_in).saturating_sub(allocations_out);
         let directions = Direction::ALL.map(Direction::label);
         let reasons = DropReason::ALL.map(DropReason::label);
         let methods = TurnMethod::ALL.map(TurnMethod::label);
@@ -73,8 +76,9 @@ impl Collector for RelayCollector {
             }),
             counters(&catalog::TURN_REQUESTS, &methods, |i| sum(&|stats| stats.requests[i].get())),
             counters(&catalog::TURN_RESPONSES, &codes, |i| sum(&|stats| stats.responses[i].get())),
-            gauge(&catalog::TURN_ALLOCATIONS, sum(&RelayStats::allocations)),
+            gauge(&catalog::TURN_ALLOCATIONS, allocations),
             counter(&catalog::TURN_ALLOCATIONS_CREATED, sum(&|stats| stats.allocations_created.get())),
+            counter(&catalog::TURN_ALLOCATIONS_MOVED, sum(&|stats| stats.allocations_moved.get())),
             counters(&catalog::TURN_ALLOCATIONS_ENDED, &ends, |i| {
                 sum(&|stats| stats.allocations_ended[i].get())
             }),
@@ -143,7 +147,7 @@ fn metric_family(family: &Family, kind: MetricType, metrics: Vec<Metric>) -> Met
     made
 }
 
-const FAMILIES: [Family; 19] = [
+const FAMILIES: [Family; 20] = [
     catalog::RELAY_PACKETS,
     catalog::RELAY_BYTES,
     catalog::RELAY_DROPPED,
@@ -161,6 +165,7 @@ const FAMILIES: [Family; 19] = [
     catalog::TURN_RESPONSES,
     catalog::TURN_ALLOCATIONS,
     catalog::TURN_ALLOCATIONS_CREATED,
+    catalog::TURN_ALLOCATIONS_MOVED,
     catalog::TURN_ALLOCATIONS_ENDED,
     catalog::TURN_ALLOCATIONS_REFUSED,
 ];
@@ -217,7 +222,7 @@ mod tests {
         assert_eq!(once("turnpike_turn_allocations_ended_total{reason="), 4);
         assert_eq!(once("turnpike_relay_connections{transport="), 2);
         assert_eq!(once("turnpike_relay_connections_closed_total{reason="), 10);
-        assert_eq!(once("turnpike_turn_responses_total{code="), 17);
+        assert_eq!(once("turnpike_turn_responses_total{code="), 18);
     }
 
     #[test]

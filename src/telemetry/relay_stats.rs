@@ -22,6 +22,9 @@ pub struct RelayStats {
     pub(super) requests: [Count; TurnMethod::ALL.len()],
     pub(super) responses: [Count; RESPONSE_CODES.len() + 2],
     pub(super) allocations_created: Count,
+    pub(super) allocations_moved: Count,
+    pub(super) allocations_taken: Count,
+    pub(super) allocations_given: Count,
     pub(super) allocations_ended: [Count; EndReason::ALL.len()],
     pub(super) allocations_refused: [Count; AllocationRefusal::ALL.len()],
     pub(super) connections: [Count; StreamKind::ALL.len()],
@@ -165,6 +168,21 @@ impl RelayStats {
         self.allocations_created.add(1);
     }
 
+    /// Counts an allocation that followed its client to another address.
+    pub fn allocation_moved(&self) {
+        self.allocations_moved.add(1);
+    }
+
+    /// Counts an allocation that came from another worker.
+    pub fn allocation_taken(&self) {
+        self.allocations_taken.add(1);
+    }
+
+    /// Counts an allocation that went to another worker.
+    pub fn allocation_given(&self) {
+        self.allocations_given.add(1);
+    }
+
     /// Counts the end of an allocation.
     pub fn allocation_ended(&self, reason: EndReason) {
         self.allocations_ended[reason as usize].add(1);
@@ -210,12 +228,22 @@ impl RelayStats {
         self.peer_connections.subtract(1);
     }
 
+    /// How many allocations have begun here or come from another worker.
+    pub(super) fn allocations_in(&self) -> u64 {
+        self.allocations_created.get() + self.allocations_taken.get()
+    }
+
+    /// How many allocations have ended here or gone to another worker.
+    pub(super) fn allocations_out(&self) -> u64 {
+        self.allocations_ended.iter().map(Count::get).sum::<u64>() + self.allocations_given.get()
+    }
+
     /// How many allocations live now.
     pub fn allocations(&self) -> u64 {
         // The ends are read first and the subtraction saturates: an allocation that comes or goes meanwhile must not
         // make the difference negative.
-        let ended: u64 = self.allocations_ended.iter().map(Count::get).sum();
-        self.allocations_created.get().saturating_sub(ended)
+        let out = self.allocations_out();
+        self.allocations_in().saturating_sub(out)
     }
 }
 
@@ -356,11 +384,12 @@ impl AllocationRefusal {
     }
 }
 
-/// The error codes of RFC 8489 §18.3, RFC 8656 §19 and RFC 6062 §6.3 with a label of their own; any other is `other`.
-pub(super) const RESPONSE_CODES: [(u16, &str); 15] = [
+/// The error codes of RFC 8489 §18.3, RFC 8656 §19, RFC 6062 §6.3 and RFC 8016 §4.1.2 with a label of their own; any other is `other`.
+pub(super) const RESPONSE_CODES: [(u16, &str); 16] = [
     (400, "400"),
     (401, "401"),
     (403, "403"),
+    (405, "405"),
     (420, "420"),
     (437, "437"),
     (438, "438"),

@@ -16,8 +16,8 @@ use super::server::{Reply, Request, Server};
 use super::settings::Settings;
 use crate::wire::Message;
 use crate::wire::attribute::{
-    DONT_FRAGMENT, EVEN_PORT, LIFETIME, REQUESTED_TRANSPORT, RESERVATION_TOKEN, TRANSPORT_TCP, TRANSPORT_UDP,
-    XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS,
+    DONT_FRAGMENT, EVEN_PORT, LIFETIME, MOBILITY_TICKET, REQUESTED_TRANSPORT, RESERVATION_TOKEN,
+    TRANSPORT_TCP, TRANSPORT_UDP, XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS,
 };
 
 impl Server {
@@ -36,6 +36,11 @@ impl Server {
         if transport == RelayTransport::Tcp {
             check_tcp_allocation(request)?;
         }
+        let wants_mobility = self.wants_mobility(request.message)?;
+        // RFC 8016 knows nothing of TCP peers, whose connections could not follow to another worker.
+        if wants_mobility && transport == RelayTransport::Tcp {
+            return Err(Reject::MobilityForbidden);
+        }
         // Step 4, DONT-FRAGMENT: every relay socket can do it, so there is nothing to refuse.
         let wish = RelayWish::of(request.message)?;
         let lifetime = granted_lifetime(&self.settings, requested_lifetime(request.message)?);
@@ -46,6 +51,7 @@ impl Server {
             transport,
             user: request.user.clone(),
             lifetime,
+            wants_mobility,
             reply,
         }));
         Ok(())
@@ -79,6 +85,7 @@ impl Server {
             missing: opened.missing,
             reservation: opened.reservation,
         };
+        let mobility = open.wants_mobility.then(|| self.new_mobility());
         let id = self.table.insert(Allocation {
             five_tuple: open.five_tuple,
             until: relayed.map(|_| until),
@@ -88,6 +95,7 @@ impl Server {
             permissions: Permissions::default(),
             channels: Channels::default(),
             connections: PeerConnections::default(),
+            mobility,
             permission_follows_channel: self.settings.permission_follows_channel,
         });
         self.outputs.push_back(Output::Begin {
@@ -96,7 +104,7 @@ impl Server {
             relayed,
             username: open.user.username.clone(),
         });
-        self.answer(reply, &granted, &open.user);
+        self.answer(reply, id, &granted, &open.user);
         Some(id)
     }
 
@@ -108,11 +116,12 @@ impl Server {
         if granted.transaction != request.message.transaction() || !is_own {
             return Err(Reject::AllocationExists);
         }
-        self.answer(reply, &granted, &request.user);
+        self.answer(reply, id, &granted, &request.user);
         Ok(())
     }
 
-    fn answer(&mut self, reply: Reply, granted: &Granted, user: &Authenticated) {
+    fn answer(&mut self, reply: Reply, id: AllocationId, granted: &Granted, user: &Authenticated) {
+        let ticket = self.ticket_of(id);
         self.accept(reply, Some(user), |mut writer| {
             for &address in granted.relayed.iter() {
                 writer = writer.address(XOR_RELAYED_ADDRESS, address);
@@ -122,6 +131,9 @@ impl Server {
                 .address(XOR_MAPPED_ADDRESS, reply.to.client);
             if let Some(token) = granted.reservation {
                 writer = writer.bytes(RESERVATION_TOKEN, &token.0);
+            }
+            if let Some(ticket) = &ticket {
+                writer = writer.bytes(MOBILITY_TICKET, ticket.as_bytes());
             }
             if let Some((family, refusal)) = granted.missing {
                 writer = writer.address_error(family, Reject::from(refusal).code());

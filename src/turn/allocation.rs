@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::auth::Authenticated;
 use super::channel::Channels;
 use super::five_tuple::FiveTuple;
+use super::mobility::Mobility;
 use super::output::RelayRefusal;
 use super::peer_connection::PeerConnections;
 use super::peer_policy::PeerPolicy;
@@ -29,6 +30,8 @@ pub(super) struct Allocation {
     pub(super) channels: Channels,
     /// None unless peers are reached over TCP.
     pub(super) connections: PeerConnections,
+    /// How it may follow its client elsewhere, if the client asked for that; boxed, as few ask.
+    pub(super) mobility: Option<Box<Mobility>>,
     /// Whether a channel keeps the permission of its peer.
     pub(super) permission_follows_channel: bool,
 }
@@ -51,6 +54,12 @@ pub(super) enum RouteChange {
 }
 
 impl Allocation {
+    /// The 5-tuples that its client may use: two while it moves.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &FiveTuple> {
+        let previous = self.mobility.as_ref().and_then(|mobility| mobility.previous.as_ref());
+        std::iter::once(&self.five_tuple).chain(previous)
+    }
+
     /// Whether it has a relayed address of this peer's family, without which there is no way to it (RFC 8656 §9, §12).
     pub(super) fn has_family_of(&self, peer: IpAddr) -> bool {
         self.until.get(AddressFamily::of(peer)).is_some()

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::account::account;
 use super::auth::Authenticated;
 use super::five_tuple::{AllocationId, FiveTuple};
+use super::mobility::TakeOver;
 use super::peer_connection::ConnectionId;
 use super::per_family::PerFamily;
 use super::relay_wish::{RelayTransport, RelayWish, ReservationToken};
@@ -68,6 +69,23 @@ pub enum Output {
         relayed: PerFamily<Option<SocketAddr>>,
         /// Who allocated it.
         username: Arc<[u8]>,
+    },
+    /// Have the server of another worker give an allocation away, and pass what it says to
+    /// [`Server::take_in`](super::Server::take_in).
+    TakeOver(Box<TakeOver>),
+    /// The client of an allocation is reached on another path from now on: the one that the input came on.
+    Moved {
+        /// The allocation.
+        allocation: AllocationId,
+        /// The path.
+        to: FiveTuple,
+    },
+    /// The client has left the path that its allocation had before it moved, or the path is closed.
+    Left {
+        /// The allocation.
+        allocation: AllocationId,
+        /// The path.
+        path: FiveTuple,
     },
     /// An allocation ended, and all its routes with it: close its relay socket now.
     End {
@@ -133,6 +151,7 @@ pub struct OpenRelay {
     pub transport: RelayTransport,
     pub(super) user: Authenticated,
     pub(super) lifetime: Duration,
+    pub(super) wants_mobility: bool,
     pub(super) reply: Reply,
 }
 

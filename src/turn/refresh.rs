@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use super::allocate::{granted_lifetime, requested_lifetime};
-use super::five_tuple::AllocationId;
+use super::auth::Authenticated;
+use super::five_tuple::{AllocationId, Now};
 use super::output::{EndReason, Output};
 use super::reject::Reject;
 use super::relay_wish::requested_family;
 use super::server::{Reply, Request, Server};
 use crate::wire::AddressFamily;
-use crate::wire::attribute::LIFETIME;
+use crate::wire::attribute::{LIFETIME, MOBILITY_TICKET};
 
 impl Server {
     pub(super) fn refresh(&mut self, request: &Request<'_>, reply: Reply) -> Result<(), Reject> {
@@ -20,6 +21,11 @@ impl Server {
             family => family?,
         };
         let wants_end = requested == Some(Duration::ZERO);
+        if let Some(ticket) = request.message.find(MOBILITY_TICKET)
+            && !(wants_end && self.is_repeated_deletion(request))
+        {
+            return self.move_here(request, reply, ticket, requested);
+        }
         let id = match self.own_relay(request, family) {
             Ok(id) => id,
             Err(Reject::NoAllocation | Reject::PeerFamilyMismatch)
@@ -41,7 +47,7 @@ impl Server {
         } else {
             let granted = request.user.limit(granted_lifetime(&self.settings, requested), request.now);
             let until = request.now.instant + granted;
-            self.prolong(id, request, family, until);
+            self.prolong(id, request.now, &request.user, family, until);
             granted
         };
         self.accept(reply, Some(&request.user), |writer| writer.u32(LIFETIME, lifetime.as_secs() as u32));
@@ -52,7 +58,7 @@ impl Server {
     pub(super) fn end_family(
         &mut self,
         id: AllocationId,
-        now: super::Now,
+        now: Now,
         family: AddressFamily,
         reason: EndReason,
     ) {
@@ -79,14 +85,15 @@ impl Server {
         if family.is_none_or(has_family) { Ok(id) } else { Err(Reject::PeerFamilyMismatch) }
     }
 
-    fn prolong(
+    pub(super) fn prolong(
         &mut self,
         id: AllocationId,
-        request: &Request<'_>,
+        now: Now,
+        user: &Authenticated,
         family: Option<AddressFamily>,
         until: Instant,
     ) {
-        self.update(id, request.now, |allocation| {
+        self.update(id, now, |allocation| {
             for (of, ends) in [
                 (AddressFamily::Ipv4, &mut allocation.until.v4),
                 (AddressFamily::Ipv6, &mut allocation.until.v6),
@@ -98,7 +105,7 @@ impl Server {
                 }
             }
             // A new access token brings a new key and a new end (RFC 7635 §9).
-            allocation.user = request.user.clone();
+            allocation.user = user.clone();
         });
     }
 

@@ -35,6 +35,8 @@ pub(super) enum Reject {
     ConnectionExists,
     /// The peer did not accept a connection.
     PeerUnreachable,
+    /// Allocations may not move to another 5-tuple.
+    MobilityForbidden,
     /// The user, or the place that it comes from, has as many allocations as it may.
     QuotaReached,
     /// No port, permission, channel or connection is left.
@@ -57,6 +59,7 @@ impl Reject {
             Self::PeerForbidden => ErrorCode::FORBIDDEN,
             Self::ConnectionExists => ErrorCode::CONNECTION_ALREADY_EXISTS,
             Self::PeerUnreachable => ErrorCode::CONNECTION_TIMEOUT_OR_FAILURE,
+            Self::MobilityForbidden => ErrorCode::MOBILITY_FORBIDDEN,
             Self::QuotaReached => ErrorCode::ALLOCATION_QUOTA_REACHED,
             Self::InsufficientCapacity => ErrorCode::INSUFFICIENT_CAPACITY,
         }

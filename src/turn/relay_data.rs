@@ -28,6 +28,7 @@ impl Server {
         if self.table.get(allocation).is_some_and(|allocation| allocation.transport == RelayTransport::Tcp) {
             return self.drop_input(DropReason::Malformed);
         }
+        self.client_uses(&path);
         match self.check_peer(now, allocation, peer) {
             Ok(()) => {
                 let may_fragment = message.find(DONT_FRAGMENT).is_none();

@@ -11,6 +11,7 @@ use rand::{Rng, SeedableRng};
 use super::allocation::RouteChange;
 use super::auth::{Authenticated, Authenticator};
 use super::five_tuple::{AllocationId, FiveTuple, Now};
+use super::mobility_ticket::Tickets;
 use super::opaque_string::opaque_string;
 use super::output::{DropReason, EndReason, Output};
 use super::peer_connection::ConnectionIndex;
@@ -22,6 +23,7 @@ use super::source::SourcePrefix;
 use super::stranger_limit::{AnswerKind, StrangerLimit};
 use super::table::Table;
 use super::understood::unknown_attributes;
+use crate::wire::attribute;
 use crate::wire::message::ParseError;
 use crate::wire::{AddressFamily, Class, ErrorCode, Message, MessageWriter, Method, TransactionId};
 
@@ -35,6 +37,8 @@ pub struct Server {
     pub(super) connections: ConnectionIndex,
     pub(super) recently_ended: RecentlyEnded,
     pub(super) outputs: VecDeque<Output>,
+    /// Seals what lets allocations move.
+    pub(super) tickets: Tickets,
     /// The bytes of the messages in `outputs`.
     pub(super) scratch: Vec<u8>,
     pub(super) random: StdRng,
@@ -58,12 +62,13 @@ impl Server {
         Self {
             authenticator: Authenticator::new(&settings),
             stranger_limit,
-            settings,
             table: Table::default(),
             connections: ConnectionIndex::default(),
+            tickets: Tickets::new(&settings.nonce_keys),
             recently_ended: RecentlyEnded::default(),
             outputs: VecDeque::new(),
             scratch: Vec::new(),
+            settings,
             random: StdRng::from_seed(seed),
         }
     }
@@ -125,7 +130,9 @@ impl Server {
     /// An allocation belongs to its 5-tuple (RFC 8656 §3.2), which nobody can speak for once its connection is closed.
     pub fn client_gone(&mut self, path: &FiveTuple) {
         self.begin_input();
-        if let Some(id) = self.table.find(path) {
+        let Some(id) = self.table.find(path) else { return };
+        // RFC 8016 §3: a client that may move is expected back on another path.
+        if !self.leave(id, path) {
             self.end(id, EndReason::Disconnected);
         }
     }
@@ -197,6 +204,9 @@ impl Server {
     }
 
     fn handle_authenticated(&mut self, reply: Reply, request: Request<'_>) {
+        if request.message.find(attribute::MOBILITY_TICKET).is_none() {
+            self.client_uses(&request.path);
+        }
         let unknown = unknown_attributes(request.message);
         let result = if !unknown.is_empty() {
             // RFC 8489 §6.3.1: only after authentication, so that strangers learn nothing.
@@ -335,9 +345,13 @@ impl Server {
 
     /// A transaction id for an indication of ours.
     pub(super) fn new_transaction(&mut self) -> TransactionId {
-        let mut id = [0; 12];
-        self.random.fill_bytes(&mut id);
-        TransactionId(id)
+        TransactionId(self.random_bytes())
+    }
+
+    pub(super) fn random_bytes<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.random.fill_bytes(&mut bytes);
+        bytes
     }
 
     /// Forgets the bytes of the last input's outputs.

@@ -45,6 +45,8 @@ pub struct Settings {
     /// RFC 8656 §9 ends it after its own 5 minutes. Clients that renew only their channels (aioice does, every 500 s)
     /// would then lose their media in mid-session.
     pub permission_follows_channel: bool,
+    /// Whether an allocation may follow its client to another address (RFC 8016); default false.
+    pub mobility: bool,
     /// Which channel numbers may be bound.
     pub channel_numbers: ChannelNumbers,
     /// Permissions that one allocation may hold; default 64. One more is 508.
@@ -96,6 +98,7 @@ impl Default for Settings {
             permission_lifetime: Duration::from_secs(300),
             channel_lifetime: Duration::from_secs(600),
             permission_follows_channel: true,
+            mobility: false,
             channel_numbers: ChannelNumbers::default(),
             max_permissions: 64,
             max_channels: 64,

@@ -34,7 +34,9 @@ impl Table {
         let id = AllocationId { index, generation: self.next_generation };
         self.next_generation = self.next_generation.wrapping_add(1);
         let deadline = allocation.deadline();
-        self.by_five_tuple.insert(allocation.five_tuple, id);
+        for &path in allocation.paths() {
+            self.by_five_tuple.insert(path, id);
+        }
         self.deadlines.insert((deadline, id));
         entry.insert(Box::new(Slot { id, deadline, allocation }));
         id
@@ -43,7 +45,9 @@ impl Table {
     pub(super) fn remove(&mut self, id: AllocationId) -> Option<Allocation> {
         self.slot(id)?;
         let slot = self.slots.remove(id.index as usize);
-        self.by_five_tuple.remove(&slot.allocation.five_tuple);
+        for path in slot.allocation.paths() {
+            self.forget_path(id, path);
+        }
         self.deadlines.remove(&(slot.deadline, id));
         self.give_back();
         Some(slot.allocation)
@@ -67,6 +71,11 @@ impl Table {
         self.slot(id).map(|slot| &slot.allocation)
     }
 
+    /// The name of the allocation with this index.
+    pub(super) fn id_at(&self, index: u32) -> Option<AllocationId> {
+        self.slots.get(index as usize).map(|slot| slot.id)
+    }
+
     /// Changes an allocation; afterwards its deadline is up to date.
     pub(super) fn update<T>(
         &mut self,
@@ -82,6 +91,19 @@ impl Table {
             slot.deadline = deadline;
         }
         Some(result)
+    }
+
+    /// Lets an allocation be found by another 5-tuple too.
+    pub(super) fn add_path(&mut self, id: AllocationId, path: FiveTuple) {
+        self.by_five_tuple.insert(path, id);
+    }
+
+    /// Lets an allocation not be found by this 5-tuple any more.
+    pub(super) fn forget_path(&mut self, id: AllocationId, path: &FiveTuple) {
+        // After the end of its connection the path may be another allocation's.
+        if self.by_five_tuple.get(path) == Some(&id) {
+            self.by_five_tuple.remove(path);
+        }
     }
 
     /// The earliest deadline of all.

@@ -39,6 +39,8 @@ pub const PASSWORD_ALGORITHMS: AttributeType = AttributeType(names::ATTR_PASSWOR
 pub const USERHASH: AttributeType = AttributeType(names::ATTR_USER_HASH.0);
 /// ACCESS-TOKEN (RFC 7635 §6.2), which webrtc-rs has no name for.
 pub const ACCESS_TOKEN: AttributeType = AttributeType(0x001b);
+/// MOBILITY-TICKET (RFC 8016 §4.1.1), which webrtc-rs has no name for.
+pub const MOBILITY_TICKET: AttributeType = AttributeType(0x8030);
 /// THIRD-PARTY-AUTHORIZATION (RFC 7635 §6.1), which webrtc-rs has no name for.
 pub const THIRD_PARTY_AUTHORIZATION: AttributeType = AttributeType(0x802e);
 /// CHANNEL-NUMBER (RFC 8656 §18.1).

@@ -13,6 +13,8 @@ impl ErrorCode {
     pub const UNAUTHENTICATED: Self = Self(names::CODE_UNAUTHORIZED.0);
     /// 403: the peer may not be reached.
     pub const FORBIDDEN: Self = Self(names::CODE_FORBIDDEN.0);
+    /// 405: sessions may not move (RFC 8016 §4.1.2).
+    pub const MOBILITY_FORBIDDEN: Self = Self(405);
     /// 420: an attribute must be understood and is not.
     pub const UNKNOWN_ATTRIBUTE: Self = Self(names::CODE_UNKNOWN_ATTRIBUTE.0);
     /// 437: there is no allocation, or one already.
@@ -48,6 +50,7 @@ impl ErrorCode {
             // RFC 8489 §14.8 leaves the words to us. Of all answers this one must be the shortest, see docs/ARCHITECTURE.md.
             Self::UNAUTHENTICATED => "Auth",
             Self::FORBIDDEN => "Forbidden",
+            Self::MOBILITY_FORBIDDEN => "Mobility Forbidden",
             Self::UNKNOWN_ATTRIBUTE => "Unknown Attribute",
             Self::ALLOCATION_MISMATCH => "Allocation Mismatch",
             Self::STALE_NONCE => "Stale Nonce",

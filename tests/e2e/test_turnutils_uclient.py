@@ -89,6 +89,20 @@ def test_loses_nothing_between_tcp_peers(flags: list[str], network: Network, tur
     assert turnpike.metric("turnpike_relay_peer_connections_opened_total", origin="client") - opened == 1
 
 
+@pytest.mark.parametrize("flags", [[], ["-t"], ["-t", "-S"]], ids=["udp", "tcp", "tls"])
+def test_loses_nothing_while_it_moves(
+    flags: list[str], network: Network, turnpike: Turnpike, echo_peer: None
+) -> None:
+    before = turnpike.metric("turnpike_turn_allocations_moved_total")
+
+    done = run_uclient(network.client, *credential_flags("static"), *flags, "-M")
+
+    output = done.stdout
+    assert done.returncode == 0, output
+    assert re.search(r"Total lost packets 0 \(0\.0+%\)", output), output
+    assert turnpike.metric("turnpike_turn_allocations_moved_total") - before >= CLIENTS
+
+
 def test_allocates_pairs_of_ports(network: Network, turnpike: Turnpike, echo_peer: None) -> None:
     since = len(turnpike.log_lines())
 

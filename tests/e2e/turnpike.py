@@ -121,6 +121,7 @@ relay_addresses = ["{RELAY_BACKEND_SIDE}"]
 relay_ports = "49152-65535"
 # Debian's turnutils_uclient binds channels above 0x4FFF.
 channel_numbers = "rfc5766"
+mobility = true
 
 [turn.tls]
 certificate = "{certificate.file}"

@@ -5,6 +5,7 @@
 mod bursts;
 mod cli;
 mod limits;
+mod mobility;
 mod peer_policy;
 mod relay;
 mod stream_client;

@@ -61,6 +61,7 @@ pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
         permission_lifetime: written.lifetimes.permission.0,
         channel_lifetime: written.lifetimes.channel.0,
         permission_follows_channel: written.permission_follows_channel,
+        mobility: written.mobility,
         channel_numbers: match written.channel_numbers {
             ChannelNumbers::Rfc8656 => turn::ChannelNumbers::Rfc8656,
             ChannelNumbers::Rfc5766 => turn::ChannelNumbers::Rfc5766,

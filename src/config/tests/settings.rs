@@ -35,6 +35,7 @@ external_ip = ["203.0.113.7/10.0.0.5"]
 workers = 3
 channel_numbers = "rfc5766"
 permission_follows_channel = false
+mobility = true
 password_algorithms = ["md5", "sha256"]
 hide_usernames = true
 credentials_end_sessions = true
@@ -123,7 +124,7 @@ level = "info,turnpike::relay=debug"
     assert_eq!((turn.unauthenticated_per_second, turn.bindings_per_second), (10, 11));
     assert!(!turn.permission_follows_channel);
     assert_eq!(turn.password_algorithms, [turn::PasswordAlgorithm::Md5, turn::PasswordAlgorithm::Sha256]);
-    assert!(turn.hide_usernames && turn.credentials_end_sessions);
+    assert!(turn.mobility && turn.hide_usernames && turn.credentials_end_sessions);
     assert_eq!(turn.token_server_name.as_deref(), Some("relay.example.org"));
     assert!(turn.nonce_keys.previous.is_some());
     let credentials = format!("{:?}", turn.credentials);

@@ -9,7 +9,7 @@ use crate::turn::peer_policy::{PeerPolicy, PeerRule};
 use crate::turn::{
     AllocationId, ConnectionId, DropReason, EndReason, FiveTuple, NonceKeys, Now, OpenRelay, OpenedRelay,
     Output, PerFamily, RelayPort, RelayRefusal, RelayTransport, RelayWish, ReservationToken, Server,
-    Settings, StrangerLimit, Transport,
+    Settings, StrangerLimit, TakeOver, Transport,
 };
 use crate::wire::attribute::{self, AttributeType};
 use crate::wire::{AddressFamily, Class, Key, Message, MessageWriter, Method, TransactionId};
@@ -38,6 +38,9 @@ pub(super) enum Seen {
     Dial(ConnectionId, SocketAddr),
     Bind(ConnectionId),
     Close(ConnectionId),
+    Moved { to: SocketAddr },
+    Left(SocketAddr),
+    TakeOver { worker: u16 },
     Drop(DropReason),
 }
 
@@ -115,6 +118,8 @@ pub(super) struct Harness {
     pub(super) asked: Option<RelayWish>,
     /// How its peers were to be reached.
     pub(super) asked_transport: Option<RelayTransport>,
+    /// What another worker's server is to give away.
+    pub(super) take_overs: Vec<TakeOver>,
     next_port: u16,
     next_transaction: u8,
 }
@@ -164,6 +169,7 @@ impl Harness {
             live: Vec::new(),
             asked: None,
             asked_transport: None,
+            take_overs: Vec::new(),
             next_port: 50_000,
             next_transaction: 0,
         }
@@ -352,6 +358,13 @@ impl Harness {
             }
             Output::OpenRoute { channel, peer, .. } => Seen::OpenRoute(channel.get(), peer),
             Output::CloseRoute { channel, .. } => Seen::CloseRoute(channel.get()),
+            Output::Moved { to, .. } => Seen::Moved { to: to.client },
+            Output::Left { path, .. } => Seen::Left(path.client),
+            Output::TakeOver(take_over) => {
+                let worker = take_over.worker;
+                self.take_overs.push(*take_over);
+                Seen::TakeOver { worker }
+            }
             Output::Drop(reason) => Seen::Drop(reason),
             Output::Dial { connection, peer, .. } => Seen::Dial(connection, peer),
             Output::BindConnection { connection } => Seen::Bind(connection),

@@ -9,6 +9,7 @@ mod channels;
 mod data;
 mod families;
 mod limits;
+mod mobility;
 mod password_algorithms;
 mod permissions;
 mod random_walk;
