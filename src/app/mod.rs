@@ -3,6 +3,7 @@
 //! In come the settings of every room; out comes a process that serves until it is told to stop. The relay has threads
 //! of its own; everything that speaks HTTP shares one tokio runtime, so that neither side can stall the other.
 
+mod alternate_keeper;
 mod peer_names;
 mod policy_keeper;
 mod signals;
@@ -79,6 +80,7 @@ pub struct App {
     stop_admin: watch::Sender<bool>,
     relay_failed: Arc<Notify>,
     policy_keeper: AbortHandle,
+    alternate_keeper: AbortHandle,
 }
 
 impl App {
@@ -105,6 +107,9 @@ impl App {
         let _ = relay_health.set(relay.health());
         let policy_keeper = tokio::spawn(policy_keeper.keep(relay.policy_handle()));
 
+        let alternates = alternate_keeper::keep(settings.alternates.clone(), relay.alternates_handle());
+        let alternate_keeper = tokio::spawn(alternates).abort_handle();
+
         let (stop_gateway, gateway_stopped) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
         Ok(Self {
@@ -119,6 +124,7 @@ impl App {
             stop_admin,
             relay_failed,
             policy_keeper: policy_keeper.abort_handle(),
+            alternate_keeper,
         })
     }
 
@@ -150,9 +156,11 @@ impl App {
     /// Stops in order: no longer ready, then no more offers, then no more media, then nobody watches any more.
     pub async fn stop(self) {
         self.is_draining.store(true, Ordering::Release);
+        self.relay.drain();
         let _ = self.stop_gateway.send(true);
         report_panic("gateway", self.gateway.await);
         self.policy_keeper.abort();
+        self.alternate_keeper.abort();
         let relay = self.relay;
         report_panic("relay", tokio::task::spawn_blocking(move || relay.stop()).await);
         let _ = self.stop_admin.send(true);

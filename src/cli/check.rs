@@ -95,6 +95,9 @@ fn explain_turn(out: &mut String, turn: &Turn, settings: &Settings) -> fmt::Resu
     if turn.mobility {
         line(out, "mobility", "allocations may follow their clients")?;
     }
+    if !turn.alternate_servers.is_empty() {
+        line(out, "alternates", list(&turn.alternate_servers))?;
+    }
     if turn.credentials_end_sessions {
         line(out, "sessions", "end when their time-limited credentials do")?;
     }
@@ -181,6 +184,7 @@ mod tests {
     const CONFIG: &str = r#"
 [turn]
 mobility = true
+alternate_servers = ["203.0.113.8:3478"]
 external_ip = ["203.0.113.7/10.0.0.5"]
 proxy_protocol_from = ["10.0.0.9"]
 [turn.limits]
@@ -212,6 +216,7 @@ turn
   token keys   none
   algorithms   sha256, md5
   mobility     allocations may follow their clients
+  alternates   203.0.113.8:3478
   nonces       from a random secret of each start
   limits       8 allocations for each user
                5Mbit/s for each allocation

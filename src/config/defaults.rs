@@ -2,8 +2,8 @@
 
 use super::addresses::{Backend, ListenAddress};
 use super::schema::{
-    Admin, ChannelNumbers, Gateway, Lifetimes, Limits, Log, LogFormat, PasswordAlgorithm, Peers, Timeouts,
-    Tls, Turn,
+    Admin, ChannelNumbers, Gateway, Lifetimes, Limits, Log, LogFormat, PasswordAlgorithm, Peers, Redirect,
+    Timeouts, Tls, Turn,
 };
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::{gateway, relay, telemetry, turn};
@@ -27,6 +27,12 @@ impl Default for Turn {
             permission_follows_channel: turn.permission_follows_channel,
             tcp_allocations: turn.tcp_allocations,
             mobility: turn.mobility,
+            alternate_servers: Vec::new(),
+            redirect: match turn.redirect {
+                turn::Redirect::WhenFull => Redirect::WhenFull,
+                turn::Redirect::Always => Redirect::Always,
+            },
+            alternate_domain: turn.alternate_domain,
             password_algorithms: turn
                 .password_algorithms
                 .iter()

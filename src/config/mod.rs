@@ -25,6 +25,7 @@ mod warning;
 mod tests;
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::{gateway, relay, telemetry, turn};
@@ -44,6 +45,8 @@ use schema::Schema;
 pub struct Settings {
     /// The TURN state machine.
     pub turn: turn::Settings,
+    /// Other servers that clients can be sent to.
+    pub alternates: Vec<SocketAddr>,
     /// The data plane.
     pub relay: relay::Settings,
     /// The HTTP front.

@@ -62,6 +62,15 @@ pub struct Turn {
     /// Whether an allocation may follow its client to another address (RFC 8016), as when a phone goes from Wi-Fi to the
     /// mobile network; clients must ask for it. Such an allocation also outlives its TCP or TLS connection.
     pub mobility: bool,
+    /// Other servers that clients can be sent to (RFC 8489 §10), such as `203.0.113.8:3478`. Each is asked every 5
+    /// seconds, over UDP, whether it serves; clients are told of those that do, of the family they came by.
+    pub alternate_servers: Vec<ListenAddress>,
+    /// When clients that want an allocation are sent to another server, once they have shown who they are: `when_full`
+    /// for when ports or allocations have run out here, and while this server stops, or `always`.
+    pub redirect: Redirect,
+    /// The name in the certificates of the other servers, which clients with TLS are told.
+    #[schemars(example = &"relay.example.org")]
+    pub alternate_domain: Option<String>,
     /// What keys are derived from passwords with, the preferred one first: `sha256` and `md5`. Clients that know
     /// RFC 8489 choose from them; all others, browsers among them, use MD5 and get in only if it is listed.
     pub password_algorithms: Vec<PasswordAlgorithm>,
@@ -351,6 +360,16 @@ pub enum ChannelNumbers {
     Rfc8656,
     /// 0x4000 to 0x7FFF.
     Rfc5766,
+}
+
+/// When clients are sent to another server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Redirect {
+    /// When nothing is left here.
+    WhenFull,
+    /// As long as another one serves.
+    Always,
 }
 
 /// What a key is derived from a password with.

@@ -24,6 +24,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this room owns a clock: turn is told the time from here")]
 
+mod alternates_handle;
 mod bandwidth;
 mod beginning;
 mod budget;
@@ -70,6 +71,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
+pub use alternates_handle::AlternatesHandle;
 pub use error::{ListenerKind, StartError};
 pub use own_addresses::forbid_as_peer;
 pub use policy_handle::PolicyHandle;
@@ -190,6 +192,16 @@ impl Relay {
             present: self.peer_policy.clone(),
             mailboxes: self.workers.iter().map(mailbox).collect(),
         }
+    }
+
+    /// What tells the workers which other servers serve.
+    pub fn alternates_handle(&self) -> AlternatesHandle {
+        AlternatesHandle { mailboxes: self.workers.iter().map(|worker| worker.mailbox.clone()).collect() }
+    }
+
+    /// Sends clients that allocate to other servers from now on, as far as there are any.
+    pub fn drain(&self) {
+        self.alternates_handle().tell(|| Command::Drain);
     }
 
     /// Ends every allocation and every worker, and waits for them.

@@ -59,6 +59,10 @@ pub(super) struct Worker {
 pub(super) enum Command {
     /// End every allocation, then the thread.
     Stop,
+    /// Send clients to these servers, when they must be sent elsewhere.
+    SetAlternates(Vec<SocketAddr>),
+    /// Send whoever allocates elsewhere, if possible.
+    Drain,
     /// Give an allocation to another worker (RFC 8016).
     GiveAway(Box<Call>),
     /// Go on with a move that another worker was asked for.
@@ -189,6 +193,8 @@ impl Worker {
                     self.handshaken(connection, tls, result);
                 }
                 Ok(Command::TakeStream(moved)) => self.take_over(*moved),
+                Ok(Command::SetAlternates(healthy)) => self.server.set_alternates(healthy),
+                Ok(Command::Drain) => self.server.drain(),
                 Ok(Command::GiveAway(call)) => self.give_away(call),
                 Ok(Command::TakeIn(call, given)) => self.take_in(*call, given),
                 Ok(Command::Forwarded { path, bytes }) => self.take_forwarded(path, &bytes),

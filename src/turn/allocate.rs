@@ -27,6 +27,9 @@ impl Server {
         if let Some(id) = self.table.find(&request.path) {
             return self.answer_again(id, request, reply);
         }
+        if let Some(alternate) = self.redirected(request.path, reply.transaction) {
+            return Err(Reject::TryAlternate(alternate));
+        }
         // Step 3: the transport towards peers.
         let transport = match requested_transport(request.message)? {
             TRANSPORT_UDP => RelayTransport::Udp,
@@ -70,7 +73,9 @@ impl Server {
         let opened = match opened {
             Ok(opened) => opened,
             Err(refusal) => {
-                self.refuse(now, reply, Some(&open.user), Reject::from(refusal));
+                let alternate = self.alternate_to(refusal, open.five_tuple, reply.transaction);
+                let reject = alternate.map_or_else(|| Reject::from(refusal), Reject::TryAlternate);
+                self.refuse(now, reply, Some(&open.user), reject);
                 return None;
             }
         };

@@ -23,6 +23,7 @@ mod access_token;
 mod account;
 mod allocate;
 mod allocation;
+mod alternates;
 mod auth;
 mod binding;
 mod channel;
@@ -60,6 +61,7 @@ mod table;
 mod tests;
 mod understood;
 
+pub use alternates::{Redirect, is_answer_to, probe};
 pub use external::ExternalAddresses;
 pub use five_tuple::{AllocationId, FiveTuple, Now, Transport};
 pub use icmp::Icmp;

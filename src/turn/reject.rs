@@ -1,5 +1,7 @@
 //! `Reject`: why a request is refused, and with which error code.
 
+use std::net::SocketAddr;
+
 use super::output::RelayRefusal;
 use crate::wire::ErrorCode;
 use crate::wire::attribute::AttributeType;
@@ -35,6 +37,8 @@ pub(super) enum Reject {
     ConnectionExists,
     /// The peer did not accept a connection.
     PeerUnreachable,
+    /// Another server is to be asked.
+    TryAlternate(SocketAddr),
     /// Allocations may not move to another 5-tuple.
     MobilityForbidden,
     /// The user, or the place that it comes from, has as many allocations as it may.
@@ -59,6 +63,7 @@ impl Reject {
             Self::PeerForbidden => ErrorCode::FORBIDDEN,
             Self::ConnectionExists => ErrorCode::CONNECTION_ALREADY_EXISTS,
             Self::PeerUnreachable => ErrorCode::CONNECTION_TIMEOUT_OR_FAILURE,
+            Self::TryAlternate(_) => ErrorCode::TRY_ALTERNATE,
             Self::MobilityForbidden => ErrorCode::MOBILITY_FORBIDDEN,
             Self::QuotaReached => ErrorCode::ALLOCATION_QUOTA_REACHED,
             Self::InsufficientCapacity => ErrorCode::INSUFFICIENT_CAPACITY,

@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::allocation::RouteChange;
+use super::alternates::Alternates;
 use super::auth::{Authenticated, Authenticator};
 use super::five_tuple::{AllocationId, FiveTuple, Now};
 use super::mobility_ticket::Tickets;
@@ -37,6 +38,7 @@ pub struct Server {
     pub(super) connections: ConnectionIndex,
     pub(super) recently_ended: RecentlyEnded,
     pub(super) outputs: VecDeque<Output>,
+    pub(super) alternates: Alternates,
     /// Seals what lets allocations move.
     pub(super) tickets: Tickets,
     /// The bytes of the messages in `outputs`.
@@ -64,6 +66,7 @@ impl Server {
             stranger_limit,
             table: Table::default(),
             connections: ConnectionIndex::default(),
+            alternates: Alternates::default(),
             tickets: Tickets::new(&settings.nonce_keys),
             recently_ended: RecentlyEnded::default(),
             outputs: VecDeque::new(),
@@ -301,12 +304,15 @@ impl Server {
         if user.is_none() && !self.may_refuse_stranger(now, reply, &reject) {
             return self.drop_input(DropReason::RateLimited);
         }
-        let Self { authenticator, scratch, outputs, .. } = self;
+        let Self { authenticator, scratch, outputs, settings, .. } = self;
         let code = reject.code();
         outputs.push_back(reply.write(scratch, Class::Error, user, Some(code), |writer| {
             let mut writer = writer.error_code(code);
             if let Reject::UnknownAttributes(unknown) = &reject {
                 writer = writer.unknown_attributes(unknown);
+            }
+            if let Reject::TryAlternate(server) = reject {
+                writer = settings.name_alternate(reply.to.transport, server, writer);
             }
             if reject.is_challenge() {
                 writer = authenticator.challenge(now, reply.to.client, writer);

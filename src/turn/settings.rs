@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::alternates::Redirect;
 use super::credential::Credentials;
 use super::external::ExternalAddresses;
 use super::nonce::NonceKeys;
@@ -47,6 +48,10 @@ pub struct Settings {
     pub permission_follows_channel: bool,
     /// Whether an allocation may follow its client to another address (RFC 8016); default false.
     pub mobility: bool,
+    /// When clients that allocate are sent to another server, if there is one (RFC 8489 §10).
+    pub redirect: Redirect,
+    /// The name that the certificates of the other servers are for, which clients with TLS are told; default none.
+    pub alternate_domain: Option<String>,
     /// Which channel numbers may be bound.
     pub channel_numbers: ChannelNumbers,
     /// Permissions that one allocation may hold; default 64. One more is 508.
@@ -99,6 +104,8 @@ impl Default for Settings {
             channel_lifetime: Duration::from_secs(600),
             permission_follows_channel: true,
             mobility: false,
+            redirect: Redirect::default(),
+            alternate_domain: None,
             channel_numbers: ChannelNumbers::default(),
             max_permissions: 64,
             max_channels: 64,

@@ -72,6 +72,16 @@ pub(super) fn encode(address: SocketAddr, transaction: &TransactionId, out: &mut
     }
 }
 
+/// Appends the value of an address attribute that nothing hides (RFC 8489 §14.1).
+pub(super) fn encode_plain(address: SocketAddr, out: &mut Vec<u8>) {
+    out.extend_from_slice(&[0, AddressFamily::of(address.ip()).number()]);
+    out.extend_from_slice(&address.port().to_be_bytes());
+    match address.ip() {
+        IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
+        IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
+    }
+}
+
 fn cookie_port() -> u16 {
     (MAGIC_COOKIE >> 16) as u16
 }

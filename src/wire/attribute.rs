@@ -39,6 +39,10 @@ pub const PASSWORD_ALGORITHMS: AttributeType = AttributeType(names::ATTR_PASSWOR
 pub const USERHASH: AttributeType = AttributeType(names::ATTR_USER_HASH.0);
 /// ACCESS-TOKEN (RFC 7635 §6.2), which webrtc-rs has no name for.
 pub const ACCESS_TOKEN: AttributeType = AttributeType(0x001b);
+/// ALTERNATE-SERVER (RFC 8489 §14.15).
+pub const ALTERNATE_SERVER: AttributeType = AttributeType(names::ATTR_ALTERNATE_SERVER.0);
+/// ALTERNATE-DOMAIN (RFC 8489 §14.16), which webrtc-rs has no name for.
+pub const ALTERNATE_DOMAIN: AttributeType = AttributeType(0x8003);
 /// MOBILITY-TICKET (RFC 8016 §4.1.1), which webrtc-rs has no name for.
 pub const MOBILITY_TICKET: AttributeType = AttributeType(0x8030);
 /// THIRD-PARTY-AUTHORIZATION (RFC 7635 §6.1), which webrtc-rs has no name for.

@@ -7,6 +7,8 @@ use stun::error_code as names;
 pub struct ErrorCode(u16);
 
 impl ErrorCode {
+    /// 300: another server is to be asked.
+    pub const TRY_ALTERNATE: Self = Self(names::CODE_TRY_ALTERNATE.0);
     /// 400: the request is malformed.
     pub const BAD_REQUEST: Self = Self(names::CODE_BAD_REQUEST.0);
     /// 401: credentials are missing or wrong.
@@ -46,6 +48,7 @@ impl ErrorCode {
     /// The reason phrase; short, as an unauthenticated answer must not be much longer than its request.
     pub fn phrase(self) -> &'static str {
         match self {
+            Self::TRY_ALTERNATE => "Try Alternate",
             Self::BAD_REQUEST => "Bad Request",
             // RFC 8489 §14.8 leaves the words to us. Of all answers this one must be the shortest, see docs/ARCHITECTURE.md.
             Self::UNAUTHENTICATED => "Auth",

@@ -44,6 +44,11 @@ impl<'b> MessageWriter<'b> {
         self.attribute(kind, |buffer| address::encode(value, &transaction, buffer))
     }
 
+    /// Appends an address as it is (RFC 8489 §14.1).
+    pub fn plain_address(self, kind: AttributeType, value: SocketAddr) -> Self {
+        self.attribute(kind, |buffer| address::encode_plain(value, buffer))
+    }
+
     /// Appends ERROR-CODE with the code's own phrase (RFC 8489 §14.8).
     pub fn error_code(self, code: ErrorCode) -> Self {
         self.attribute(attribute::ERROR_CODE, |buffer| put_error([0, 0], code, buffer))

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod alternates;
 mod bursts;
 mod cli;
 mod limits;

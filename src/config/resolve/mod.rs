@@ -27,6 +27,7 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
     let mut rules =
         Rules { places: &written.places, folder: &written.folder, errors: ConfigErrors::default() };
     let turn = turn::turn(&schema.turn, &mut rules);
+    let alternates = turn::alternates(&schema.turn, &mut rules);
     let relay = turn::relay(&schema.turn, &mut rules);
     let gateway = gateway::gateway(&schema.gateway, &mut rules);
     let telemetry = telemetry(&schema.log, &mut rules);
@@ -36,6 +37,7 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
     }
     let settings = Settings {
         turn,
+        alternates,
         relay,
         gateway,
         admin: AdminSettings { listen: schema.admin.listen.0 },

@@ -11,7 +11,7 @@ use super::credentials::{credentials, password_algorithms};
 use super::{Rules, Unique, certificate, listeners};
 use crate::config::addresses::{ExternalIp, PeerPattern, TLS_PORT};
 use crate::config::error::Cause;
-use crate::config::schema::{ChannelNumbers, Lifetimes, Turn};
+use crate::config::schema::{ChannelNumbers, Lifetimes, Redirect, Turn};
 use crate::config::secrets::Source;
 use crate::config::units::{BitRate, ByteSize, HumanDuration, PortRange};
 use crate::turn::peer_policy::PeerPolicy;
@@ -62,6 +62,11 @@ pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
         channel_lifetime: written.lifetimes.channel.0,
         permission_follows_channel: written.permission_follows_channel,
         mobility: written.mobility,
+        redirect: match written.redirect {
+            Redirect::WhenFull => turn::Redirect::WhenFull,
+            Redirect::Always => turn::Redirect::Always,
+        },
+        alternate_domain: written.alternate_domain.clone(),
         channel_numbers: match written.channel_numbers {
             ChannelNumbers::Rfc8656 => turn::ChannelNumbers::Rfc8656,
             ChannelNumbers::Rfc5766 => turn::ChannelNumbers::Rfc5766,
@@ -138,6 +143,26 @@ fn listen_tcp(written: &Turn, has_tls: bool, rules: &mut Rules<'_>) -> Vec<Socke
         }
     }
     addresses
+}
+
+/// The other servers, each of which must be one that can be asked.
+pub(super) fn alternates(written: &Turn, rules: &mut Rules<'_>) -> Vec<SocketAddr> {
+    let mut seen = Unique::new();
+    for (index, server) in written.alternate_servers.iter().enumerate() {
+        let key = format!("turn.alternate_servers[{index}]");
+        if !is_host(server.0.ip()) || server.0.port() == 0 {
+            rules.refuse(&key, Cause::NotAHost(server.to_string()));
+        }
+        if let Some(first) = seen.claim(server.0, &key) {
+            rules.refuse(&key, Cause::Duplicate { value: server.to_string(), first });
+        }
+    }
+    if let Some(domain) = &written.alternate_domain
+        && (!(1..=MOST_SERVER_NAME_BYTES).contains(&domain.len()) || domain.contains(char::is_control))
+    {
+        rules.refuse("turn.alternate_domain", Cause::ServerName(domain.clone()));
+    }
+    written.alternate_servers.iter().map(|server| server.0).collect()
 }
 
 fn lifetimes(written: &Lifetimes, rules: &mut Rules<'_>) {

@@ -36,6 +36,9 @@ workers = 3
 channel_numbers = "rfc5766"
 permission_follows_channel = false
 mobility = true
+alternate_servers = ["203.0.113.8:3478"]
+redirect = "always"
+alternate_domain = "relay.example.org"
 password_algorithms = ["md5", "sha256"]
 hide_usernames = true
 credentials_end_sessions = true
@@ -124,6 +127,9 @@ level = "info,turnpike::relay=debug"
     assert_eq!((turn.unauthenticated_per_second, turn.bindings_per_second), (10, 11));
     assert!(!turn.permission_follows_channel);
     assert_eq!(turn.password_algorithms, [turn::PasswordAlgorithm::Md5, turn::PasswordAlgorithm::Sha256]);
+    assert_eq!(settings.alternates, ["203.0.113.8:3478".parse().unwrap()]);
+    assert_eq!(turn.redirect, turn::Redirect::Always);
+    assert_eq!(turn.alternate_domain.as_deref(), Some("relay.example.org"));
     assert!(turn.mobility && turn.hide_usernames && turn.credentials_end_sessions);
     assert_eq!(turn.token_server_name.as_deref(), Some("relay.example.org"));
     assert!(turn.nonce_keys.previous.is_some());

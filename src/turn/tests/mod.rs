@@ -4,6 +4,7 @@ mod harness;
 
 mod access_tokens;
 mod allocations;
+mod alternates;
 mod authentication;
 mod channels;
 mod data;
