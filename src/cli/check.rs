@@ -60,7 +60,7 @@ fn explain(written: &Written, settings: &Settings) -> Result<String, fmt::Error>
 }
 
 fn explain_turn(out: &mut String, turn: &Turn, settings: &Settings) -> fmt::Result {
-    line(out, "listens on", format_args!("{} (UDP)", list(&turn.listen)))?;
+    line(out, "listens on", format_args!("{} (UDP)", list(&settings.relay.listen)))?;
     let streams = &settings.relay.listen_tcp;
     if !streams.is_empty() {
         let kind = if settings.relay.tls.is_some() { "TCP and TLS" } else { "TCP" };
@@ -94,6 +94,9 @@ fn explain_turn(out: &mut String, turn: &Turn, settings: &Settings) -> fmt::Resu
     line(out, "algorithms", list(&turn.password_algorithms))?;
     if turn.mobility {
         line(out, "mobility", "allocations may follow their clients")?;
+    }
+    if settings.turn.nat_discovery.is_some() {
+        line(out, "discovery", "answers to Binding requests from two addresses and ports")?;
     }
     if !turn.alternate_servers.is_empty() {
         line(out, "alternates", list(&turn.alternate_servers))?;

@@ -2,8 +2,8 @@
 
 use super::addresses::{Backend, ListenAddress};
 use super::schema::{
-    Admin, ChannelNumbers, Gateway, Lifetimes, Limits, Log, LogFormat, PasswordAlgorithm, Peers, Redirect,
-    Timeouts, Tls, Turn,
+    Admin, ChannelNumbers, Gateway, Lifetimes, Limits, Log, LogFormat, NatDiscovery, PasswordAlgorithm,
+    Peers, Redirect, Timeouts, Tls, Turn,
 };
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::{gateway, relay, telemetry, turn};
@@ -54,11 +54,18 @@ impl Default for Turn {
             lifetimes: Lifetimes::default(),
             limits: Limits::default(),
             tls: Tls::default(),
+            nat_discovery: NatDiscovery::default(),
             peers: Peers::default(),
             users: Vec::new(),
             secrets: Vec::new(),
             token_keys: Vec::new(),
         }
+    }
+}
+
+impl Default for NatDiscovery {
+    fn default() -> Self {
+        Self { addresses: Vec::new(), ports: vec![3478, 3479] }
     }
 }
 

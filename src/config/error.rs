@@ -244,6 +244,9 @@ pub enum Cause {
     /// The operating system gives no random numbers.
     #[error("cannot be made up: {0}; give a secret")]
     NoRandomness(#[source] rand::rngs::SysError),
+    /// Not what NAT discovery needs.
+    #[error("needs two different addresses of one family, and two different ports from 1 on")]
+    NotTwoPairs,
     /// Only one half of a certificate and its key is given.
     #[error("is missing; give certificate and private_key together, or neither")]
     HalfTls,

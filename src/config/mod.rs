@@ -7,6 +7,7 @@
 //! ```
 
 pub mod addresses;
+mod choices;
 mod defaults;
 mod document;
 mod env;

@@ -2,13 +2,13 @@
 //!
 //! Defaults come from the rooms' own settings. What a type cannot rule out by itself is checked in `resolve`.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::addresses::{Address, Backend, ExternalIp, ListenAddress, Network, PeerPattern};
+pub use super::choices::{ChannelNumbers, LogFormat, PasswordAlgorithm, Redirect};
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::secret::Secret;
 
@@ -112,6 +112,8 @@ pub struct Turn {
     pub limits: Limits,
     /// Certificate and private key for clients with TLS (`turns:` addresses); without them there is no TLS.
     pub tls: Tls,
+    /// For clients that find out how their NAT behaves (RFC 5780), where this machine has two public addresses.
+    pub nat_discovery: NatDiscovery,
     /// Which peers media may be relayed to. A rule is an address, a network or a host name, with ports if need be:
     /// `10.0.0.7`, `10.0.0.0/8`, `10.0.0.7:5000-6000`, `[fd00::/8]:5000`, `inference.internal`. Names are looked up
     /// every 30 seconds; an address that a name had counts for 10 minutes more. `turnpike policy test` says what the
@@ -185,6 +187,17 @@ pub struct Limits {
     pub bindings_per_second: u32,
     /// TCP and TLS connections of all clients together, 1 to 1000000. Each takes a file; further ones are closed.
     pub connections: usize,
+}
+
+/// For clients that find out how their NAT behaves.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct NatDiscovery {
+    /// Two addresses of this machine, of one family; their four combinations with `ports` are then listened on over UDP,
+    /// in place of `listen`. Answers to Binding requests become longer by 24 bytes.
+    pub addresses: Vec<Address>,
+    /// Two ports.
+    pub ports: Vec<u16>,
 }
 
 /// Which peers media may be relayed to.
@@ -350,53 +363,4 @@ pub struct Log {
     /// The least level that is logged: `error`, `warn`, `info`, `debug`, `trace` or `off`. After it, levels of single
     /// parts may follow, such as `info,turnpike::relay=debug`.
     pub level: String,
-}
-
-/// The range of channel numbers that clients may bind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ChannelNumbers {
-    /// 0x4000 to 0x4FFF.
-    Rfc8656,
-    /// 0x4000 to 0x7FFF.
-    Rfc5766,
-}
-
-/// When clients are sent to another server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Redirect {
-    /// When nothing is left here.
-    WhenFull,
-    /// As long as another one serves.
-    Always,
-}
-
-/// What a key is derived from a password with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum PasswordAlgorithm {
-    /// MD5, which every client knows.
-    Md5,
-    /// SHA-256, which clients of RFC 8489 know.
-    Sha256,
-}
-
-impl fmt::Display for PasswordAlgorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Md5 => "md5",
-            Self::Sha256 => "sha256",
-        })
-    }
-}
-
-/// How a log line looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line, for collectors.
-    Json,
 }

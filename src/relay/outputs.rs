@@ -50,7 +50,7 @@ impl Worker {
                     };
                     report::answered(&self.stats, method, error);
                     let bytes = self.outbox.keep(self.server.scratch(message));
-                    self.push_answer(via, to, bytes);
+                    self.push_answer(self.other_listener(via, to), to, bytes);
                 }
                 Output::Indicate { allocation, to, head } => {
                     let Some(Input { via, place: Place::Ring(piece) }) = input else {
@@ -222,6 +222,17 @@ impl Worker {
         let Some(bandwidth) = &mut self.bandwidth else { return true };
         let taken = bandwidth.take(self.now.instant, flow, payload_bytes);
         taken.inspect_err(|&reason| self.stats.dropped(reason, 1)).is_ok()
+    }
+
+    /// The listener that an answer leaves by: another one than it was asked by, where the client wants it so (RFC 5780 §6.1).
+    fn other_listener(&self, via: Via, to: FiveTuple) -> Via {
+        let Via::Listener(index) = via else { return via };
+        let local = self.listeners[index as usize].local_addr();
+        if local == to.server || local.ip().is_unspecified() {
+            return via;
+        }
+        let other = self.listeners.iter().position(|listener| listener.local_addr() == to.server);
+        other.map_or(via, |other| Via::Listener(other as u32))
     }
 
     /// The address that a client must see, where its listener has several.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::alternates::Redirect;
 use super::credential::Credentials;
 use super::external::ExternalAddresses;
+use super::nat_discovery::NatDiscovery;
 use super::nonce::NonceKeys;
 use super::peer_policy::PeerPolicy;
 use crate::wire::PasswordAlgorithm;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub redirect: Redirect,
     /// The name that the certificates of the other servers are for, which clients with TLS are told; default none.
     pub alternate_domain: Option<String>,
+    /// The addresses that clients find out by how their NAT behaves (RFC 5780); default none.
+    pub nat_discovery: Option<NatDiscovery>,
     /// Which channel numbers may be bound.
     pub channel_numbers: ChannelNumbers,
     /// Permissions that one allocation may hold; default 64. One more is 508.
@@ -106,6 +109,7 @@ impl Default for Settings {
             mobility: false,
             redirect: Redirect::default(),
             alternate_domain: None,
+            nat_discovery: None,
             channel_numbers: ChannelNumbers::default(),
             max_permissions: 64,
             max_channels: 64,

@@ -43,6 +43,16 @@ pub const ACCESS_TOKEN: AttributeType = AttributeType(0x001b);
 pub const ALTERNATE_SERVER: AttributeType = AttributeType(names::ATTR_ALTERNATE_SERVER.0);
 /// ALTERNATE-DOMAIN (RFC 8489 §14.16), which webrtc-rs has no name for.
 pub const ALTERNATE_DOMAIN: AttributeType = AttributeType(0x8003);
+/// CHANGE-REQUEST (RFC 5780 §7.2).
+pub const CHANGE_REQUEST: AttributeType = AttributeType(names::ATTR_CHANGE_REQUEST.0);
+/// PADDING (RFC 5780 §7.6), which webrtc-rs has no name for.
+pub const PADDING: AttributeType = AttributeType(0x0026);
+/// RESPONSE-PORT (RFC 5780 §7.5), which webrtc-rs has no name for.
+pub const RESPONSE_PORT: AttributeType = AttributeType(0x0027);
+/// RESPONSE-ORIGIN (RFC 5780 §7.3).
+pub const RESPONSE_ORIGIN: AttributeType = AttributeType(names::ATTR_RESPONSE_ORIGIN.0);
+/// OTHER-ADDRESS (RFC 5780 §7.4).
+pub const OTHER_ADDRESS: AttributeType = AttributeType(names::ATTR_OTHER_ADDRESS.0);
 /// MOBILITY-TICKET (RFC 8016 §4.1.1), which webrtc-rs has no name for.
 pub const MOBILITY_TICKET: AttributeType = AttributeType(0x8030);
 /// THIRD-PARTY-AUTHORIZATION (RFC 7635 §6.1), which webrtc-rs has no name for.

@@ -7,6 +7,7 @@ mod bursts;
 mod cli;
 mod limits;
 mod mobility;
+mod nat_discovery;
 mod peer_policy;
 mod relay;
 mod stream_client;

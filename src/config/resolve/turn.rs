@@ -11,7 +11,7 @@ use super::credentials::{credentials, password_algorithms};
 use super::{Rules, Unique, certificate, listeners};
 use crate::config::addresses::{ExternalIp, PeerPattern, TLS_PORT};
 use crate::config::error::Cause;
-use crate::config::schema::{ChannelNumbers, Lifetimes, Redirect, Turn};
+use crate::config::schema::{ChannelNumbers, Lifetimes, NatDiscovery, Redirect, Turn};
 use crate::config::secrets::Source;
 use crate::config::units::{BitRate, ByteSize, HumanDuration, PortRange};
 use crate::turn::peer_policy::PeerPolicy;
@@ -27,6 +27,10 @@ pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
         && (!(1..=MOST_SERVER_NAME_BYTES).contains(&name.len()) || name.contains(char::is_control))
     {
         rules.refuse("turn.token_server_name", Cause::ServerName(name.clone()));
+    }
+    let discovery = &written.nat_discovery;
+    if !discovery.addresses.is_empty() && nat_discovery(discovery).is_none() {
+        rules.refuse("turn.nat_discovery", Cause::NotTwoPairs);
     }
     lifetimes(&written.lifetimes, rules);
     rules.in_range("turn.limits.permissions", &written.limits.permissions, 1..=MOST_PER_ALLOCATION);
@@ -67,6 +71,7 @@ pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
             Redirect::Always => turn::Redirect::Always,
         },
         alternate_domain: written.alternate_domain.clone(),
+        nat_discovery: nat_discovery(&written.nat_discovery),
         channel_numbers: match written.channel_numbers {
             ChannelNumbers::Rfc8656 => turn::ChannelNumbers::Rfc8656,
             ChannelNumbers::Rfc5766 => turn::ChannelNumbers::Rfc5766,
@@ -106,7 +111,10 @@ pub(super) fn relay(written: &Turn, rules: &mut Rules<'_>) -> relay::Settings {
     }
     let tls = certificate("turn.tls", &written.tls, rules);
     relay::Settings {
-        listen: listeners("turn.listen", &written.listen, rules),
+        listen: match nat_discovery(&written.nat_discovery) {
+            Some(discovery) => discovery.listeners().to_vec(),
+            None => listeners("turn.listen", &written.listen, rules),
+        },
         listen_tcp: listen_tcp(written, tls.is_some(), rules),
         tls,
         proxies: written.proxy_protocol_from.iter().map(|network| network.0).collect(),
@@ -143,6 +151,17 @@ fn listen_tcp(written: &Turn, has_tls: bool, rules: &mut Rules<'_>) -> Vec<Socke
         }
     }
     addresses
+}
+
+/// Two addresses and two ports, if they are given and good for it.
+fn nat_discovery(written: &NatDiscovery) -> Option<turn::NatDiscovery> {
+    let (&[first, second], &[low, high]) = (&written.addresses[..], &written.ports[..]) else {
+        return None;
+    };
+    let are_two = first != second && first.0.is_ipv4() == second.0.is_ipv4() && low != high;
+    let are_usable = is_host(first.0) && is_host(second.0) && low.min(high) > 0;
+    (are_two && are_usable)
+        .then_some(turn::NatDiscovery { addresses: [first.0, second.0], ports: [low, high] })
 }
 
 /// The other servers, each of which must be one that can be asked.

@@ -70,6 +70,9 @@ connections = 7
 [turn.tls]
 certificate = "turn.crt"
 private_key = "turn.key"
+[turn.nat_discovery]
+addresses = ["127.0.0.1", "127.0.0.2"]
+ports = [3478, 3480]
 [turn.peers]
 allow = ["10.0.0.0/8:5000-6000"]
 deny = ["8.8.8.8"]
@@ -127,6 +130,9 @@ level = "info,turnpike::relay=debug"
     assert_eq!((turn.unauthenticated_per_second, turn.bindings_per_second), (10, 11));
     assert!(!turn.permission_follows_channel);
     assert_eq!(turn.password_algorithms, [turn::PasswordAlgorithm::Md5, turn::PasswordAlgorithm::Sha256]);
+    let discovery = turn.nat_discovery.unwrap();
+    assert_eq!(discovery.ports, [3478, 3480]);
+    assert_eq!(discovery.addresses, ["127.0.0.1", "127.0.0.2"].map(|ip| ip.parse::<IpAddr>().unwrap()));
     assert_eq!(settings.alternates, ["203.0.113.8:3478".parse().unwrap()]);
     assert_eq!(turn.redirect, turn::Redirect::Always);
     assert_eq!(turn.alternate_domain.as_deref(), Some("relay.example.org"));
@@ -147,7 +153,7 @@ level = "info,turnpike::relay=debug"
     assert_ne!(format!("{:?}", turn.external_addresses), format!("{:?}", defaults.external_addresses));
 
     let relay = relay::Settings {
-        listen: vec![SocketAddr::from(([127, 0, 0, 1], 3478)), "[::1]:3478".parse().unwrap()],
+        listen: turn.nat_discovery.unwrap().listeners().to_vec(),
         listen_tcp: vec![SocketAddr::from(([127, 0, 0, 1], 443))],
         tls: Some(CertificateFiles {
             certificate: files.folder.path().join("turn.crt"),

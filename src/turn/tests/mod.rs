@@ -11,6 +11,7 @@ mod data;
 mod families;
 mod limits;
 mod mobility;
+mod nat_discovery;
 mod password_algorithms;
 mod permissions;
 mod random_walk;

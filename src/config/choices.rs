@@ -1,0 +1,55 @@
+//! The settings that are one of a few words.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The range of channel numbers that clients may bind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChannelNumbers {
+    /// 0x4000 to 0x4FFF.
+    Rfc8656,
+    /// 0x4000 to 0x7FFF.
+    Rfc5766,
+}
+
+/// When clients are sent to another server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Redirect {
+    /// When nothing is left here.
+    WhenFull,
+    /// As long as another one serves.
+    Always,
+}
+
+/// What a key is derived from a password with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PasswordAlgorithm {
+    /// MD5, which every client knows.
+    Md5,
+    /// SHA-256, which clients of RFC 8489 know.
+    Sha256,
+}
+
+impl fmt::Display for PasswordAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Md5 => "md5",
+            Self::Sha256 => "sha256",
+        })
+    }
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for collectors.
+    Json,
+}
