@@ -3,6 +3,7 @@
 //! In: counts from the rooms that do the work, and the events of `tracing`. Out: the text that Prometheus scrapes and
 //! lines on standard error.
 
+mod allocation_labels;
 mod catalog;
 mod exposition;
 mod gateway_metrics;
@@ -15,6 +16,7 @@ mod relay_stats;
 mod settings;
 mod stream_labels;
 
+pub use allocation_labels::{AllocationRefusal, EndReason};
 pub use exposition::EXPOSITION_CONTENT_TYPE;
 pub use gateway_metrics::{
     BackendFailure, ConnectionFailure, GatewayMetrics, KeyRefusal, RequestInFlight, Route,
@@ -22,6 +24,6 @@ pub use gateway_metrics::{
 pub use logging::{LoggingError, start_logging};
 pub use metrics::Metrics;
 pub use redact::{RedactedAddr, RedactedUser};
-pub use relay_stats::{AllocationRefusal, Direction, DropReason, EndReason, RelayStats, TurnMethod};
+pub use relay_stats::{Direction, DropReason, RelayStats, TurnMethod};
 pub use settings::{LogFilter, LogFormat, Settings};
 pub use stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};

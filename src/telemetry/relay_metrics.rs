@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
+use super::allocation_labels::{AllocationRefusal, EndReason};
 use super::catalog::{self, Family};
-use super::relay_stats::{
-    AllocationRefusal, Direction, DropReason, EndReason, RESPONSE_CODES, RelayStats, TurnMethod,
-};
+use super::relay_stats::{Direction, DropReason, RESPONSE_CODES, RelayStats, TurnMethod};
 use super::stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};
 
 /// Sums the workers when Prometheus asks.

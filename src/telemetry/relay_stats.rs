@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::allocation_labels::{AllocationRefusal, EndReason};
 use super::stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};
 
 /// The counts of one relay worker.
@@ -97,36 +98,6 @@ pub enum TurnMethod {
     ConnectionBind,
     /// A method that the relay does not serve.
     Other,
-}
-
-/// Why an allocation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EndReason {
-    /// Its lifetime ran out.
-    Expired,
-    /// Its client refreshed it with lifetime 0.
-    Deleted,
-    /// Its client's connection closed.
-    Disconnected,
-    /// The relay stopped.
-    Shutdown,
-}
-
-/// Why an authenticated Allocate request got no relayed address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AllocationRefusal {
-    /// The user has as many allocations as it may.
-    UserQuota,
-    /// The source has as many allocations as it may.
-    SourceQuota,
-    /// There are as many allocations as there may be.
-    Capacity,
-    /// Every relay port is taken, or the system has no socket left.
-    NoPort,
-    /// There is no relay address of the family.
-    Family,
-    /// The token names no reserved port.
-    NoReservation,
 }
 
 impl RelayStats {
@@ -350,36 +321,6 @@ impl TurnMethod {
             Self::Connect => "connect",
             Self::ConnectionBind => "connection_bind",
             Self::Other => "other",
-        }
-    }
-}
-
-impl EndReason {
-    pub(super) const ALL: [Self; 4] = [Self::Expired, Self::Deleted, Self::Disconnected, Self::Shutdown];
-
-    /// The value of the metric's label, and of the field in logs.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Expired => "expired",
-            Self::Deleted => "deleted",
-            Self::Disconnected => "disconnected",
-            Self::Shutdown => "shutdown",
-        }
-    }
-}
-
-impl AllocationRefusal {
-    pub(super) const ALL: [Self; 6] =
-        [Self::UserQuota, Self::SourceQuota, Self::Capacity, Self::NoPort, Self::Family, Self::NoReservation];
-
-    pub(super) fn label(self) -> &'static str {
-        match self {
-            Self::UserQuota => "user_quota",
-            Self::SourceQuota => "source_quota",
-            Self::Capacity => "capacity",
-            Self::NoPort => "no_port",
-            Self::Family => "family",
-            Self::NoReservation => "no_reservation",
         }
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(super) use super::answer::Answer;
 use crate::secret::Secret;
 use crate::turn::peer_policy::{PeerPolicy, PeerRule};
 use crate::turn::{
@@ -11,8 +12,8 @@ use crate::turn::{
     Output, PerFamily, RelayPort, RelayRefusal, RelayTransport, RelayWish, ReservationToken, Server,
     Settings, StrangerLimit, TakeOver, Transport,
 };
-use crate::wire::attribute::{self, AttributeType};
-use crate::wire::{AddressFamily, Class, Key, Message, MessageWriter, Method, TransactionId};
+use crate::wire::attribute;
+use crate::wire::{AddressFamily, Class, Key, MessageWriter, Method, TransactionId};
 
 /// Some moment that every test may start from.
 #[expect(
@@ -42,37 +43,6 @@ pub(super) enum Seen {
     Left(SocketAddr),
     TakeOver { worker: u16 },
     Drop(DropReason),
-}
-
-/// A response, with its bytes for a closer look.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) bytes: Vec<u8>,
-}
-
-impl Answer {
-    pub(super) fn message(&self) -> Message<'_> {
-        Message::parse(&self.bytes).unwrap()
-    }
-
-    /// The error code, or 0 for a success.
-    pub(super) fn code(&self) -> u16 {
-        match self.message().find(attribute::ERROR_CODE) {
-            Some(value) => u16::from(value[2]) * 100 + u16::from(value[3]),
-            None => {
-                assert_eq!(self.message().class(), Class::Success);
-                0
-            }
-        }
-    }
-
-    pub(super) fn address(&self, kind: AttributeType) -> SocketAddr {
-        self.message().find_address(kind).unwrap().unwrap()
-    }
-
-    pub(super) fn lifetime(&self) -> u32 {
-        self.message().find_u32(attribute::LIFETIME).unwrap().unwrap()
-    }
 }
 
 /// A client with its address, its credentials and the nonce that it was given last.
