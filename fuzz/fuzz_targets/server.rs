@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use libfuzzer_sys::fuzz_target;
 use turnpike_fuzz::secret::Secret;
 use turnpike_fuzz::turn::{
-    AllocationId, ConnectionId, FiveTuple, Now, OpenedRelay, Output, PerFamily, RelayRefusal, RelayWish, Server, Settings,
-    StrangerLimit,
-    Transport,
+    AllocationId, ConnectionId, FiveTuple, Now, OpenedRelay, Output, PerFamily, RelayRefusal, RelayWish,
+    Server, Settings, StrangerLimit, Transport,
 };
 use turnpike_fuzz::wire::attribute::{self, AttributeType};
 use turnpike_fuzz::wire::{AddressFamily, Class, Key, Message, MessageWriter, Method, TransactionId};
@@ -53,7 +52,8 @@ impl Net {
         let now = Now { instant: Instant::now(), unix_seconds: 1_800_000_000 };
         let stranger_limit = Arc::new(StrangerLimit::new(&settings, 1));
         let server = Server::new(settings, [1; 32], stranger_limit);
-        let mut net = Self { server, now, live: Vec::new(), connections: Vec::new(), nonce: Vec::new(), next_port: 0 };
+        let mut net =
+            Self { server, now, live: Vec::new(), connections: Vec::new(), nonce: Vec::new(), next_port: 0 };
         net.learn_nonce();
         net
     }

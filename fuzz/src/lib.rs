@@ -1,6 +1,12 @@
 //! The pure rooms of turnpike, compiled alone: what they import from elsewhere fails to build here.
 
-#![allow(clippy::all, dead_code, missing_docs, unreachable_pub, reason = "the crate itself is linted; this is its copy")]
+#![allow(
+    clippy::all,
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "the crate itself is linted; this is its copy"
+)]
 
 #[path = "../../src/secret.rs"]
 pub mod secret;
