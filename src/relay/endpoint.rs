@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use crate::sys::{StreamListener, UdpOptions, UdpSocket};
+use crate::sys::{Sharing, StreamListener, UdpOptions, UdpSocket};
 use crate::turn::RelayTransport;
 
 /// What peers reach.
@@ -31,9 +31,8 @@ impl Endpoint {
                 UdpSocket::bind(address, options).map(Self::Datagrams)
             }
             RelayTransport::Tcp => {
-                // Alone first, to see whether another process has the port: what dials from it will share it.
-                StreamListener::bind(address, false)?;
-                StreamListener::bind(address, true).map(Self::Streams)
+                // What dials from it will share the port.
+                StreamListener::bind(address, Sharing::Begins).map(Self::Streams)
             }
         }
     }

@@ -7,7 +7,7 @@ use tracing::warn;
 
 use super::error::{ListenerKind, StartError};
 use super::settings::Settings;
-use crate::sys::{StreamListener, UdpOptions, UdpSocket};
+use crate::sys::{Sharing, StreamListener, UdpOptions, UdpSocket};
 
 /// The listeners of one worker.
 #[derive(Debug, Default)]
@@ -17,27 +17,27 @@ pub(super) struct Listeners {
 }
 
 /// Binds a group of sockets for each of `workers` workers; all groups have the same addresses.
+///
+/// The first socket of an address gets it only if nobody has it, not even another turnpike, whose sockets would share
+/// it: half of the clients would silently go there.
 pub(super) fn bind(settings: &Settings, workers: usize) -> Result<Vec<Listeners>, StartError> {
     let mut groups: Vec<Listeners> = (0..workers).map(|_| Listeners::default()).collect();
     for &address in &settings.listen {
         let refuse = |source| StartError::listen(ListenerKind::Udp, address, source);
-        refuse_foreign_owner(address, |address| UdpSocket::bind(address, UdpOptions::default()))
-            .map_err(refuse)?;
-        let mut address = address;
+        let (mut address, mut sharing) = (address, Sharing::Begins);
         for group in &mut groups {
-            let socket = open_datagrams(address, settings.listener_buffer_bytes).map_err(refuse)?;
+            let socket = open_datagrams(address, sharing, settings.listener_buffer_bytes).map_err(refuse)?;
             // Port 0 took a free one, which the other workers share.
-            address = socket.local_addr();
+            (address, sharing) = (socket.local_addr(), Sharing::Joins);
             group.datagrams.push(socket);
         }
     }
     for &address in &settings.listen_tcp {
         let refuse = |source| StartError::listen(ListenerKind::Tcp, address, source);
-        refuse_foreign_owner(address, |address| StreamListener::bind(address, false)).map_err(refuse)?;
-        let mut address = address;
+        let (mut address, mut sharing) = (address, Sharing::Begins);
         for group in &mut groups {
-            let listener = StreamListener::bind(address, true).map_err(refuse)?;
-            address = listener.local_addr();
+            let listener = StreamListener::bind(address, sharing).map_err(refuse)?;
+            (address, sharing) = (listener.local_addr(), Sharing::Joins);
             group.streams.push(listener);
         }
     }
@@ -47,9 +47,9 @@ pub(super) fn bind(settings: &Settings, workers: usize) -> Result<Vec<Listeners>
     Ok(groups)
 }
 
-fn open_datagrams(address: SocketAddr, buffer_bytes: usize) -> io::Result<UdpSocket> {
+fn open_datagrams(address: SocketAddr, sharing: Sharing, buffer_bytes: usize) -> io::Result<UdpSocket> {
     let options = UdpOptions {
-        is_shared: true,
+        sharing,
         wants_icmp: false,
         wants_segments: true,
         // On a wildcard the answer must leave from the address that was asked, or NATs and clients drop it.
@@ -57,16 +57,6 @@ fn open_datagrams(address: SocketAddr, buffer_bytes: usize) -> io::Result<UdpSoc
         buffer_bytes,
     };
     UdpSocket::bind(address, options)
-}
-
-/// Fails if another process has the address.
-///
-/// Our own sockets share it, and another turnpike's would share it too: half of the clients would silently go there.
-fn refuse_foreign_owner<T>(
-    address: SocketAddr,
-    bind_alone: impl FnOnce(SocketAddr) -> io::Result<T>,
-) -> io::Result<()> {
-    if address.port() == 0 { Ok(()) } else { bind_alone(address).map(drop) }
 }
 
 /// Says when the kernel gave less buffer than was asked, as bursts are lost then.

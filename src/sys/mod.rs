@@ -24,4 +24,4 @@ pub use limits::{lower_thread_priority, raise_open_files_limit};
 pub use readiness::{Interest, Readiness, Ready, Waker};
 pub use stream_dial::{dial_result, dial_stream};
 pub use stream_listener::StreamListener;
-pub use udp_socket::{UdpOptions, UdpSocket};
+pub use udp_socket::{Sharing, UdpOptions, UdpSocket};

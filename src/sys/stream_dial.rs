@@ -33,7 +33,7 @@ pub fn dial_result(stream: &TcpStream) -> Option<io::Result<()>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::{Interest, Readiness, StreamListener};
+    use crate::sys::{Interest, Readiness, Sharing, StreamListener};
 
     fn result(stream: TcpStream) -> Result<(), io::ErrorKind> {
         let readiness = Readiness::new().map_err(|error| error.kind())?;
@@ -47,8 +47,10 @@ mod tests {
     #[test]
     fn dials_from_the_address_of_a_listener() {
         let any = "127.0.0.1:0".parse().unwrap();
-        let (relayed, peer) =
-            (StreamListener::bind(any, true).unwrap(), StreamListener::bind(any, false).unwrap());
+        let (relayed, peer) = (
+            StreamListener::bind(any, Sharing::Begins).unwrap(),
+            StreamListener::bind(any, Sharing::Alone).unwrap(),
+        );
         let stream = dial_stream(relayed.local_addr(), peer.local_addr()).unwrap();
         assert_eq!(result(stream), Ok(()));
         assert_eq!(peer.accept().unwrap().1, relayed.local_addr());
@@ -57,8 +59,8 @@ mod tests {
     #[test]
     fn tells_that_nobody_listens() {
         let any = "127.0.0.1:0".parse().unwrap();
-        let relayed = StreamListener::bind(any, true).unwrap();
-        let nobody = StreamListener::bind(any, false).unwrap().local_addr();
+        let relayed = StreamListener::bind(any, Sharing::Begins).unwrap();
+        let nobody = StreamListener::bind(any, Sharing::Alone).unwrap().local_addr();
         let dialed = dial_stream(relayed.local_addr(), nobody).map_err(|error| error.kind());
         assert_eq!(dialed.and_then(result), Err(io::ErrorKind::ConnectionRefused));
     }

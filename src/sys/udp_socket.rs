@@ -17,11 +17,23 @@ pub struct UdpSocket {
     has_segments: bool,
 }
 
+/// Whether sockets of this process share an address, over which the kernel then spreads clients (`SO_REUSEPORT`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sharing {
+    /// The address is for this socket alone.
+    #[default]
+    Alone,
+    /// The first of those that share: it gets an address that nobody has, not even somebody else who would share it.
+    Begins,
+    /// Another one at the address of the first.
+    Joins,
+}
+
 /// How a socket is to be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UdpOptions {
-    /// Whether other sockets of ours share the address, the kernel spreading clients over them.
-    pub is_shared: bool,
+    /// Whether other sockets of ours share the address.
+    pub sharing: Sharing,
     /// Whether received datagrams tell which local address they were sent to.
     pub wants_destination: bool,
     /// Whether ICMP errors about what was sent are kept for [`read_icmp`](UdpSocket::read_icmp).
@@ -41,7 +53,7 @@ impl UdpSocket {
             // One socket for each family, so that no IPv4 client appears as an IPv6 one.
             socket.set_only_v6(true)?;
         }
-        socket.set_reuse_port(options.is_shared)?;
+        socket.set_reuse_port(options.sharing == Sharing::Joins)?;
         if options.buffer_bytes > 0 {
             socket.set_recv_buffer_size(options.buffer_bytes)?;
             socket.set_send_buffer_size(options.buffer_bytes)?;
@@ -56,6 +68,7 @@ impl UdpSocket {
         // An older kernel does not know the option: then each datagram comes by itself.
         let has_segments = options.wants_segments && switch_on(&socket, libc::SOL_UDP, libc::UDP_GRO).is_ok();
         socket.bind(&address.into())?;
+        socket.set_reuse_port(options.sharing != Sharing::Alone)?;
         let local = socket.local_addr()?.as_socket().unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
         Ok(Self { socket, local, has_segments })
     }
@@ -142,12 +155,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shared_sockets_bind_the_same_port() {
-        let shared = UdpOptions { is_shared: true, ..UdpOptions::default() };
-        let first = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), shared).unwrap();
-        UdpSocket::bind(first.local_addr(), shared).unwrap();
-        let error = UdpSocket::bind(first.local_addr(), UdpOptions::default()).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    fn sockets_share_the_address_of_the_first() {
+        let shared = |sharing| UdpOptions { sharing, ..UdpOptions::default() };
+        let first = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), shared(Sharing::Begins)).unwrap();
+        let _second = UdpSocket::bind(first.local_addr(), shared(Sharing::Joins)).unwrap();
+        for sharing in [Sharing::Alone, Sharing::Begins] {
+            let error = UdpSocket::bind(first.local_addr(), shared(sharing)).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        }
     }
 
     // RFC 8656 §14
