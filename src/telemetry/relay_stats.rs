@@ -325,7 +325,7 @@ impl TurnMethod {
     }
 }
 
-/// The error codes of RFC 8489 §18.3, RFC 8656 §19, RFC 6062 §6.3 and RFC 8016 §4.1.2 with a label of their own; any
+/// The error codes of RFC 8489 §18.3, RFC 8656 §19, RFC 6062 §6.3 and RFC 8016 §3.4 with a label of their own; any
 /// other is `other`.
 pub(super) const RESPONSE_CODES: [(u16, &str); 17] = [
     (300, "300"),

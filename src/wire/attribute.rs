@@ -53,7 +53,7 @@ pub const RESPONSE_PORT: AttributeType = AttributeType(0x0027);
 pub const RESPONSE_ORIGIN: AttributeType = AttributeType(names::ATTR_RESPONSE_ORIGIN.0);
 /// OTHER-ADDRESS (RFC 5780 §7.4).
 pub const OTHER_ADDRESS: AttributeType = AttributeType(names::ATTR_OTHER_ADDRESS.0);
-/// MOBILITY-TICKET (RFC 8016 §4.1.1), which webrtc-rs has no name for.
+/// MOBILITY-TICKET (RFC 8016 §3.3), which webrtc-rs has no name for.
 pub const MOBILITY_TICKET: AttributeType = AttributeType(0x8030);
 /// THIRD-PARTY-AUTHORIZATION (RFC 7635 §6.1), which webrtc-rs has no name for.
 pub const THIRD_PARTY_AUTHORIZATION: AttributeType = AttributeType(0x802e);

@@ -15,7 +15,7 @@ impl ErrorCode {
     pub const UNAUTHENTICATED: Self = Self(names::CODE_UNAUTHORIZED.0);
     /// 403: the peer may not be reached.
     pub const FORBIDDEN: Self = Self(names::CODE_FORBIDDEN.0);
-    /// 405: sessions may not move (RFC 8016 §4.1.2).
+    /// 405: sessions may not move (RFC 8016 §3.4).
     pub const MOBILITY_FORBIDDEN: Self = Self(405);
     /// 420: an attribute must be understood and is not.
     pub const UNKNOWN_ATTRIBUTE: Self = Self(names::CODE_UNKNOWN_ATTRIBUTE.0);
