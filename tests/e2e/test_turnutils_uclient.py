@@ -89,10 +89,9 @@ def test_loses_nothing_between_tcp_peers(flags: list[str], network: Network, tur
     assert turnpike.metric("turnpike_relay_peer_connections_opened_total", origin="client") - opened == 1
 
 
-@pytest.mark.parametrize("flags", [[], ["-t"], ["-t", "-S"]], ids=["udp", "tcp", "tls"])
-def test_loses_nothing_while_it_moves(
-    flags: list[str], network: Network, turnpike: Turnpike, echo_peer: None
-) -> None:
+# Not over TLS: there uclient 4.6.1 mostly fails ("send: Success", or waits in vain), against coturn's server too.
+@pytest.mark.parametrize("flags", [[], ["-t"]], ids=["udp", "tcp"])
+def test_loses_nothing_while_it_moves(flags: list[str], network: Network, turnpike: Turnpike, echo_peer: None) -> None:
     before = turnpike.metric("turnpike_turn_allocations_moved_total")
 
     done = run_uclient(network.client, *credential_flags("static"), *flags, "-M")
