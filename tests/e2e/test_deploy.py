@@ -41,9 +41,7 @@ def test_uses_only_what_the_rules_record() -> None:
 
 
 def test_every_alert_has_a_test_that_raises_it_and_one_that_does_not() -> None:
-    alerts = {
-        rule["alert"] for group in load_yaml(RULES)["groups"] for rule in group["rules"] if "alert" in rule
-    }
+    alerts = {rule["alert"] for group in load_yaml(RULES)["groups"] for rule in group["rules"] if "alert" in rule}
     raised, quiet = set(), set()
     for test in load_yaml(RULE_TESTS)["tests"]:
         for expression in test["promql_expr_test"]:
