@@ -6,7 +6,7 @@ use turnpike::app::App;
 use turnpike::wire::attribute::{MOBILITY_TICKET, REQUESTED_TRANSPORT, XOR_RELAYED_ADDRESS};
 use turnpike::wire::{Message, Method};
 
-use crate::stream_client::over_tcp;
+use crate::stream_client::{Certificate, over_tcp};
 use crate::support::*;
 
 /// The usual configuration with four workers, where allocations may move.
@@ -131,6 +131,29 @@ async fn an_allocation_outlives_its_connection_and_moves_between_transports() {
         ticket = ticket_of(&show(&mut stream, &ticket));
         talk(&mut stream, &peer, relayed, tcp);
     }
+    assert_eq!(metric(&app, "turnpike_turn_allocations"), 1.0);
+    app.stop().await;
+}
+
+// RFC 8016 §3.2.2
+#[tokio::test(flavor = "multi_thread")]
+async fn an_allocation_moves_over_tls_and_stays_when_its_old_connection_closes() {
+    let certificate = Certificate::new();
+    let app = start(&certificate.config().replace("workers = 2", "workers = 4\nmobility = true")).await;
+    let server = app.turn_tcp_addrs()[0];
+    let peer = socket();
+    let mut old = certificate.over_tls(server);
+    let (relayed, mut ticket) = allocate_mobile(&mut old);
+    assert_eq!(old.bind(0x4001, peer.local_addr().unwrap()), 0);
+    for _ in 0..12 {
+        let mut new = certificate.over_tls(server);
+        ticket = ticket_of(&show(&mut new, &ticket));
+        talk(&mut new, &peer, relayed, server);
+        drop(old);
+        talk(&mut new, &peer, relayed, server);
+        old = new;
+    }
+    assert_eq!(moved(&app), 12.0);
     assert_eq!(metric(&app, "turnpike_turn_allocations"), 1.0);
     app.stop().await;
 }
