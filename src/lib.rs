@@ -5,20 +5,23 @@
 //! One folder under `src/` is one room with one job. An arrow means "may import"; `tests/layering.rs` holds them.
 //!
 //! ```text
-//!              main ── cli ── app ─┬─ config       text → the Settings of every room
-//!                                  ├─ gateway ──┐
-//!                                  └─ relay ────┤
-//!                                               └→ telemetry
-//!  relay → turn → wire      relay → sys      gateway → tls
+//!              main ── cli ─┬─ app ─┬─ config       text → the Settings of every room
+//!                           │       ├─ gateway ──┐
+//!                           │       └─ relay ────┤
+//!                           │                    └→ telemetry
+//!                           └─ bench → sys, turn, wire
+//!  relay → turn → wire      relay → sys, tls      gateway → tls
 //! ```
 //!
 //! * a packet's bytes: [`wire`]; what a TURN request means: [`turn`]; a system call: [`sys`];
 //! * sockets, threads and batches: [`relay`]; an HTTP route: [`gateway`]; a certificate: [`tls`];
-//! * a metric or a log field: [`telemetry`]; a setting: [`config`]; start and stop: [`app`]; a command: [`cli`].
+//! * a metric or a log field: [`telemetry`]; a setting: [`config`]; start and stop: [`app`]; a command: [`cli`];
+//! * a load on a server, and what it measures: [`bench`].
 //!
 //! `docs/ARCHITECTURE.md` tells how a packet and an offer travel through them.
 
 pub mod app;
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod gateway;

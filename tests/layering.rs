@@ -56,8 +56,13 @@ const ROOMS: &[Room] = &[
         must_not_contain: &["libc", "unsafe"],
     },
     Room {
+        name: "bench",
+        may_import: &["sys", "turn", "wire"],
+        must_not_contain: &["axum", "tokio", "libc", "std::env", "unsafe"],
+    },
+    Room {
         name: "cli",
-        may_import: &["app", "config", "tls", "turn", "wire"],
+        may_import: &["app", "bench", "config", "tls", "turn", "wire"],
         must_not_contain: &["libc", "unsafe"],
     },
 ];

@@ -3,6 +3,7 @@
 //! In: arguments and environment. Out: 0 if all went well, 1 if not, 2 if the arguments make no sense; `policy test`
 //! exits with 2 if the configuration makes none either, as 1 says that a peer is refused.
 
+mod bench;
 mod check;
 mod policy;
 mod serve;
@@ -29,6 +30,8 @@ enum Command {
     Serve(ConfigFile),
     /// Checks a configuration, explains what it means, and fails if it has an error.
     Check(ConfigFile),
+    /// Puts a load on a TURN server, this one or another, and measures what it relays and what that costs it.
+    Bench(Box<bench::Bench>),
     /// Asks the peer policy of a configuration.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -52,6 +55,7 @@ pub fn run() -> ExitCode {
     let failure = match Arguments::parse().command {
         Command::Serve(file) => serve::run(&file),
         Command::Check(file) => check::run(&file),
+        Command::Bench(bench) => bench::run(&bench),
         Command::Policy(command) => return policy::run(&command),
     };
     match failure {

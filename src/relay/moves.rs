@@ -10,9 +10,10 @@ use std::sync::{Arc, OnceLock};
 
 use super::bandwidth;
 use super::connections::ConnectionId;
+use super::crossings::Payload;
 use super::fast_path::Flow;
 use super::handshakes::Mailbox;
-use super::outbox::{Bytes, Via};
+use super::outbox::Via;
 use super::outputs::{Input, Place};
 use super::relay_sockets::MovingSockets;
 use super::report;
@@ -81,7 +82,7 @@ impl Moves {
     }
 
     /// Tells another worker something.
-    fn tell(&self, worker: u16, command: Command) {
+    pub(super) fn tell(&self, worker: u16, command: Command) {
         let mailbox = self.mailboxes.get().and_then(|mailboxes| mailboxes.get(usize::from(worker)));
         let Some(mailbox) = mailbox else { return };
         // A worker that is gone has no allocations either.
@@ -185,7 +186,8 @@ impl Worker {
             Protocol::ChannelData => match self.fast_path.to_peer(&path, bytes) {
                 Ok((flow, peer, payload)) => {
                     let start = start + ChannelData::HEADER_LEN;
-                    self.push_to_peer(flow, peer, Bytes::Intake(start..start + payload.len()), true);
+                    let payload = Payload::Intake(start..start + payload.len());
+                    self.push_to_peer(flow, peer, payload, true);
                 }
                 Err(reason) => self.stats.dropped(reason, 1),
             },

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::crossings::Payload;
 use super::outbox::{Bytes, Cargo, Outgoing, Via};
 use super::report;
 use super::ring::Piece;
@@ -66,12 +67,14 @@ impl Worker {
                 }
                 Output::ToPeer { allocation, peer, payload, may_fragment } => {
                     let Some(Input { place, .. }) = input else { continue };
-                    let bytes = match place {
-                        Place::Ring(piece) => Bytes::Ring(piece.part(payload)),
-                        Place::Intake { start } => Bytes::Intake(start + payload.start..start + payload.end),
+                    let payload = match place {
+                        Place::Ring(piece) => Payload::Ring(piece.narrow(payload)),
+                        Place::Intake { start } => {
+                            Payload::Intake(start + payload.start..start + payload.end)
+                        }
                         Place::Nowhere => continue,
                     };
-                    self.push_to_peer(allocation.index, peer, bytes, may_fragment);
+                    self.push_to_peer(allocation.index, peer, payload, may_fragment);
                 }
                 Output::Notify { to, message } => {
                     let Some(via) = input.map(|input| input.via).or_else(|| self.fast_path.via(&to)) else {
@@ -178,17 +181,20 @@ impl Worker {
         });
     }
 
-    /// Queues data for a peer, which is sent from where it lies.
-    pub(super) fn push_to_peer(&mut self, flow: u32, peer: SocketAddr, bytes: Bytes, may_fragment: bool) {
-        let payload_bytes = bytes.len() as u64;
+    /// Queues data for a peer, which is sent from where it lies, unless the peer is an allocation of ours.
+    pub(super) fn push_to_peer(&mut self, flow: u32, peer: SocketAddr, payload: Payload, may_fragment: bool) {
+        let payload_bytes = payload.len() as u64;
         if !self.has_bandwidth(flow, payload_bytes) {
             return;
+        }
+        if let Some(neighbour) = self.crossings.find(peer) {
+            return self.cross(flow, &neighbour, payload);
         }
         self.outbox.push(Outgoing {
             via: Via::Relay(flow, AddressFamily::of(peer.ip())),
             to: peer,
             from: None,
-            bytes,
+            bytes: payload.into(),
             may_fragment,
             cargo: Cargo::Data { flow: Some(flow), direction: Direction::ToPeer, payload_bytes },
         });

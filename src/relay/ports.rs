@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::endpoint::Endpoint;
+use super::port_owners::{Owner, PortOwners};
 use super::quotas::QuotaLease;
 use crate::turn::{RelayPort, ReservationToken};
 
@@ -17,6 +18,8 @@ pub(super) struct RelayPorts {
     range: RangeInclusive<u16>,
     /// Grows to at most one pool for each address of the machine.
     pools: Mutex<HashMap<IpAddr, Arc<PortPool>>>,
+    /// How many there are.
+    pool_count: AtomicUsize,
     /// Each holds a port, so there are at most as many as ports.
     reservations: Mutex<HashMap<ReservationToken, Reservation>>,
 }
@@ -29,6 +32,7 @@ pub(super) struct PortPool {
     taken: Box<[AtomicU64]>,
     total: u32,
     free: AtomicU32,
+    owners: PortOwners,
 }
 
 /// A taken port, given back when it is dropped.
@@ -56,14 +60,32 @@ struct Reservation {
 
 impl RelayPorts {
     pub(super) fn new(range: RangeInclusive<u16>) -> Self {
-        Self { range, pools: Mutex::default(), reservations: Mutex::default() }
+        Self {
+            range,
+            pools: Mutex::default(),
+            pool_count: AtomicUsize::new(0),
+            reservations: Mutex::default(),
+        }
     }
 
     /// The pool of an address.
     pub(super) fn pool(&self, address: IpAddr, now: Instant) -> Arc<PortPool> {
         self.end_reservations(now);
         let mut pools = lock(&self.pools);
-        Arc::clone(pools.entry(address).or_insert_with(|| Arc::new(PortPool::new(&self.range))))
+        let pool = pools.entry(address).or_insert_with(|| Arc::new(PortPool::new(&self.range)));
+        let pool = Arc::clone(pool);
+        self.pool_count.store(pools.len(), Ordering::Release);
+        pool
+    }
+
+    /// How many addresses have been used so far.
+    pub(super) fn pool_count(&self) -> usize {
+        self.pool_count.load(Ordering::Acquire)
+    }
+
+    /// The addresses used so far, with their pools.
+    pub(super) fn pools(&self) -> Vec<(IpAddr, Arc<PortPool>)> {
+        lock(&self.pools).iter().map(|(&address, pool)| (address, Arc::clone(pool))).collect()
     }
 
     /// How many ports there are on the addresses used so far, and how many of them are free.
@@ -121,7 +143,13 @@ impl PortPool {
             last.fetch_or(!0 << (bits % 64), Ordering::Relaxed);
         }
         let total = range.len() as u32;
-        Self { first, taken, total, free: AtomicU32::new(total) }
+        let owners = PortOwners::new(bits as usize);
+        Self { first, taken, total, free: AtomicU32::new(total), owners }
+    }
+
+    /// The allocation that has a port, if it is one of the pool and takes datagrams.
+    pub(super) fn owner(&self, port: u16) -> Option<Owner> {
+        self.owners.get(usize::from(port.checked_sub(self.first)?))
     }
 
     /// Takes the first free port from a random place on, and its successor if that is wanted; `None` when there is none.
@@ -183,6 +211,11 @@ impl PortLease {
         self.quota = Some(Arc::clone(quota));
     }
 
+    /// Says whose the port is.
+    pub(super) fn set_owner(&self, owner: Option<Owner>) {
+        self.pool.owners.set(usize::from(self.port - self.pool.first), owner);
+    }
+
     pub(super) fn port(&self) -> u16 {
         self.port
     }
@@ -190,6 +223,7 @@ impl PortLease {
 
 impl Drop for PortLease {
     fn drop(&mut self) {
+        self.set_owner(None);
         let index = u32::from(self.port - self.pool.first);
         self.pool.taken[(index / 64) as usize].fetch_and(!(1 << (index % 64)), Ordering::AcqRel);
         self.pool.free.fetch_add(1, Ordering::Relaxed);

@@ -11,6 +11,7 @@ use tracing::{error, warn};
 
 use super::by_allocation::ByAllocation;
 use super::endpoint::Endpoint;
+use super::port_owners::Owner;
 use super::ports::{BoundPort, PortLease, RelayPorts};
 use super::quotas::{QuotaLease, Quotas};
 use super::settings::Settings;
@@ -26,6 +27,8 @@ use crate::wire::AddressFamily;
 /// The relay sockets of a worker, by the index of their allocation.
 #[derive(Debug)]
 pub(super) struct RelaySockets {
+    /// Which worker's they are.
+    worker: u16,
     addresses: Vec<IpAddr>,
     buffer_bytes: usize,
     ports: Arc<RelayPorts>,
@@ -38,7 +41,7 @@ pub(super) struct RelaySockets {
 #[derive(Debug)]
 pub(super) struct RelaySocket {
     socket: Endpoint,
-    _lease: PortLease,
+    lease: PortLease,
     /// Whose it is; nobody's until it is kept.
     allocation: Option<AllocationId>,
     /// What names the port that was reserved with it.
@@ -58,8 +61,9 @@ pub(super) struct Opened {
 pub(super) struct MovingSockets(PerFamily<Option<RelaySocket>>);
 
 impl RelaySockets {
-    pub(super) fn new(settings: &Settings, shared: &Shared, seed: [u8; 32]) -> Self {
+    pub(super) fn new(worker: u16, settings: &Settings, shared: &Shared, seed: [u8; 32]) -> Self {
         Self {
+            worker,
             addresses: settings.relay_addresses.clone(),
             buffer_bytes: settings.relay_buffer_bytes,
             ports: Arc::clone(&shared.ports),
@@ -132,6 +136,9 @@ impl RelaySockets {
                 error!(%error, "cannot read from a relay socket");
             }
             socket.allocation = Some(allocation);
+            if let Endpoint::Datagrams(_) = socket.socket {
+                socket.lease.set_owner(Some(Owner { worker: self.worker, index: allocation.index }));
+            }
             *kept.get_mut(family) = Some(socket);
         }
         self.sockets.insert(allocation.index, kept);
@@ -141,6 +148,7 @@ impl RelaySockets {
     pub(super) fn take_out(&mut self, allocation: AllocationId, readiness: &Readiness) -> MovingSockets {
         let sockets = self.sockets.remove(allocation.index).map(|sockets| *sockets).unwrap_or_default();
         for socket in sockets.iter() {
+            socket.lease.set_owner(None);
             // One that was not watched is where it should be.
             let _ = readiness.remove(&socket.socket);
         }
@@ -281,7 +289,7 @@ fn watch(port: BoundPort, readiness: &Readiness) -> Result<RelaySocket, RelayRef
         return Err(RelayRefusal::NoPortLeft);
     }
     let BoundPort { socket, lease } = port;
-    Ok(RelaySocket { socket, _lease: lease, allocation: None, reservation: None })
+    Ok(RelaySocket { socket, lease, allocation: None, reservation: None })
 }
 
 /// Why a socket could not be bound.

@@ -26,6 +26,12 @@ impl Piece {
         self.start + range.start..self.start + range.end
     }
 
+    /// A part of it as a piece of its own, which has the room around this one if the rest is no longer needed.
+    pub(super) fn narrow(self, range: Range<usize>) -> Self {
+        let Range { start, end } = self.part(range);
+        Self { start, len: end - start, is_alone: self.is_alone }
+    }
+
     /// Where all of it lies in the ring.
     pub(super) fn whole(self) -> Range<usize> {
         self.start..self.start + self.len
@@ -52,6 +58,14 @@ impl Ring {
         self.used += count;
         debug_assert!(self.used <= SLOTS);
         first..self.used
+    }
+
+    /// Puts a datagram into a free slot.
+    pub(super) fn put(&mut self, datagram: &[u8]) -> Piece {
+        let start = self.used * SLOT_LEN + HEADROOM;
+        self.bytes[start..start + datagram.len()].copy_from_slice(datagram);
+        self.used += 1;
+        Piece { start, len: datagram.len(), is_alone: true }
     }
 
     /// How many slots are free.

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::bandwidth::SharedBandwidth;
 use super::budget::Budget;
+use super::crossings::Backlog;
 use super::handshakes::{Handshakes, Mailbox};
 use super::ports::RelayPorts;
 use super::quotas::Quotas;
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     pub(super) handshakes: Option<Handshakes>,
     /// Where each worker gets its commands, once all of them run.
     pub(super) mailboxes: Arc<OnceLock<Vec<Mailbox>>>,
+    /// How much is under way from worker to worker.
+    pub(super) backlog: Arc<Backlog>,
     /// How often strangers were answered.
     pub(super) stranger_limit: Arc<StrangerLimit>,
     /// How much users and all together relay, if that is limited.
@@ -47,6 +50,7 @@ impl Shared {
             budget: Budget::new(settings.max_connections),
             handshakes,
             mailboxes: Arc::default(),
+            backlog: Arc::new(Backlog::new(workers)),
             stranger_limit: Arc::new(StrangerLimit::new(turn, stranger_seed)),
             bandwidth: SharedBandwidth::new(&settings.bandwidth, workers, Instant::now()).map(Arc::new),
         })

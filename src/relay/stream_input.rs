@@ -8,8 +8,9 @@ use tracing::debug;
 use super::beginning::{Beginning, recognise};
 use super::connection::{Connection, Stage};
 use super::connections::ConnectionId;
+use super::crossings::Payload;
 use super::handshakes::Job;
-use super::outbox::{Bytes, Via};
+use super::outbox::Via;
 use super::outputs::{Input, Place};
 use super::report;
 use super::streams::Streams;
@@ -170,8 +171,8 @@ impl Worker {
             Protocol::ChannelData => match self.fast_path.route(flow, frame) {
                 Ok((flow, peer, payload)) => {
                     let start = start + ChannelData::HEADER_LEN;
-                    let bytes = Bytes::Intake(start..start + payload.len());
-                    self.push_to_peer(flow, peer, bytes, true);
+                    let payload = Payload::Intake(start..start + payload.len());
+                    self.push_to_peer(flow, peer, payload, true);
                     self.settle_move(flow, &path);
                 }
                 Err(DropReason::NoAllocation) if self.moves.forward(&path, frame) => {}

@@ -13,6 +13,7 @@ use tracing::{debug, error};
 
 use super::bandwidth::Bandwidth;
 use super::connections::ConnectionId;
+use super::crossings::{Batch, Crossings, Payload};
 use super::fast_path::FastPath;
 use super::handshakes::Mailbox;
 use super::listeners::Listeners;
@@ -45,6 +46,7 @@ pub(super) struct Worker {
     pub(super) peers: PeerStreams,
     pub(super) server: turn::Server,
     pub(super) moves: Moves,
+    pub(super) crossings: Crossings,
     pub(super) fast_path: FastPath,
     pub(super) bandwidth: Option<Bandwidth>,
     pub(super) ring: Ring,
@@ -74,6 +76,8 @@ pub(super) enum Command {
         /// A datagram or a frame.
         bytes: Box<[u8]>,
     },
+    /// Take what other workers' allocations sent to relayed addresses of this one.
+    TakeCrossings(Box<Batch>),
     /// Judge peers by this policy from now on.
     SetPeerPolicy(Box<PeerPolicy>),
     /// Take over a client's connection, which wants to carry the bytes of one of this worker's peers.
@@ -111,7 +115,7 @@ impl Worker {
             readiness,
             commands,
             listeners: listeners.datagrams,
-            relays: RelaySockets::new(settings, shared, random_seed()?),
+            relays: RelaySockets::new(index as u16, settings, shared, random_seed()?),
             streams: Streams::new(settings, listeners.streams, shared, mailbox.clone()),
             peers: PeerStreams::new(index as u8, shared),
             server: turn::Server::new(
@@ -120,6 +124,7 @@ impl Worker {
                 Arc::clone(&shared.stranger_limit),
             ),
             moves: Moves::new(index as u16, shared),
+            crossings: Crossings::new(index as u16, turn.external_addresses.clone(), shared),
             fast_path: FastPath::default(),
             bandwidth: shared.bandwidth.clone().map(|shared| Bandwidth::new(shared, index)),
             ring: Ring::new(),
@@ -176,6 +181,7 @@ impl Worker {
                 }
             }
             self.flush();
+            self.send_crossings();
             self.settle_streams();
         }
     }
@@ -198,6 +204,7 @@ impl Worker {
                 Ok(Command::GiveAway(call)) => self.give_away(call),
                 Ok(Command::TakeIn(call, given)) => self.take_in(*call, given),
                 Ok(Command::Forwarded { path, bytes }) => self.take_forwarded(path, &bytes),
+                Ok(Command::TakeCrossings(batch)) => self.take_crossings(*batch),
                 Err(mpsc::TryRecvError::Empty) => return false,
             }
         }
@@ -268,7 +275,7 @@ impl Worker {
     }
 
     /// Makes sure that some slots are free, and returns how many of the wanted ones.
-    fn make_room(&mut self, wanted: usize) -> usize {
+    pub(super) fn make_room(&mut self, wanted: usize) -> usize {
         if self.ring.free() < wanted.min(RELAY_BATCH) {
             self.flush();
         }
@@ -288,8 +295,8 @@ impl Worker {
             Protocol::ChannelData => match self.fast_path.to_peer(&path, datagram) {
                 Ok((flow, peer, payload)) => {
                     let start = ChannelData::HEADER_LEN;
-                    let bytes = Bytes::Ring(piece.part(start..start + payload.len()));
-                    self.push_to_peer(flow, peer, bytes, true);
+                    let payload = Payload::Ring(piece.narrow(start..start + payload.len()));
+                    self.push_to_peer(flow, peer, payload, true);
                     self.settle_move(flow, &path);
                 }
                 Err(DropReason::NoAllocation) if self.moves.forward(&path, datagram) => {}
@@ -302,9 +309,10 @@ impl Worker {
             }
             Protocol::Unknown => self.stats.dropped(DropReason::Malformed, 1),
         }
+        self.settle_crossing();
     }
 
-    fn take_from_peer(&mut self, allocation: u32, peer: SocketAddr, piece: Piece) {
+    pub(super) fn take_from_peer(&mut self, allocation: u32, peer: SocketAddr, piece: Piece) {
         if let Some((channel, flow)) = self.fast_path.to_client(allocation, peer) {
             let header = ChannelData::header(channel, piece.len as u16);
             let (client, via) = (flow.client, flow.via);
@@ -331,6 +339,7 @@ impl Worker {
 
     /// Sends what was gathered, and frees the buffers for the next batch.
     pub(super) fn flush(&mut self) {
+        debug_assert!(self.crossings.has_settled(), "what crosses still lies in the ring");
         self.send();
         self.ring.clear();
         self.streams.intake.clear();

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, epoll, eventfd, poll};
 
 /// A set of sockets, each with a token of its owner's choice.
 #[derive(Debug)]
@@ -85,10 +85,7 @@ impl Readiness {
     /// Puts the sockets that are ready into `ready`, and returns whether a waker ended the wait.
     pub fn wait(&self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<bool> {
         ready.clear();
-        let timeout = timeout.map(|timeout| Timespec {
-            tv_sec: timeout.as_secs() as i64,
-            tv_nsec: i64::from(timeout.subsec_nanos()),
-        });
+        let timeout = timeout.map(timespec);
         let mut events = [MaybeUninit::uninit(); EVENTS_PER_WAIT];
         let events = match epoll::wait(&self.epoll, &mut events[..], timeout.as_ref()) {
             Ok((events, _)) => events,
@@ -128,6 +125,19 @@ impl Waker {
         // It fails only when the count is full, and then the thread is being woken already.
         let _ = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
     }
+}
+
+/// Waits for one socket; false when nothing came in time.
+pub fn wait_until_readable(socket: impl AsFd, timeout: Duration) -> io::Result<bool> {
+    match poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&timespec(timeout))) {
+        Ok(ready) => Ok(ready > 0),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec { tv_sec: duration.as_secs() as i64, tv_nsec: i64::from(duration.subsec_nanos()) }
 }
 
 const WAKE_TOKEN: u64 = u64::MAX;

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
+use rustix::net::RecvFlags;
 use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -55,8 +56,7 @@ impl UdpSocket {
         }
         socket.set_reuse_port(options.sharing == Sharing::Joins)?;
         if options.buffer_bytes > 0 {
-            socket.set_recv_buffer_size(options.buffer_bytes)?;
-            socket.set_send_buffer_size(options.buffer_bytes)?;
+            set_buffers(&socket, options.buffer_bytes)?;
         }
         set_may_fragment(&socket, address.ip(), true)?;
         if options.wants_destination {
@@ -100,11 +100,41 @@ impl UdpSocket {
         self.socket.recv_buffer_size()
     }
 
+    /// Takes the next datagram, if one has come.
+    pub fn receive_one(&self, datagram: &mut Vec<u8>) -> io::Result<bool> {
+        datagram.clear();
+        datagram.resize(LONGEST_DATAGRAM, 0);
+        let received = rustix::net::recv(&self.socket, &mut datagram[..], RecvFlags::DONTWAIT);
+        datagram.truncate(received.map_or(0, |(_, len)| len));
+        match received {
+            Ok(_) => Ok(true),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// How many datagrams the kernel has thrown away since the receive buffer was full.
+    pub fn dropped(&self) -> io::Result<u32> {
+        let mut counts = [0_u32; MEMINFO_VARS];
+        let mut len = size_of_val(&counts) as libc::socklen_t;
+        // SAFETY: the descriptor is open, and the kernel writes at most `len` bytes into the array, which lives through
+        // the call.
+        let result = unsafe {
+            libc::getsockopt(
+                self.socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_MEMINFO,
+                counts.as_mut_ptr().cast(),
+                &raw mut len,
+            )
+        };
+        if result == 0 { Ok(counts[MEMINFO_DROPS]) } else { Err(io::Error::last_os_error()) }
+    }
+
     #[cfg(test)]
     pub(super) fn wait_until_readable(&self) {
-        let mut poll = [rustix::event::PollFd::new(&self.socket, rustix::event::PollFlags::IN)];
-        let deadline = rustix::event::Timespec { tv_sec: 5, tv_nsec: 0 };
-        assert_eq!(rustix::event::poll(&mut poll, Some(&deadline)).unwrap(), 1, "nothing came");
+        let is_readable = super::wait_until_readable(&self.socket, std::time::Duration::from_secs(5));
+        assert!(is_readable.unwrap(), "nothing came");
     }
 }
 
@@ -112,6 +142,18 @@ impl AsFd for UdpSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// Asks for buffers of this size. Who may administrate the network gets them; others get what the system allows to all.
+fn set_buffers(socket: &Socket, bytes: usize) -> io::Result<()> {
+    let size = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+    if set(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, size).is_err() {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    if set(socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, size).is_err() {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    Ok(())
 }
 
 fn set_may_fragment(socket: &Socket, family: IpAddr, may_fragment: bool) -> io::Result<()> {
@@ -136,23 +178,47 @@ fn ask_for_destination(socket: &Socket, family: IpAddr) -> io::Result<()> {
 
 /// Sets a socket option that is a switch.
 pub(super) fn switch_on(socket: &Socket, level: libc::c_int, option: libc::c_int) -> io::Result<()> {
-    let on: libc::c_int = 1;
+    set(socket, level, option, 1)
+}
+
+/// Sets a socket option that is a number.
+fn set(socket: &Socket, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
     // SAFETY: the descriptor is open, and the option's value is an int that lives through the call.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
             level,
             option,
-            (&raw const on).cast(),
+            (&raw const value).cast(),
             size_of::<libc::c_int>() as libc::socklen_t,
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// The longest payload of UDP, and a byte to spare.
+const LONGEST_DATAGRAM: usize = 65_536;
+/// How many numbers `SO_MEMINFO` has, and which of them counts what was thrown away (`SK_MEMINFO_DROPS`).
+const MEMINFO_VARS: usize = 9;
+const MEMINFO_DROPS: usize = 8;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_what_the_kernel_throws_away() {
+        let options = UdpOptions { buffer_bytes: 4096, ..UdpOptions::default() };
+        let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), options).unwrap();
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..100 {
+            sender.send_to(&[0; 1000], socket.local_addr()).unwrap();
+        }
+        let mut datagram = Vec::new();
+        let read = std::iter::from_fn(|| socket.receive_one(&mut datagram).unwrap().then_some(())).count();
+        assert!((1..100).contains(&read), "{read}");
+        assert_eq!(socket.dropped().unwrap() as usize, 100 - read);
+    }
 
     #[test]
     fn sockets_share_the_address_of_the_first() {

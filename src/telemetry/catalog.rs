@@ -73,6 +73,11 @@ pub(super) const RELAY_BYTES: Family = Family::new(
 );
 pub(super) const RELAY_DROPPED: Family =
     Family::new("turnpike_relay_dropped_packets_total", "Packets not relayed, by reason.", &["reason"]);
+pub(super) const RELAY_HANDED_OVER: Family = Family::new(
+    "turnpike_relay_handed_over_packets_total",
+    "Packets from one relayed address of this process to another, which went without the kernel.",
+    &[],
+);
 pub(super) const RELAY_RECEIVED: Family =
     Family::new("turnpike_relay_received_packets_total", "Packets taken from the relay's sockets.", &[]);
 pub(super) const RELAY_BATCHES: Family = Family::new(
@@ -150,6 +155,7 @@ pub(super) const ALL: &[Family] = &[
     RELAY_PACKETS,
     RELAY_BYTES,
     RELAY_DROPPED,
+    RELAY_HANDED_OVER,
     RELAY_RECEIVED,
     RELAY_BATCHES,
     RELAY_PORTS,

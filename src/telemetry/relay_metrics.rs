@@ -59,6 +59,7 @@ impl Collector for RelayCollector {
             counters(&catalog::RELAY_PACKETS, &directions, |i| sum(&|stats| stats.packets[i].get())),
             counters(&catalog::RELAY_BYTES, &directions, |i| sum(&|stats| stats.bytes[i].get())),
             counters(&catalog::RELAY_DROPPED, &reasons, |i| sum(&|stats| stats.dropped[i].get())),
+            counter(&catalog::RELAY_HANDED_OVER, sum(&|stats| stats.handed_over.get())),
             counter(&catalog::RELAY_RECEIVED, sum(&|stats| stats.received.get())),
             counter(&catalog::RELAY_BATCHES, sum(&|stats| stats.batches.get())),
             gauge(&catalog::RELAY_PORTS, ports),
@@ -146,10 +147,11 @@ fn metric_family(family: &Family, kind: MetricType, metrics: Vec<Metric>) -> Met
     made
 }
 
-const FAMILIES: [Family; 20] = [
+const FAMILIES: [Family; 21] = [
     catalog::RELAY_PACKETS,
     catalog::RELAY_BYTES,
     catalog::RELAY_DROPPED,
+    catalog::RELAY_HANDED_OVER,
     catalog::RELAY_RECEIVED,
     catalog::RELAY_BATCHES,
     catalog::RELAY_PORTS,

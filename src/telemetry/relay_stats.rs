@@ -19,6 +19,7 @@ pub struct RelayStats {
     pub(super) bytes: [Count; Direction::ALL.len()],
     pub(super) received: Count,
     pub(super) batches: Count,
+    pub(super) handed_over: Count,
     pub(super) dropped: [Count; DropReason::ALL.len()],
     pub(super) requests: [Count; TurnMethod::ALL.len()],
     pub(super) responses: [Count; RESPONSE_CODES.len() + 2],
@@ -57,7 +58,7 @@ pub enum DropReason {
     Malformed,
     /// The packet does not fit a buffer or a datagram.
     TooLong,
-    /// The socket's send buffer is full.
+    /// The socket's send buffer is full, or what waits for another worker is too much.
     SendBufferFull,
     /// The operating system refused to send.
     SendFailed,
@@ -105,6 +106,11 @@ impl RelayStats {
     pub fn relayed(&self, direction: Direction, packets: u64, payload_bytes: u64) {
         self.packets[direction as usize].add(packets);
         self.bytes[direction as usize].add(payload_bytes);
+    }
+
+    /// Counts a packet that went from one relayed address of ours to another without the kernel.
+    pub fn handed_over(&self) {
+        self.handed_over.add(1);
     }
 
     /// Counts packets that were not relayed.

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod alternates;
+mod bench;
 mod bursts;
 mod cli;
+mod crossings;
 mod limits;
 mod mobility;
 mod nat_discovery;

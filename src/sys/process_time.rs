@@ -1,0 +1,40 @@
+//! The processor time of a process.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+/// What a process has used of the processor so far: all its threads, also those that have ended, and the kernel's work
+/// for it.
+pub fn process_cpu_time(pid: u32) -> io::Result<Duration> {
+    let pid = libc::pid_t::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::ESRCH))?;
+    let mut clock = 0;
+    // SAFETY: the kernel writes one number into `clock`, which lives through the call.
+    let errno = unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) };
+    if errno != 0 {
+        return Err(io::Error::from_raw_os_error(errno));
+    }
+    let mut time = MaybeUninit::<libc::timespec>::uninit();
+    // SAFETY: the kernel writes one timespec into `time`, which lives through the call.
+    if unsafe { libc::clock_gettime(clock, time.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call has succeeded, so the timespec is written.
+    let time = unsafe { time.assume_init() };
+    Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_takes_time_and_a_process_that_is_none_has_none() {
+        let before = process_cpu_time(std::process::id()).unwrap();
+        std::thread::spawn(|| (0..100_000_u64).fold(1, |product: u64, n| product.wrapping_mul(n | 1)))
+            .join()
+            .unwrap();
+        assert!(process_cpu_time(std::process::id()).unwrap() > before);
+        assert_eq!(process_cpu_time(u32::MAX).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+    }
+}
