@@ -30,6 +30,11 @@ impl Bursts {
         Self { sender: Sender::new(SLOTS), failures: Vec::with_capacity(SLOTS), refused_len: usize::MAX }
     }
 
+    /// Whether the kernel has refused no row yet.
+    pub(super) fn is_segmenting(&self) -> bool {
+        self.refused_len == usize::MAX
+    }
+
     /// Sends datagrams by one socket and tells what became of each.
     pub(super) fn send(
         &mut self,

@@ -139,6 +139,11 @@ impl Outbox {
         self.entries.is_empty()
     }
 
+    /// Whether the kernel has cut every row into datagrams that it was given.
+    pub(super) fn is_segmenting(&self) -> bool {
+        self.bursts.is_segmenting()
+    }
+
     /// Whether more than usual waits, as when a stream brings very small frames.
     pub(super) fn is_crowded(&self) -> bool {
         self.entries.len() >= CROWD

@@ -31,7 +31,7 @@ use super::streams::Streams;
 use super::tls_session::TlsSession;
 use super::token::Token;
 use crate::sys::{Readiness, Ready, Received, Receiver, UdpSocket};
-use crate::telemetry::{DropReason, RelayStats};
+use crate::telemetry::{DropReason, Offload, RelayStats};
 use crate::turn::peer_policy::PeerPolicy;
 use crate::turn::{self, FiveTuple, Icmp, MoveRefusal, Now, Transport};
 use crate::wire::{AddressFamily, ChannelData, Protocol, classify};
@@ -109,6 +109,8 @@ impl Worker {
         for (index, listener) in listeners.streams.iter().enumerate() {
             readiness.add(listener, Token::StreamListener(index as u32).pack())?;
         }
+        stats.offload(Offload::Receive, listeners.datagrams.iter().all(UdpSocket::has_segments));
+        stats.offload(Offload::Send, true);
         let (sender, commands) = mpsc::channel();
         let mailbox = Mailbox { commands: sender, waker: readiness.waker() };
         let worker = Self {
@@ -360,6 +362,7 @@ impl Worker {
         outbox.flush(ring, &streams.intake, &mut streams.connections, socket, |cargo, result| {
             report::departed(stats, fast_path, cargo, result);
         });
+        self.stats.offload(Offload::Send, self.outbox.is_segmenting());
     }
 }
 

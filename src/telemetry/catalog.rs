@@ -92,6 +92,12 @@ pub(super) const RELAY_PORTS_FREE: Family =
 pub(super) const RELAY_WORKERS: Family =
     Family::new("turnpike_relay_workers", "Worker threads of the relay.", &[]);
 
+pub(super) const RELAY_OFFLOAD_WORKERS: Family = Family::new(
+    "turnpike_relay_offload_workers",
+    "Workers whose kernel takes or hands over rows of packets in one piece (UDP GSO and GRO), by direction.",
+    &["offload"],
+);
+
 pub(super) const RELAY_CONNECTIONS: Family = Family::new(
     "turnpike_relay_connections",
     "Open connections of TURN clients by transport; tcp until TLS is recognised.",
@@ -161,6 +167,7 @@ pub(super) const ALL: &[Family] = &[
     RELAY_PORTS,
     RELAY_PORTS_FREE,
     RELAY_WORKERS,
+    RELAY_OFFLOAD_WORKERS,
     RELAY_CONNECTIONS,
     RELAY_CONNECTIONS_ACCEPTED,
     RELAY_CONNECTIONS_CLOSED,

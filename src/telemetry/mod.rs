@@ -24,6 +24,6 @@ pub use gateway_metrics::{
 pub use logging::{LoggingError, start_logging};
 pub use metrics::Metrics;
 pub use redact::{RedactedAddr, RedactedUser};
-pub use relay_stats::{Direction, DropReason, RelayStats, TurnMethod};
+pub use relay_stats::{Direction, DropReason, Offload, RelayStats, TurnMethod};
 pub use settings::{LogFilter, LogFormat, Settings};
 pub use stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};

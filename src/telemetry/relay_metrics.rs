@@ -7,7 +7,7 @@ use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricT
 
 use super::allocation_labels::{AllocationRefusal, EndReason};
 use super::catalog::{self, Family};
-use super::relay_stats::{Direction, DropReason, RESPONSE_CODES, RelayStats, TurnMethod};
+use super::relay_stats::{Direction, DropReason, Offload, RESPONSE_CODES, RelayStats, TurnMethod};
 use super::stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};
 
 /// Sums the workers when Prometheus asks.
@@ -46,6 +46,7 @@ impl Collector for RelayCollector {
         let allocations_out = sum(&RelayStats::allocations_out);
         let allocations = sum(&RelayStats::allocations_in).saturating_sub(allocations_out);
         let directions = Direction::ALL.map(Direction::label);
+        let offloads = Offload::ALL.map(Offload::label);
         let reasons = DropReason::ALL.map(DropReason::label);
         let methods = TurnMethod::ALL.map(TurnMethod::label);
         let ends = EndReason::ALL.map(EndReason::label);
@@ -65,6 +66,7 @@ impl Collector for RelayCollector {
             gauge(&catalog::RELAY_PORTS, ports),
             gauge(&catalog::RELAY_PORTS_FREE, ports_free),
             gauge(&catalog::RELAY_WORKERS, workers.len() as u64),
+            gauges(&catalog::RELAY_OFFLOAD_WORKERS, &offloads, |i| sum(&|stats| stats.offloads[i].get())),
             gauges(&catalog::RELAY_CONNECTIONS, &kinds, |i| sum(&|stats| stats.connections[i].get())),
             counter(&catalog::RELAY_CONNECTIONS_ACCEPTED, sum(&|stats| stats.connections_accepted.get())),
             counters(&catalog::RELAY_CONNECTIONS_CLOSED, &closings, |i| {
@@ -147,7 +149,7 @@ fn metric_family(family: &Family, kind: MetricType, metrics: Vec<Metric>) -> Met
     made
 }
 
-const FAMILIES: [Family; 21] = [
+const FAMILIES: [Family; 22] = [
     catalog::RELAY_PACKETS,
     catalog::RELAY_BYTES,
     catalog::RELAY_DROPPED,
@@ -157,6 +159,7 @@ const FAMILIES: [Family; 21] = [
     catalog::RELAY_PORTS,
     catalog::RELAY_PORTS_FREE,
     catalog::RELAY_WORKERS,
+    catalog::RELAY_OFFLOAD_WORKERS,
     catalog::RELAY_CONNECTIONS,
     catalog::RELAY_CONNECTIONS_ACCEPTED,
     catalog::RELAY_CONNECTIONS_CLOSED,

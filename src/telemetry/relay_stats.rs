@@ -32,6 +32,7 @@ pub struct RelayStats {
     pub(super) connections: [Count; StreamKind::ALL.len()],
     pub(super) connections_accepted: Count,
     pub(super) connections_closed: [Count; CloseReason::ALL.len()],
+    pub(super) offloads: [Count; Offload::ALL.len()],
     pub(super) peer_connections: Count,
     pub(super) peer_connections_opened: [Count; PeerStreamOrigin::ALL.len()],
 }
@@ -43,6 +44,15 @@ pub enum Direction {
     ToPeer,
     /// From a peer to its client.
     ToClient,
+}
+
+/// What the kernel does for rows of packets, such as video frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offload {
+    /// It hands them over in one piece (`UDP_GRO`).
+    Receive,
+    /// It takes them in one piece and cuts them (`UDP_SEGMENT`).
+    Send,
 }
 
 /// Why a packet was not relayed.
@@ -116,6 +126,11 @@ impl RelayStats {
     /// Counts packets that were not relayed.
     pub fn dropped(&self, reason: DropReason, packets: u64) {
         self.dropped[reason as usize].add(packets);
+    }
+
+    /// Says whether the worker has the kernel do this for it now.
+    pub fn offload(&self, offload: Offload, is_used: bool) {
+        self.offloads[offload as usize].store(u64::from(is_used));
     }
 
     /// Counts one receive call that returned packets.
@@ -261,6 +276,17 @@ impl Direction {
         match self {
             Self::ToPeer => "to_peer",
             Self::ToClient => "to_client",
+        }
+    }
+}
+
+impl Offload {
+    pub(super) const ALL: [Self; 2] = [Self::Receive, Self::Send];
+
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Receive => "receive",
+            Self::Send => "send",
         }
     }
 }

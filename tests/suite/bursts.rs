@@ -47,6 +47,10 @@ async fn a_frame_in_one_piece_arrives_packet_by_packet() {
     for packet in wrapped {
         assert_eq!(receive(&client.socket).0, packet);
     }
+    for offload in ["receive", "send"] {
+        let sample = format!("turnpike_relay_offload_workers{{offload=\"{offload}\"}}");
+        assert_eq!(metric(&app, &sample), 2.0, "{offload}");
+    }
     app.stop().await;
 }
 
