@@ -11,7 +11,8 @@ use super::stream::Tls;
 use crate::sys;
 use crate::wire::Method;
 
-/// Has every client of a load allocate and end, all of them at once, for as long as the load says.
+/// Has as many clients as a load has allocations allocate and end, all of them at once, again and again for as long as the
+/// load says; each time with sockets or connections of their own.
 pub fn churn(load: &Load) -> Result<AllocationReport, BenchError> {
     load.check()?;
     sys::raise_open_files_limit().map_err(BenchError::OpenFiles)?;
@@ -19,16 +20,13 @@ pub fn churn(load: &Load) -> Result<AllocationReport, BenchError> {
         Transport::Tls => Some(Tls::new(load.access.server, &load.access.trust)?),
         Transport::Udp | Transport::Tcp => None,
     };
-    let mut clients = (0..load.allocations)
-        .map(|number| Control::open(&load.access, tls.as_ref(), number))
-        .collect::<Result<Vec<_>, _>>()?;
     let cpu = || -> Result<Option<Duration>, BenchError> {
         let usage = |pid| Usage::of(pid).map_err(|source| BenchError::Process { pid, source });
         Ok(load.pid.map(usage).transpose()?.map(|usage| usage.cpu))
     };
-    run_for(load.warm_up, &mut clients)?;
+    run_for(load.warm_up, load, tls.as_ref())?;
     let (began, cpu_before) = (Instant::now(), cpu()?);
-    let allocations = run_for(load.duration, &mut clients)?;
+    let allocations = run_for(load.duration, load, tls.as_ref())?;
     let (lasted, cpu_after) = (began.elapsed(), cpu()?);
     let spent = cpu_after.zip(cpu_before).map(|(after, before)| after.saturating_sub(before));
     Ok(AllocationReport {
@@ -39,13 +37,16 @@ pub fn churn(load: &Load) -> Result<AllocationReport, BenchError> {
 }
 
 /// Goes round at least once.
-fn run_for(duration: Duration, clients: &mut [Control]) -> Result<u64, BenchError> {
+fn run_for(duration: Duration, load: &Load, tls: Option<&Tls>) -> Result<u64, BenchError> {
     let began = Instant::now();
     let mut allocations = 0;
     loop {
-        clients.iter_mut().for_each(Control::forget);
-        ask_all(clients, Method::Allocate, &allocate)?;
-        ask_all(clients, Method::Refresh, &end)?;
+        // Servers may keep a 5-tuple for a while after its allocation has ended.
+        let mut clients = (0..load.allocations)
+            .map(|number| Control::open(&load.access, tls, number))
+            .collect::<Result<Vec<_>, _>>()?;
+        ask_all(&mut clients, Method::Allocate, &allocate)?;
+        ask_all(&mut clients, Method::Refresh, &end)?;
         allocations += clients.len() as u64;
         if began.elapsed() >= duration {
             return Ok(allocations);

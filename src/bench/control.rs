@@ -83,11 +83,6 @@ impl Control {
         self.ask(Method::Refresh, &end)
     }
 
-    /// Forgets the server's realm and nonce, so that the next request is a stranger's.
-    pub(super) fn forget(&mut self) {
-        self.realm = None;
-    }
-
     /// Asks, and once more when the server says how to authenticate; the answer then lies in `answer`.
     fn ask(&mut self, method: Method, write: Write<'_>) -> Result<(), BenchError> {
         for _ in 0..MOST_CHALLENGES {
