@@ -126,6 +126,23 @@ async fn a_wildcard_listener_answers_from_the_address_that_was_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dtls_client_is_not_answered() {
+    let app = start(CONFIG).await;
+    let server = app.turn_addrs()[0];
+    // A record with a ClientHello of DTLS 1.2 that offers one cipher suite.
+    let mut hello = vec![22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 54];
+    hello.extend([1, 0, 0, 42, 0, 0, 0, 0, 0, 0, 0, 42, 254, 253]);
+    hello.extend([7; 32]);
+    hello.extend([0, 0, 0, 2, 0xc0, 0x2b, 1, 0]);
+    let mut client = Client::new(server);
+    client.socket.send_to(&hello, server).unwrap();
+    let answer = client.request(Method::Binding, |writer| writer);
+    assert_eq!(address(&answer, XOR_MAPPED_ADDRESS), client.socket.local_addr().unwrap());
+    eventually(|| metric(&app, "turnpike_relay_dropped_packets_total{reason=\"malformed\"}") == 1.0);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn our_own_listeners_are_no_peers_even_if_everything_is_allowed() {
     let app = start(&CONFIG.replace("127.0.0.0/8", "0.0.0.0/0")).await;
     let mut client = Client::new(app.turn_addrs()[0]);
