@@ -1,25 +1,19 @@
 """coturn's own load client relays through turnpike to coturn's own echo peer, and loses nothing."""
 
-import base64
-import hashlib
-import hmac
 import json
 import re
-import subprocess
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from network import BACKEND_ADDRESS, RELAY_CLIENT_SIDE, Namespace, Network, require_tool
-from process import Process
-from turnpike import PASSWORD, REST_SECRET, USER, Turnpike
+from network import Network
+from turnpike import USER, Turnpike
+from uclient import CLIENTS, MESSAGE_BYTES, MESSAGES, EchoPeer, credential_flags, run_uclient
 
 
 @pytest.fixture(scope="module")
 def echo_peer(network: Network) -> Iterator[None]:
-    require_tool("turnutils_peer", package="coturn")
-    with Process(network.backend.command("turnutils_peer", "-L", BACKEND_ADDRESS, "-p", str(PEER_PORT))):
+    with EchoPeer(network.backend):
         yield
 
 
@@ -128,38 +122,3 @@ def test_wrong_credentials_get_no_allocation(flags: list[str], network: Network,
     assert refusal.returncode != 0
     assert "Cannot complete Allocation" in refusal.stdout
     assert turnpike.metric("turnpike_turn_allocations_created_total") == before
-
-
-def run_uclient(host: Namespace, *flags: str, rtcp: bool = False) -> subprocess.CompletedProcess[str]:
-    """Runs turnutils_uclient to its end; with `rtcp` each client has a second allocation on the next port."""
-    require_tool("turnutils_uclient", package="coturn")
-    # -c: no second allocation. -z: milliseconds between messages. Half of its allocations ask for EVEN-PORT whatever
-    # the flags.
-    pairs = [] if rtcp else ["-c"]
-    load = f"-e {BACKEND_ADDRESS} -r {PEER_PORT} -m {CLIENTS} -n {MESSAGES} -l {MESSAGE_BYTES} -z 5".split()
-    return subprocess.run(
-        host.command("turnutils_uclient", *pairs, *load, *flags, RELAY_CLIENT_SIDE),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=UCLIENT_SECONDS,
-    )
-
-
-def credential_flags(kind: str) -> list[str]:
-    """Returns the flags that log in."""
-    if kind == "static":
-        return ["-u", USER, "-w", PASSWORD]
-    if kind == "rest_by_uclient":
-        return ["-u", USER, "-W", REST_SECRET]
-    username = f"{int(time.time()) + 600}:carol"
-    digest = hmac.new(REST_SECRET.encode(), username.encode(), hashlib.sha1).digest()
-    return ["-u", username, "-w", base64.b64encode(digest).decode()]
-
-
-PEER_PORT = 3480
-CLIENTS, MESSAGES = 4, 200
-# A video packet of a client that keeps to the usual path MTU.
-MESSAGE_BYTES = 1200
-# uclient takes some 5 s to set up and 2 s to be sure that no packet is late.
-UCLIENT_SECONDS = 60
