@@ -2,7 +2,8 @@
 
     client 10.77.1.2 ── 10.77.1.1 relay 10.77.2.1 ── 10.77.2.2 backend
 
-The relay forwards no packets and the client has no route to the backend: what reaches it was relayed.
+With IPv6 each address has a twin: fd77:1::2 is the client's, and so on. The relay forwards no packets and the client
+has no route to the backend: what reaches it was relayed.
 """
 
 import ctypes
@@ -20,6 +21,12 @@ CLIENT_ADDRESS = "10.77.1.2"
 RELAY_CLIENT_SIDE = "10.77.1.1"
 RELAY_BACKEND_SIDE = "10.77.2.1"
 BACKEND_ADDRESS = "10.77.2.2"
+
+
+def ipv6_twin(address: str) -> str:
+    """Returns the IPv6 address of the host that has this IPv4 address."""
+    _, _, cable, host = address.split(".")
+    return f"fd77:{cable}::{host}"
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,8 @@ class Namespace:
 class Network:
     """The three hosts and the two cables between them; gone when the `with` block ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, has_ipv6: bool = False) -> None:
+        self._has_ipv6 = has_ipv6
         # Namespaces are known to the whole machine, so that each run needs names of its own.
         prefix = f"turnpike-{os.getpid()}-{secrets.token_hex(3)}"
         self.client = Namespace(f"{prefix}-client")
@@ -90,6 +98,8 @@ class Network:
             self._lay_cable(self.backend, BACKEND_ADDRESS, RELAY_BACKEND_SIDE, "to-backend")
             # A new namespace may inherit the machine's setting.
             run(self.relay.command("sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward"))
+            if self._has_ipv6:
+                run(self.relay.command("sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/all/forwarding"))
             self._cleanup = cleanup.pop_all()
         return self
 
@@ -103,6 +113,9 @@ class Network:
             (self.relay, relay_link, relay_address),
         ):
             ip(f"-netns {namespace.name} address add {own_address}/24 dev {link}")
+            if self._has_ipv6:
+                # Usable at once: nobody else can have it.
+                ip(f"-netns {namespace.name} address add {ipv6_twin(own_address)}/64 dev {link} nodad")
             ip(f"-netns {namespace.name} link set {link} up")
 
 

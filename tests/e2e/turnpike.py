@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from certificate import Certificate
 from eventually import eventually
-from network import BACKEND_ADDRESS, RELAY_BACKEND_SIDE, RELAY_CLIENT_SIDE, Namespace, Response
+from network import BACKEND_ADDRESS, RELAY_BACKEND_SIDE, RELAY_CLIENT_SIDE, Namespace, Response, ipv6_twin
 from process import Process
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -32,12 +32,12 @@ class Ports:
 class Turnpike:
     """A running turnpike on the relay host."""
 
-    def __init__(self, host: Namespace, folder: Path, ports: Ports = Ports()) -> None:
+    def __init__(self, host: Namespace, folder: Path, ports: Ports = Ports(), has_ipv6: bool = False) -> None:
         self.ports = ports
         self._host = host
         self.certificate = Certificate(folder, RELAY_CLIENT_SIDE)
         config = folder / "turnpike.toml"
-        config.write_text(config_text(ports, self.certificate))
+        config.write_text(config_text(ports, self.certificate, has_ipv6))
         self._process = Process(
             host.command(str(binary()), "serve", "--config", str(config)),
             # A variable of the tester's own would override the file.
@@ -110,14 +110,19 @@ def binary() -> Path:
     )
 
 
-def config_text(ports: Ports, certificate: Certificate) -> str:
+def config_text(ports: Ports, certificate: Certificate, has_ipv6: bool) -> str:
     """Returns a configuration for the relay host of the test network."""
+    hosts, relay_addresses = [RELAY_CLIENT_SIDE], [RELAY_BACKEND_SIDE]
+    if has_ipv6:
+        hosts.append(f"[{ipv6_twin(RELAY_CLIENT_SIDE)}]")
+        relay_addresses.append(ipv6_twin(RELAY_BACKEND_SIDE))
+    # Lists of strings are written in JSON as in TOML.
     return f"""
 [turn]
-listen = ["{RELAY_CLIENT_SIDE}:{ports.turn}"]
-listen_tcp = ["{RELAY_CLIENT_SIDE}:{ports.turn}", "{RELAY_CLIENT_SIDE}:{ports.turns}"]
+listen = {json.dumps([f"{host}:{ports.turn}" for host in hosts])}
+listen_tcp = {json.dumps([f"{host}:{port}" for host in hosts for port in (ports.turn, ports.turns)])}
 realm = "turnpike.test"
-relay_addresses = ["{RELAY_BACKEND_SIDE}"]
+relay_addresses = {json.dumps(relay_addresses)}
 relay_ports = "49152-65535"
 # Debian's turnutils_uclient binds channels above 0x4FFF.
 channel_numbers = "rfc5766"
@@ -128,7 +133,7 @@ certificate = "{certificate.file}"
 private_key = "{certificate.key_file}"
 
 [turn.peers]
-allow = ["10.77.0.0/16"]
+allow = ["10.77.0.0/16", "fd77::/16"]
 
 [[turn.users]]
 name = "{USER}"
