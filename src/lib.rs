@@ -16,7 +16,7 @@
 //! * a packet's bytes: [`wire`]; what a TURN request means: [`turn`]; a system call: [`sys`];
 //! * sockets, threads and batches: [`relay`]; an HTTP route: [`gateway`]; a certificate: [`tls`];
 //! * a metric or a log field: [`telemetry`]; a setting: [`config`]; start and stop: [`app`]; a command: [`cli`];
-//! * a load on a server, and what it measures: [`bench`].
+//! * a load on a server, and what it measures: [`mod@bench`].
 //!
 //! `docs/ARCHITECTURE.md` tells how a packet and an offer travel through them.
 
