@@ -4,11 +4,13 @@
 //! of its own; everything that speaks HTTP shares one tokio runtime, so that neither side can stall the other.
 
 mod alternate_keeper;
+mod certificate_keeper;
 mod peer_names;
 mod policy_keeper;
 mod signals;
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,8 +24,9 @@ pub use policy_keeper::peer_policy;
 use crate::config::Settings;
 use crate::gateway::{Admin, Gateway, PartReadiness, Readiness};
 use crate::relay::{self, Relay};
-use crate::telemetry::{self, Metrics};
+use crate::telemetry::{self, CertificateOwner, Metrics};
 use crate::{sys, turn};
+use certificate_keeper::CertificateKeeper;
 use policy_keeper::PolicyKeeper;
 
 /// Serves until a signal comes; an error says why it could not start or had to stop.
@@ -40,6 +43,7 @@ pub fn serve(settings: Settings) -> anyhow::Result<()> {
         .context("cannot start the threads that serve HTTP")?;
     let served = runtime.block_on(async {
         let stop = signals::stop_requested().context("cannot listen for signals")?;
+        let mut reload = signals::reload_requested().context("cannot listen for signals")?;
         let app = App::start(&settings).await?;
         info!(
             turn = ?app.turn_addrs(),
@@ -50,16 +54,25 @@ pub fn serve(settings: Settings) -> anyhow::Result<()> {
             version = env!("CARGO_PKG_VERSION"),
             "turnpike serves"
         );
-        tokio::select! {
-            signal = stop => info!(signal, "turnpike stops"),
-            () = app.relay_failed.notified() => {
-                error!("a relay worker failed: turnpike stops, so that it can be started anew");
-                app.stop().await;
-                anyhow::bail!("a relay worker failed; the log above says where");
+        let mut stop = pin!(stop);
+        loop {
+            tokio::select! {
+                signal = &mut stop => {
+                    info!(signal, "turnpike stops");
+                    app.stop().await;
+                    return Ok(());
+                }
+                Some(()) = reload.recv() => {
+                    info!("SIGHUP: certificates are read anew");
+                    app.reload_certificates();
+                }
+                () = app.relay_failed.notified() => {
+                    error!("a relay worker failed: turnpike stops, so that it can be started anew");
+                    app.stop().await;
+                    anyhow::bail!("a relay worker failed; the log above says where");
+                }
             }
         }
-        app.stop().await;
-        Ok(())
     });
     // A name server that does not answer must not hold up the end.
     runtime.shutdown_background();
@@ -81,6 +94,8 @@ pub struct App {
     relay_failed: Arc<Notify>,
     policy_keeper: AbortHandle,
     alternate_keeper: AbortHandle,
+    /// Without it the keepers of the certificates end.
+    reload_certificates: watch::Sender<()>,
 }
 
 impl App {
@@ -110,6 +125,16 @@ impl App {
         let alternates = alternate_keeper::keep(settings.alternates.clone(), relay.alternates_handle());
         let alternate_keeper = tokio::spawn(alternates).abort_handle();
 
+        let reload_certificates = watch::Sender::new(());
+        for (owner, certificate) in [
+            (CertificateOwner::Relay, relay.certificate()),
+            (CertificateOwner::Gateway, gateway.certificate()),
+        ] {
+            let Some(store) = certificate.cloned() else { continue };
+            let keeper = CertificateKeeper::new(owner, store, metrics.certificates().clone());
+            tokio::spawn(keeper.keep(reload_certificates.subscribe()));
+        }
+
         let (stop_gateway, gateway_stopped) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
         Ok(Self {
@@ -125,6 +150,7 @@ impl App {
             relay_failed,
             policy_keeper: policy_keeper.abort_handle(),
             alternate_keeper,
+            reload_certificates,
         })
     }
 
@@ -151,6 +177,11 @@ impl App {
     /// What is counted.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Looks at the files of the certificates now, and serves new ones as soon as they have been read.
+    pub fn reload_certificates(&self) {
+        self.reload_certificates.send_replace(());
     }
 
     /// Stops in order: no longer ready, then no more offers, then no more media, then nobody watches any more.

@@ -1,8 +1,8 @@
-//! The signals that stop the process.
+//! The signals that the process obeys.
 
 use std::io;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Completes with the name of the first signal that asks the process to stop.
 pub(super) fn stop_requested() -> io::Result<impl Future<Output = &'static str>> {
@@ -14,4 +14,9 @@ pub(super) fn stop_requested() -> io::Result<impl Future<Output = &'static str>>
             _ = interrupt.recv() => "SIGINT",
         }
     })
+}
+
+/// Tells each time that SIGHUP asks the process to read its certificates anew, and which would end it otherwise.
+pub(super) fn reload_requested() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
 }

@@ -9,7 +9,7 @@ use super::ConfigFile;
 use crate::config::schema::{Gateway, Limits, LogFormat, Schema, Turn};
 use crate::config::units::BitRate;
 use crate::config::{Settings, Written};
-use crate::tls;
+use crate::tls::CertificateStore;
 
 pub(super) fn run(file: &ConfigFile) -> anyhow::Result<()> {
     let written = file.read()?;
@@ -21,7 +21,7 @@ pub(super) fn run(file: &ConfigFile) -> anyhow::Result<()> {
     let now = SystemTime::now();
     for (section, files) in [("turn.tls", &settings.relay.tls), ("gateway.tls", &settings.gateway.tls)] {
         if let Some(files) = files {
-            tls::load(files, &[], now).map_err(|error| anyhow!("{section}: {error}"))?;
+            CertificateStore::load(files, &[], now).map_err(|error| anyhow!("{section}: {error}"))?;
         }
     }
     #[expect(clippy::print_stdout, reason = "what the command is for")]

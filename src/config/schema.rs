@@ -110,7 +110,9 @@ pub struct Turn {
     pub lifetimes: Lifetimes,
     /// What clients may use. Except for permissions, channels, peer_connections and connections, 0 means as much as they like.
     pub limits: Limits,
-    /// Certificate and private key for clients with TLS (`turns:` addresses); without them there is no TLS.
+    /// Certificate and private key for clients with TLS (`turns:` addresses); without them there is no TLS. The files may
+    /// change while clients are served: new clients are shown the new certificate within 10 seconds, or at once after a
+    /// SIGHUP.
     pub tls: Tls,
     /// For clients that find out how their NAT behaves (RFC 5780), where this machine has two public addresses.
     pub nat_discovery: NatDiscovery,
@@ -288,7 +290,7 @@ pub struct Gateway {
     pub forward_key: bool,
     /// Whether health checks need a key as well. The probes of load balancers and Kubernetes have none.
     pub health_needs_key: bool,
-    /// Certificate and private key, where the gateway itself speaks HTTPS.
+    /// Certificate and private key, where the gateway itself speaks HTTPS. They may change as those of turn.tls may.
     pub tls: Tls,
     /// How long each step of a request may take, 100ms to 5m.
     pub timeouts: Timeouts,

@@ -26,11 +26,12 @@ use tracing::debug;
 
 use super::settings::Timeouts;
 use crate::telemetry::{ConnectionFailure, GatewayMetrics, RedactedAddr};
+use crate::tls::CertificateStore;
 
 /// What all connections of one listener share.
 pub(super) struct Front {
     pub(super) router: Router,
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls: Option<Arc<CertificateStore>>,
     pub(super) timeouts: Timeouts,
     pub(super) metrics: GatewayMetrics,
 }
@@ -51,10 +52,11 @@ impl fmt::Debug for Front {
 pub(super) async fn serve(stream: TcpStream, client: SocketAddr, front: Arc<Front>, open: Watcher) {
     // Answers are small and written at once; waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
-    let Some(acceptor) = &front.tls else {
+    let Some(certificate) = &front.tls else {
         let origin = Origin { client, scheme: Scheme::HTTP };
         return serve_http(TokioIo::new(stream), origin, &front, open).await;
     };
+    let acceptor = TlsAcceptor::from(certificate.config());
     match timeout(front.timeouts.handshake, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             let origin = Origin { client, scheme: Scheme::HTTPS };

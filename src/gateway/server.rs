@@ -10,7 +10,6 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
 use super::backend::Backend;
@@ -21,7 +20,7 @@ use super::listener;
 use super::routes::{self, Shared};
 use super::settings::Settings;
 use crate::telemetry::Metrics;
-use crate::tls;
+use crate::tls::CertificateStore;
 
 /// The signaling gateway, bound to its address.
 #[derive(Debug)]
@@ -34,7 +33,7 @@ impl Gateway {
     /// Loads the certificate and takes the address; clients queue until [`Gateway::serve`].
     pub async fn bind(settings: &Settings, metrics: &Metrics) -> Result<Self, StartError> {
         let tls = match &settings.tls {
-            Some(files) => Some(TlsAcceptor::from(tls::load(files, &[b"h2", b"http/1.1"], now())?)),
+            Some(files) => Some(Arc::new(CertificateStore::load(files, &ALPN_PROTOCOLS, now())?)),
             None => None,
         };
         let listener = listener::bind(Listener::Gateway, settings.listen).await?;
@@ -53,6 +52,11 @@ impl Gateway {
     /// The address that clients reach, with the real port where the settings say 0.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// The certificate of clients with HTTPS, if there is one.
+    pub fn certificate(&self) -> Option<&Arc<CertificateStore>> {
+        self.front.tls.as_ref()
     }
 
     /// Serves until `shutdown` completes; then takes no more connections and lets requests in flight finish.
@@ -94,3 +98,6 @@ pub(super) async fn serve(listener: TcpListener, front: Front, shutdown: impl Fu
 fn now() -> SystemTime {
     SystemTime::now()
 }
+
+/// RFC 7301 §6, RFC 9113 §3.2: HTTP/2 where the client knows it, as its offers then share one connection.
+const ALPN_PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];

@@ -5,13 +5,13 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use rustls::ServerConfig;
 use tracing::debug;
 
 use super::connections::ConnectionId;
 use super::tls_session::TlsSession;
 use super::worker::Command;
 use crate::sys::{self, Waker};
+use crate::tls::CertificateStore;
 
 /// The threads; dropping it ends them, once no worker can send them anything.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct HandshakeThreads {
 /// How a worker begins handshakes and has them worked on.
 #[derive(Debug, Clone)]
 pub(super) struct Handshakes {
-    config: Arc<ServerConfig>,
+    certificate: Arc<CertificateStore>,
     jobs: SyncSender<Job>,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Mailbox {
 
 impl HandshakeThreads {
     /// Starts as many threads as leave the workers room.
-    pub(super) fn start(config: Arc<ServerConfig>, cores: usize) -> io::Result<Self> {
+    pub(super) fn start(certificate: Arc<CertificateStore>, cores: usize) -> io::Result<Self> {
         let (jobs, received) = sync_channel(MAX_WAITING);
         let received = Arc::new(Mutex::new(received));
         let start = |index| {
@@ -54,7 +54,7 @@ impl HandshakeThreads {
             std::thread::Builder::new().name(format!("handshake-{index}")).spawn(move || work(&received))
         };
         let threads = (0..cores.div_ceil(2).min(MAX_THREADS)).map(start).collect::<io::Result<_>>()?;
-        Ok(Self { handshakes: Some(Handshakes { config, jobs }), threads })
+        Ok(Self { handshakes: Some(Handshakes { certificate, jobs }), threads })
     }
 
     /// What a worker needs; `None` after the end.
@@ -76,7 +76,7 @@ impl Drop for HandshakeThreads {
 impl Handshakes {
     /// Begins with a client.
     pub(super) fn begin(&self) -> Result<Box<TlsSession>, rustls::Error> {
-        TlsSession::new(Arc::clone(&self.config)).map(Box::new)
+        TlsSession::new(self.certificate.config()).map(Box::new)
     }
 
     /// Has a thread work on a connection, which comes back as [`Command::Handshaken`]; false if too many wait.

@@ -81,8 +81,9 @@ pub use policy_handle::PolicyHandle;
 pub use settings::{BandwidthSettings, QuotaSettings, Settings};
 
 use crate::telemetry::Metrics;
+use crate::tls::CertificateStore;
+use crate::turn;
 use crate::turn::peer_policy::PeerPolicy;
-use crate::{tls, turn};
 use handshakes::{HandshakeThreads, Mailbox};
 use shared::Shared;
 use worker::{Command, Worker};
@@ -95,6 +96,7 @@ pub struct Relay {
     /// The policy at the start.
     peer_policy: PeerPolicy,
     stream_addrs: Vec<SocketAddr>,
+    certificate: Option<Arc<CertificateStore>>,
     workers: Vec<WorkerHandle>,
     running: Arc<AtomicUsize>,
     /// Ended after the workers, which use them.
@@ -116,7 +118,8 @@ impl Relay {
         on_failure: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
         let count = settings.workers.map_or_else(available_cores, NonZeroUsize::get).min(MOST_WORKERS);
-        let handshake_threads = handshake_threads(settings, count)?;
+        let certificate = certificate(settings)?;
+        let handshake_threads = handshake_threads(certificate.as_ref(), count)?;
         let handshakes = handshake_threads.as_ref().and_then(HandshakeThreads::handshakes);
         let shared = Shared::new(settings, turn, count, handshakes).map_err(StartError::Randomness)?;
         metrics.watch_relay_ports({
@@ -141,6 +144,7 @@ impl Relay {
             external: turn.external_addresses.clone(),
             peer_policy: turn.peer_policy.clone(),
             stream_addrs,
+            certificate,
             workers: Vec::with_capacity(count),
             running: Arc::clone(&running),
             _handshake_threads: handshake_threads,
@@ -179,6 +183,11 @@ impl Relay {
     /// The TCP addresses that clients reach, in the order of the settings.
     pub fn stream_addrs(&self) -> &[SocketAddr] {
         &self.stream_addrs
+    }
+
+    /// The certificate of clients with TLS, if there is one.
+    pub fn certificate(&self) -> Option<&Arc<CertificateStore>> {
+        self.certificate.as_ref()
     }
 
     /// A view that outlives this handle: whether every worker runs.
@@ -261,13 +270,20 @@ impl Drop for Alive {
     }
 }
 
-/// Starts the threads of the TLS handshakes, where there is a certificate.
-fn handshake_threads(settings: &Settings, workers: usize) -> Result<Option<HandshakeThreads>, StartError> {
+fn certificate(settings: &Settings) -> Result<Option<Arc<CertificateStore>>, StartError> {
     let Some(files) = &settings.tls else {
         return Ok(None);
     };
-    let config = tls::load(files, &ALPN_PROTOCOLS, SystemTime::now())?;
-    HandshakeThreads::start(config, workers).map(Some).map_err(StartError::HandshakeThreads)
+    Ok(Some(Arc::new(CertificateStore::load(files, &ALPN_PROTOCOLS, SystemTime::now())?)))
+}
+
+/// Starts the threads of the TLS handshakes, where there is a certificate.
+fn handshake_threads(
+    certificate: Option<&Arc<CertificateStore>>,
+    workers: usize,
+) -> Result<Option<HandshakeThreads>, StartError> {
+    let start = |certificate| HandshakeThreads::start(certificate, workers);
+    certificate.cloned().map(start).transpose().map_err(StartError::HandshakeThreads)
 }
 
 /// How many cores the process may use, by its affinity and its cgroup.

@@ -36,6 +36,17 @@ impl Family {
 pub(super) const BUILD_INFO: Family =
     Family::new("turnpike_build_info", "Always 1; the label names the version that runs.", &["version"]);
 
+pub(super) const CERTIFICATE_EXPIRY: Family = Family::new(
+    "turnpike_tls_certificate_expiry_timestamp_seconds",
+    "When the certificate that is served expires, in Unix time, by the part that serves it.",
+    &["part"],
+);
+pub(super) const CERTIFICATE_RELOADS: Family = Family::new(
+    "turnpike_tls_certificate_reloads_total",
+    "Looks at certificate files that brought a new certificate, or that failed, by part and result.",
+    &["part", "result"],
+);
+
 pub(super) const GATEWAY_REQUESTS: Family = Family::new(
     "turnpike_gateway_requests_total",
     "HTTP requests by route and status of the answer; 499 where the client left before its answer.",
@@ -152,6 +163,8 @@ pub(super) const TURN_ALLOCATIONS_REFUSED: Family = Family::new(
 #[cfg(test)]
 pub(super) const ALL: &[Family] = &[
     BUILD_INFO,
+    CERTIFICATE_EXPIRY,
+    CERTIFICATE_RELOADS,
     GATEWAY_REQUESTS,
     GATEWAY_REQUEST_DURATION,
     GATEWAY_IN_FLIGHT,

@@ -18,10 +18,10 @@ impl Metrics {
 mod tests {
     use std::io::Write;
     use std::process::{Command, Stdio};
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-    use crate::telemetry::{Direction, Route, catalog};
+    use crate::telemetry::{CertificateOwner, Direction, Route, catalog};
 
     #[test]
     fn shows_every_metric_of_the_catalogue() {
@@ -61,6 +61,7 @@ mod tests {
     fn counted() -> Metrics {
         let metrics = Metrics::new();
         metrics.gateway().begin(Route::Offer).finish(200, Duration::from_millis(7));
+        metrics.certificates().serves(CertificateOwner::Relay, UNIX_EPOCH);
         metrics.register_worker().relayed(Direction::ToPeer, 1, 100);
         metrics
     }

@@ -7,6 +7,7 @@ use prometheus::Registry;
 use prometheus::core::Collector;
 
 use super::catalog;
+use super::certificate_metrics::CertificateMetrics;
 use super::gateway_metrics::GatewayMetrics;
 use super::relay_metrics::{RelayCollector, RelayRegistry};
 use super::relay_stats::RelayStats;
@@ -16,6 +17,7 @@ use super::relay_stats::RelayStats;
 pub struct Metrics {
     pub(super) registry: Registry,
     gateway: GatewayMetrics,
+    certificates: CertificateMetrics,
     relay: Arc<RelayRegistry>,
 }
 
@@ -24,17 +26,23 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let gateway = GatewayMetrics::new(|collector| register(&registry, collector));
+        let certificates = CertificateMetrics::new(|collector| register(&registry, collector));
         let relay = Arc::default();
         register(&registry, Box::new(RelayCollector::new(Arc::clone(&relay))));
         register(&registry, Box::new(build_info()));
         #[cfg(target_os = "linux")]
         register(&registry, Box::new(prometheus::process_collector::ProcessCollector::for_self()));
-        Self { registry, gateway, relay }
+        Self { registry, gateway, certificates, relay }
     }
 
     /// The counts of the gateway.
     pub fn gateway(&self) -> &GatewayMetrics {
         &self.gateway
+    }
+
+    /// The counts of the certificates.
+    pub fn certificates(&self) -> &CertificateMetrics {
+        &self.certificates
     }
 
     /// Makes the counts of one more relay worker, which alone may add to them.

@@ -5,6 +5,7 @@
 
 mod allocation_labels;
 mod catalog;
+mod certificate_metrics;
 mod exposition;
 mod gateway_metrics;
 mod log_fields;
@@ -17,6 +18,7 @@ mod settings;
 mod stream_labels;
 
 pub use allocation_labels::{AllocationRefusal, EndReason};
+pub use certificate_metrics::{CertificateMetrics, CertificateOwner};
 pub use exposition::EXPOSITION_CONTENT_TYPE;
 pub use gateway_metrics::{
     BackendFailure, ConnectionFailure, GatewayMetrics, KeyRefusal, RequestInFlight, Route,

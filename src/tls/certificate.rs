@@ -1,16 +1,14 @@
-//! Loads a certificate and its key from PEM files and checks that they can be served now.
+//! Reads a certificate and its key from PEM files and checks that they can be served now.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::ServerConfig;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use rustls::sign::CertifiedKey;
+use x509_parser::prelude::{ASN1Time, FromDer, X509Certificate};
 
 use super::error::TlsError;
 
@@ -23,41 +21,81 @@ pub struct CertificateFiles {
     pub private_key: PathBuf,
 }
 
-/// Reads, checks and prepares a certificate for TLS 1.2 and 1.3 with the given ALPN protocols, the preferred one first.
-///
-/// `now` decides whether the certificate is valid.
-pub fn load(
-    files: &CertificateFiles,
-    alpn_protocols: &[&[u8]],
-    now: SystemTime,
-) -> Result<Arc<ServerConfig>, TlsError> {
-    // Named, since another crate of the tree brings a second provider and rustls would then refuse to choose.
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let certified = certified_key(files, &provider, now)?;
-    Ok(Arc::new(server_config(provider, certified, alpn_protocols)))
+/// What people know a certificate by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Whose it is.
+    pub subject: String,
+    /// Its number at its issuer, in hexadecimal digits.
+    pub serial: String,
+    validity: Validity,
 }
 
-fn server_config(
-    provider: Arc<CryptoProvider>,
-    certified: CertifiedKey,
-    alpn_protocols: &[&[u8]],
-) -> ServerConfig {
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("aws-lc-rs has cipher suites for each default protocol version")
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-    config.alpn_protocols = alpn_protocols.iter().map(|&protocol| protocol.to_vec()).collect();
-    config
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Validity {
+    not_before: ASN1Time,
+    not_after: ASN1Time,
+}
+
+impl Certificate {
+    /// When it ceases to be valid, for people.
+    pub fn expiry(&self) -> String {
+        self.validity.not_after.to_string()
+    }
+
+    /// When it ceases to be valid.
+    pub fn expires_at(&self) -> SystemTime {
+        let seconds = u64::try_from(self.validity.not_after.timestamp()).unwrap_or(0);
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    /// Whether its time has passed.
+    pub fn is_expired(&self, now: SystemTime) -> bool {
+        unix_seconds(now) > self.validity.not_after.timestamp()
+    }
+
+    fn parse(path: &Path, certificate: &CertificateDer<'_>) -> Result<Self, TlsError> {
+        let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
+            return Err(TlsError::MalformedCertificate { path: path.to_owned() });
+        };
+        let validity = parsed.validity();
+        Ok(Self {
+            subject: parsed.subject().to_string(),
+            serial: parsed.raw_serial_as_string(),
+            validity: Validity { not_before: validity.not_before, not_after: validity.not_after },
+        })
+    }
+
+    fn check_validity(&self, path: &Path, now: SystemTime) -> Result<(), TlsError> {
+        let path = path.to_owned();
+        if unix_seconds(now) < self.validity.not_before.timestamp() {
+            return Err(TlsError::NotYetValid { path, not_before: self.validity.not_before.to_string() });
+        }
+        if self.is_expired(now) {
+            return Err(TlsError::Expired { path, not_after: self.expiry() });
+        }
+        Ok(())
+    }
+}
+
+/// Reads a certificate with its key, which are checked against each other and against the present time.
+pub(super) fn read(
+    files: &CertificateFiles,
+    provider: &CryptoProvider,
+    now: SystemTime,
+) -> Result<(CertifiedKey, Certificate), TlsError> {
+    let chain = read_chain(&files.certificate)?;
+    let certificate = Certificate::parse(&files.certificate, &chain[0])?;
+    certificate.check_validity(&files.certificate, now)?;
+    let certified = certified_key(files, provider, chain)?;
+    Ok((certified, certificate))
 }
 
 fn certified_key(
     files: &CertificateFiles,
     provider: &CryptoProvider,
-    now: SystemTime,
+    chain: Vec<CertificateDer<'static>>,
 ) -> Result<CertifiedKey, TlsError> {
-    let chain = read_chain(&files.certificate)?;
-    check_validity(&files.certificate, &chain[0], now)?;
     let key = read_key(&files.private_key)?;
     let key = provider
         .key_provider
@@ -106,43 +144,31 @@ fn read_error(path: &Path, error: pem::Error) -> TlsError {
     TlsError::Unreadable { path, source }
 }
 
-fn check_validity(path: &Path, certificate: &CertificateDer<'_>, now: SystemTime) -> Result<(), TlsError> {
-    let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
-        return Err(TlsError::MalformedCertificate { path: path.to_owned() });
-    };
-    let validity = parsed.validity();
-    // A clock before 1970 is wrong; such a machine sees every certificate as not yet valid.
-    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as i64;
-    if now < validity.not_before.timestamp() {
-        return Err(TlsError::NotYetValid {
-            path: path.to_owned(),
-            not_before: validity.not_before.to_string(),
-        });
-    }
-    if now > validity.not_after.timestamp() {
-        return Err(TlsError::Expired { path: path.to_owned(), not_after: validity.not_after.to_string() });
-    }
-    Ok(())
+/// A clock before 1970 is wrong; such a machine sees every certificate as not yet valid.
+fn unix_seconds(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as i64
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::time::Duration;
 
-    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
     use tempfile::TempDir;
 
     use super::*;
+    use crate::tls::tests::{issue, year_2030};
 
     #[test]
-    fn loads_a_certificate_and_offers_the_protocols() {
+    fn tells_whose_certificate_it_is_and_when_it_expires() {
         let folder = TempDir::new().unwrap();
-        let files = issue(&folder, "server");
 
-        let config = load(&files, &[b"h2", b"http/1.1"], year_2030()).unwrap();
+        let certificate = load(&issue(&folder, "server"), year_2030()).unwrap();
 
-        assert_eq!(config.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
+        assert_eq!(certificate.subject, "CN=rcgen self signed cert");
+        assert_eq!(certificate.expiry(), "Jan  1 00:00:00 2035 +00:00");
+        assert_eq!(certificate.expires_at(), UNIX_EPOCH + Duration::from_secs(2_051_222_400));
+        assert!(!certificate.is_expired(certificate.expires_at()));
+        assert!(certificate.is_expired(certificate.expires_at() + Duration::from_secs(1)));
     }
 
     #[test]
@@ -155,7 +181,7 @@ mod tests {
         let files =
             CertificateFiles { private_key: files.certificate.clone(), certificate: files.certificate };
 
-        load(&files, &[], year_2030()).unwrap();
+        load(&files, year_2030()).unwrap();
     }
 
     #[test]
@@ -164,7 +190,7 @@ mod tests {
         let mut files = issue(&folder, "server");
         files.private_key = folder.path().join("none.key");
 
-        let error = load(&files, &[], year_2030()).unwrap_err();
+        let error = load(&files, year_2030()).unwrap_err();
 
         assert!(matches!(&error, TlsError::Missing { path } if *path == files.private_key), "{error}");
         assert!(error.to_string().ends_with("none.key: no such file; check the path"), "{error}");
@@ -176,7 +202,7 @@ mod tests {
         let mut files = issue(&folder, "server");
         files.certificate = folder.path().to_owned();
 
-        assert!(matches!(load(&files, &[], year_2030()), Err(TlsError::Unreadable { .. })));
+        assert!(matches!(load(&files, year_2030()), Err(TlsError::Unreadable { .. })));
     }
 
     #[test]
@@ -185,7 +211,7 @@ mod tests {
         let mut files = issue(&folder, "server");
         files.certificate = files.private_key.clone();
 
-        assert!(matches!(load(&files, &[], year_2030()), Err(TlsError::NoCertificate { .. })));
+        assert!(matches!(load(&files, year_2030()), Err(TlsError::NoCertificate { .. })));
     }
 
     #[test]
@@ -194,7 +220,7 @@ mod tests {
         let mut files = issue(&folder, "server");
         files.private_key = files.certificate.clone();
 
-        assert!(matches!(load(&files, &[], year_2030()), Err(TlsError::NoPrivateKey { .. })));
+        assert!(matches!(load(&files, year_2030()), Err(TlsError::NoPrivateKey { .. })));
     }
 
     #[test]
@@ -204,7 +230,7 @@ mod tests {
         let whole = fs::read_to_string(&files.certificate).unwrap();
         fs::write(&files.certificate, &whole[..whole.len() / 2]).unwrap();
 
-        assert!(matches!(load(&files, &[], year_2030()), Err(TlsError::NotPem { .. })));
+        assert!(matches!(load(&files, year_2030()), Err(TlsError::NotPem { .. })));
     }
 
     #[test]
@@ -214,7 +240,7 @@ mod tests {
         fs::write(&files.certificate, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
             .unwrap();
 
-        assert!(matches!(load(&files, &[], year_2030()), Err(TlsError::MalformedCertificate { .. })));
+        assert!(matches!(load(&files, year_2030()), Err(TlsError::MalformedCertificate { .. })));
     }
 
     #[test]
@@ -224,7 +250,7 @@ mod tests {
         fs::write(&files.private_key, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
             .unwrap();
 
-        assert!(matches!(load(&files, &[], year_2030()), Err(TlsError::UnusableKey { .. })));
+        assert!(matches!(load(&files, year_2030()), Err(TlsError::UnusableKey { .. })));
     }
 
     #[test]
@@ -233,7 +259,7 @@ mod tests {
         let mut files = issue(&folder, "server");
         files.private_key = issue(&folder, "other").private_key;
 
-        assert!(matches!(load(&files, &[], year_2030()), Err(TlsError::KeyMismatch { .. })));
+        assert!(matches!(load(&files, year_2030()), Err(TlsError::KeyMismatch { .. })));
     }
 
     #[test]
@@ -241,31 +267,15 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let files = issue(&folder, "server");
 
-        let expired = load(&files, &[], year_2030() + Duration::from_hours(24 * 366 * 10)).unwrap_err();
-        let early = load(&files, &[], UNIX_EPOCH).unwrap_err();
+        let expired = load(&files, year_2030() + Duration::from_hours(24 * 366 * 10)).unwrap_err();
+        let early = load(&files, UNIX_EPOCH).unwrap_err();
 
         assert!(matches!(expired, TlsError::Expired { .. }), "{expired}");
         assert!(expired.to_string().contains("server.crt: expired at "), "{expired}");
         assert!(matches!(early, TlsError::NotYetValid { .. }), "{early}");
     }
 
-    /// A self-signed certificate for the years 2025 to 2035.
-    fn issue(folder: &TempDir, name: &str) -> CertificateFiles {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        params.not_before = date_time_ymd(2025, 1, 1);
-        params.not_after = date_time_ymd(2035, 1, 1);
-        let certificate = params.self_signed(&key).unwrap();
-        let files = CertificateFiles {
-            certificate: folder.path().join(format!("{name}.crt")),
-            private_key: folder.path().join(format!("{name}.key")),
-        };
-        fs::write(&files.certificate, certificate.pem()).unwrap();
-        fs::write(&files.private_key, key.serialize_pem()).unwrap();
-        files
-    }
-
-    fn year_2030() -> SystemTime {
-        UNIX_EPOCH + Duration::from_hours(24 * 366 * 60)
+    fn load(files: &CertificateFiles, now: SystemTime) -> Result<Certificate, TlsError> {
+        read(files, &rustls::crypto::aws_lc_rs::default_provider(), now).map(|(_, certificate)| certificate)
     }
 }

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 
+use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
 use crate::support::*;
@@ -79,6 +80,9 @@ fn serves_until_it_is_told_to_stop() {
     let metrics = get(server.admin, "/metrics");
     assert!(metrics.contains("turnpike_relay_workers 2"), "{metrics}");
 
+    // It asks for new certificates, of which there are none here.
+    server.signal(Signal::HUP);
+    server.wait_for_log("SIGHUP");
     let mut client = Client::new(server.turn);
     client.allocated();
     let (status, log) = server.terminate();
@@ -133,10 +137,22 @@ impl Running {
         Self { process, log, turn, admin }
     }
 
+    fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.process), signal).unwrap();
+    }
+
+    /// Reads its log up to a line with this text.
+    fn wait_for_log(&mut self, text: &str) {
+        let mut line = String::new();
+        while !line.contains(text) {
+            line.clear();
+            assert!(self.log.read_line(&mut line).unwrap() > 0, "it ended");
+        }
+    }
+
     /// Asks it to stop; returns its exit code and what it still logged.
     fn terminate(&mut self) -> (Option<i32>, String) {
-        let pid = rustix::process::Pid::from_child(&self.process);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         let mut log = String::new();
         self.log.read_to_string(&mut log).unwrap();
         (self.process.wait().unwrap().code(), log)

@@ -5,6 +5,7 @@
 mod alternates;
 mod bench;
 mod bursts;
+mod certificates;
 mod cli;
 mod crossings;
 mod limits;

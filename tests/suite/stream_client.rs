@@ -2,9 +2,10 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 use tempfile::TempDir;
@@ -92,29 +93,60 @@ pub(crate) fn over_tcp(server: SocketAddr) -> Client<Frames<TcpStream>> {
     Client::on(Frames::new(connect(server)), server)
 }
 
-/// A certificate of its own for a server on loopback.
+/// A certificate of its own for a server on loopback, in files as Kubernetes mounts them: links through a link to the
+/// folder of their present version.
 pub(crate) struct Certificate {
     folder: TempDir,
+    versions: usize,
+    /// The one that clients trust.
+    trusted: CertificateDer<'static>,
 }
 
 impl Certificate {
     pub(crate) fn new() -> Self {
         let folder = TempDir::new().unwrap();
+        for name in ["tls.crt", "tls.key"] {
+            symlink(Path::new("..data").join(name), folder.path().join(name)).unwrap();
+        }
+        let trusted = CertificateDer::from(Vec::new());
+        let mut certificate = Self { folder, versions: 0, trusted };
+        certificate.renew();
+        certificate
+    }
+
+    /// Puts another certificate in its place, which alone is trusted from now on.
+    pub(crate) fn renew(&mut self) {
         let issued = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-        std::fs::write(folder.path().join("tls.crt"), issued.cert.pem()).unwrap();
-        std::fs::write(folder.path().join("tls.key"), issued.signing_key.serialize_pem()).unwrap();
-        Self { folder }
+        self.put(&issued.cert.pem(), &issued.signing_key.serialize_pem());
+        self.trusted = issued.cert.der().clone();
+    }
+
+    /// Puts files in their place that are no certificate.
+    pub(crate) fn spoil(&mut self) {
+        self.put("no certificate", "no key");
+    }
+
+    fn put(&mut self, certificate: &str, key: &str) {
+        self.versions += 1;
+        let version = format!("..version-{}", self.versions);
+        let folder = self.folder.path();
+        std::fs::create_dir(folder.join(&version)).unwrap();
+        std::fs::write(folder.join(&version).join("tls.crt"), certificate).unwrap();
+        std::fs::write(folder.join(&version).join("tls.key"), key).unwrap();
+        symlink(&version, folder.join("..data_tmp")).unwrap();
+        std::fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
     }
 
     /// A configuration with TLS.
     pub(crate) fn config(&self) -> String {
-        let path = |name| self.folder.path().join(name).display().to_string();
-        let tls = format!(
-            "listen_tcp = [\"127.0.0.1:0\"]\n[turn.tls]\ncertificate = {:?}\nprivate_key = {:?}\n[turn.peers]",
-            path("tls.crt"),
-            path("tls.key")
-        );
+        let tls = format!("listen_tcp = [\"127.0.0.1:0\"]\n{}[turn.peers]", self.section("turn"));
         CONFIG.replace("[turn.peers]", &tls)
+    }
+
+    /// The section that names the files.
+    pub(crate) fn section(&self, owner: &str) -> String {
+        let path = |name| self.folder.path().join(name).display().to_string();
+        format!("[{owner}.tls]\ncertificate = {:?}\nprivate_key = {:?}\n", path("tls.crt"), path("tls.key"))
     }
 
     /// A handshake that is still to be done, on a connection that may have been used before.
@@ -125,7 +157,7 @@ impl Certificate {
         alpn_protocols: &[&[u8]],
     ) -> TlsStream {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(self.folder.path().join("tls.crt")).unwrap()).unwrap();
+        roots.add(self.trusted.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
