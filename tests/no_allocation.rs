@@ -71,7 +71,7 @@ fn relaying_allocates_nothing() {
     let mut turn = turn::Settings::default();
     turn.credentials.add_user("alice", Secret::new("wonderland"));
     turn.peer_policy.allow(PeerRule { network: "127.0.0.0/8".parse().unwrap(), ports: 0..=65535 });
-    let relay = Relay::start(&settings, &turn, &Metrics::new(), || panic!("a worker failed")).unwrap();
+    let relay = Relay::start(&settings, &turn, &Metrics::new(), None, || panic!("a worker failed")).unwrap();
     let server = relay.local_addrs()[0];
 
     let clients = [Client::new(server), Client::new(server)];

@@ -21,7 +21,7 @@ pub(crate) fn start() -> Relay {
     let mut turn = turn::Settings { unauthenticated_per_second: 1_000_000, ..turn::Settings::default() };
     turn.credentials.add_user("alice", Secret::new("wonderland"));
     turn.peer_policy.allow(PeerRule { network: "127.0.0.0/8".parse().unwrap(), ports: 0..=65535 });
-    Relay::start(&settings, &turn, &Metrics::new(), || panic!("a worker failed")).unwrap()
+    Relay::start(&settings, &turn, &Metrics::new(), None, || panic!("a worker failed")).unwrap()
 }
 
 /// What the worker has used so far, the kernel's work for it included.

@@ -114,3 +114,71 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The steps of the warnings, the last first; the alerts of deploy/prometheus have the same.
 const NEAR: [Duration; 2] = [Duration::from_hours(2 * 24), Duration::from_hours(14 * 24)];
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::telemetry::Metrics;
+    use crate::tls::CertificateFiles;
+
+    #[test]
+    fn warns_at_each_step_and_anew_for_each_certificate() {
+        let folder = TempDir::new().unwrap();
+        let mut keeper = keeper(&folder);
+        let expires_at = keeper.store.certificate().expires_at();
+        let [days_2, days_14] = NEAR;
+        for (left, warned) in [
+            (days_14, None),
+            (days_14 - Duration::from_secs(1), Some(days_14)),
+            (days_2, Some(days_14)),
+            (days_2 - Duration::from_secs(1), Some(days_2)),
+            (Duration::ZERO, Some(days_2)),
+        ] {
+            keeper.warn_of_expiry(expires_at - left);
+            assert_eq!(keeper.warned, warned, "{left:?}");
+        }
+
+        issue(&folder);
+        let reloaded = keeper.store.reload(present());
+        keeper.tell(reloaded, present());
+
+        assert_eq!(keeper.warned, None);
+    }
+
+    #[test]
+    fn remembers_a_failure_until_the_files_are_right() {
+        let folder = TempDir::new().unwrap();
+        let mut keeper = keeper(&folder);
+        let look = |keeper: &mut CertificateKeeper| {
+            let result = keeper.store.reload(present());
+            keeper.tell(result, present());
+            keeper.failure.clone()
+        };
+        assert_eq!(look(&mut keeper), None);
+        fs::write(folder.path().join("tls.key"), "").unwrap();
+        let failure = look(&mut keeper);
+        assert!(failure.as_ref().is_some_and(|failure| failure.contains("no private key")), "{failure:?}");
+        assert_eq!(look(&mut keeper), failure);
+        issue(&folder);
+        assert_eq!(look(&mut keeper), None);
+    }
+
+    fn keeper(folder: &TempDir) -> CertificateKeeper {
+        let files = issue(folder);
+        let store = Arc::new(CertificateStore::load(&files, &[], present()).unwrap());
+        CertificateKeeper::new(CertificateOwner::Relay, store, Metrics::new().certificates().clone())
+    }
+
+    fn issue(folder: &TempDir) -> CertificateFiles {
+        let path = |name| folder.path().join(name);
+        let files = CertificateFiles { certificate: path("tls.crt"), private_key: path("tls.key") };
+        let issued = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        fs::write(&files.certificate, issued.cert.pem()).unwrap();
+        fs::write(&files.private_key, issued.signing_key.serialize_pem()).unwrap();
+        files
+    }
+}

@@ -22,8 +22,8 @@ use tracing::{error, info, warn};
 pub use policy_keeper::peer_policy;
 
 use crate::config::Settings;
-use crate::gateway::{Admin, Gateway, PartReadiness, Readiness};
-use crate::relay::{self, Relay};
+use crate::gateway::{Admin, Door, Gateway, Handed, PartReadiness, Readiness};
+use crate::relay::{self, HttpClient, HttpTaker, Relay};
 use crate::telemetry::{self, CertificateOwner, Metrics};
 use crate::{sys, turn};
 use certificate_keeper::CertificateKeeper;
@@ -103,23 +103,29 @@ impl App {
     pub async fn start(settings: &Settings) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
         let gateway = Gateway::bind(&settings.gateway, &metrics).await?;
-        let gateway_addr = gateway.local_addr()?;
+        let own_addr = gateway.local_addr()?;
         let is_draining = Arc::new(AtomicBool::new(false));
         let relay_health = Arc::new(std::sync::OnceLock::new());
         let readiness = readiness(Arc::clone(&is_draining), Arc::clone(&relay_health));
         let admin = Admin::bind(&settings.admin, &metrics, readiness).await?;
         let admin_addr = admin.local_addr()?;
 
-        let mut policy_keeper = PolicyKeeper::new(&settings.turn, vec![gateway_addr, admin_addr]);
+        // The relay knows its own listeners, which the gateway may share.
+        let listeners = own_addr.into_iter().chain([admin_addr]).collect();
+        let mut policy_keeper = PolicyKeeper::new(&settings.turn, listeners);
         policy_keeper.look_up().await;
         let peer_policy = policy_keeper.policy().context("cannot list the addresses of this machine")?;
         let turn = turn::Settings { peer_policy, ..settings.turn.clone() };
         let relay_failed = Arc::new(Notify::new());
-        let relay = Relay::start(&settings.relay, &turn, &metrics, {
+        let http = settings.relay.http.map(|_| takes_http(gateway.door()));
+        let relay = Relay::start(&settings.relay, &turn, &metrics, http, {
             let relay_failed = Arc::clone(&relay_failed);
             move || relay_failed.notify_one()
         })?;
         let _ = relay_health.set(relay.health());
+        let gateway_addr = own_addr
+            .or(relay.http_addr())
+            .context("the gateway has no address: name one in gateway.listen")?;
         let policy_keeper = tokio::spawn(policy_keeper.keep(relay.policy_handle()));
 
         let alternates = alternate_keeper::keep(settings.alternates.clone(), relay.alternates_handle());
@@ -197,6 +203,13 @@ impl App {
         let _ = self.stop_admin.send(true);
         report_panic("admin", self.admin.await);
     }
+}
+
+/// Leads clients of the relay's ports that speak HTTP to the gateway.
+fn takes_http(door: Door) -> HttpTaker {
+    HttpTaker::new(move |HttpClient { socket, client, protection, received }| {
+        door.hand_over(Handed { socket, client, protection, received })
+    })
 }
 
 /// Tells the admin listener which part can serve.

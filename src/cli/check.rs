@@ -39,7 +39,7 @@ fn explain(written: &Written, settings: &Settings) -> Result<String, fmt::Error>
     out.push_str("turn\n");
     explain_turn(&mut out, turn, settings)?;
     out.push_str("gateway\n");
-    explain_gateway(&mut out, gateway)?;
+    explain_gateway(&mut out, gateway, settings)?;
     out.push_str("admin\n");
     line(&mut out, "listens on", admin.listen)?;
     let format = match log.format {
@@ -156,9 +156,14 @@ fn explain_limits(out: &mut String, limits: &Limits) -> fmt::Result {
     Ok(())
 }
 
-fn explain_gateway(out: &mut String, gateway: &Gateway) -> fmt::Result {
-    let scheme = if gateway.tls.certificate.is_some() { "HTTPS" } else { "HTTP" };
-    line(out, "listens on", format_args!("{} ({scheme})", gateway.listen))?;
+fn explain_gateway(out: &mut String, gateway: &Gateway, settings: &Settings) -> fmt::Result {
+    let scheme = match &settings.gateway.tls {
+        None => "HTTP",
+        Some(_) if settings.gateway.allows_plain => "HTTP and HTTPS",
+        Some(_) => "HTTPS",
+    };
+    let sharing = if settings.relay.http.is_some() { ", shared with the relay" } else { "" };
+    line(out, "listens on", format_args!("{} ({scheme}){sharing}", gateway.listen))?;
     if let Some(certificate) = &gateway.tls.certificate {
         line(out, "certificate", certificate.display())?;
     }
@@ -239,6 +244,26 @@ log
 environment
   sets         TURNPIKE_LOG_LEVEL
 ";
+
+    #[test]
+    fn tells_what_a_shared_port_serves() {
+        let explained = |tls: &str| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            let config = "[turn]\nlisten_tcp = [\"0.0.0.0:443\"]\n[gateway]\nlisten = \"0.0.0.0:443\"\n";
+            std::fs::write(file.path(), format!("{config}{tls}")).unwrap();
+            let written = config::read(file.path(), std::iter::empty()).unwrap();
+            super::explain(&written, &written.resolve().unwrap()).unwrap()
+        };
+        let pair = "certificate = \"a\"\nprivate_key = \"b\"\n";
+        for (tls, scheme) in [
+            (String::new(), "HTTP"),
+            (format!("[turn.tls]\n{pair}"), "HTTP and HTTPS"),
+            (format!("[gateway.tls]\n{pair}"), "HTTPS"),
+        ] {
+            let line = format!("  listens on   0.0.0.0:443 ({scheme}), shared with the relay\n");
+            assert!(explained(&tls).contains(&line), "{tls}");
+        }
+    }
 
     #[test]
     fn explains_without_showing_secrets() {

@@ -109,7 +109,7 @@ impl Default for Gateway {
     fn default() -> Self {
         let gateway = gateway::Settings::default();
         Self {
-            listen: ListenAddress(gateway.listen),
+            listen: ListenAddress(gateway::Settings::DEFAULT_LISTEN),
             backend: Backend(gateway.backend),
             body_limit: ByteSize(gateway.body_limit_bytes),
             forward_key: gateway.forward_key,

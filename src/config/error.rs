@@ -190,6 +190,16 @@ pub enum Cause {
         /// The key that has it.
         first: String,
     },
+    /// The gateway wants a port of the relay, but not at the same address.
+    #[error(
+        "`{value}` overlaps with {first}; write the very same address to share it, or choose another port"
+    )]
+    AddressOverlaps {
+        /// The address.
+        value: String,
+        /// The key that has it.
+        first: String,
+    },
     /// A secret is given both in place and in a file.
     #[error("{key} and {key}_file are both given; keep one")]
     BothGiven {

@@ -280,7 +280,10 @@ pub struct TokenKey {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Gateway {
-    /// The TCP address that clients send their offers to. Port 0 takes a free one.
+    /// The TCP address that clients send their offers to. Port 0 takes a free one. If it is the very address of one of
+    /// turn.listen_tcp, such as `0.0.0.0:443`, relay and gateway share it, and clients are told apart by what they say
+    /// first. On a shared port HTTP in the clear is served as long as gateway.tls is not given, and HTTPS has the
+    /// certificate of turn.tls then; clients that name no protocol by ALPN are shown that one in any case.
     pub listen: ListenAddress,
     /// The base URL of the inference backend, in plain HTTP. Its path, if any, goes in front of each forwarded one.
     pub backend: Backend,

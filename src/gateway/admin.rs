@@ -15,6 +15,7 @@ use tracing::error;
 
 use super::connection::Front;
 use super::error::{Listener, StartError};
+use super::handed::Door;
 use super::reject::Reject;
 use super::settings::{AdminSettings, Timeouts};
 use super::{listener, routes, server};
@@ -51,8 +52,13 @@ impl Admin {
     ) -> Result<Self, StartError> {
         let listener = listener::bind(Listener::Admin, settings.listen).await?;
         let router = router(Shared { metrics: metrics.clone(), readiness });
-        let front =
-            Front { router, tls: None, timeouts: Timeouts::default(), metrics: metrics.gateway().clone() };
+        let front = Front {
+            router,
+            tls: None,
+            allows_plain: false,
+            timeouts: Timeouts::default(),
+            metrics: metrics.gateway().clone(),
+        };
         Ok(Self { listener, front })
     }
 
@@ -63,7 +69,9 @@ impl Admin {
 
     /// Serves until `shutdown` completes; then lets requests in flight finish.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        server::serve(self.listener, self.front, shutdown).await;
+        // Nobody has its door.
+        let (_, handed) = Door::new(1);
+        server::serve(Some(self.listener), handed, self.front, shutdown).await;
     }
 }
 

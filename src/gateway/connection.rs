@@ -18,20 +18,25 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::Watcher;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
-use tracing::debug;
+use tracing::{debug, warn};
 
+use super::handed::{Handed, Resumed};
+use super::secured::Secured;
 use super::settings::Timeouts;
 use crate::telemetry::{ConnectionFailure, GatewayMetrics, RedactedAddr};
-use crate::tls::CertificateStore;
+use crate::tls::{CertificateStore, Protection};
 
 /// What all connections of one listener share.
 pub(super) struct Front {
     pub(super) router: Router,
     pub(super) tls: Option<Arc<CertificateStore>>,
+    /// Whether connections that are handed over may be in the clear although there is a certificate.
+    pub(super) allows_plain: bool,
     pub(super) timeouts: Timeouts,
     pub(super) metrics: GatewayMetrics,
 }
@@ -49,18 +54,62 @@ impl fmt::Debug for Front {
     }
 }
 
+/// Serves a connection of the front's own listener.
 pub(super) async fn serve(stream: TcpStream, client: SocketAddr, front: Arc<Front>, open: Watcher) {
     // Answers are small and written at once; waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
-    let Some(certificate) = &front.tls else {
-        let origin = Origin { client, scheme: Scheme::HTTP };
-        return serve_http(TokioIo::new(stream), origin, &front, open).await;
+    if let Some(certificate) = &front.tls {
+        return serve_tls(stream, client, certificate, &front, open).await;
+    }
+    let origin = Origin { client, scheme: Scheme::HTTP };
+    serve_http(TokioIo::new(stream), origin, &front, open).await;
+}
+
+/// Serves a connection that came in elsewhere.
+pub(super) async fn serve_handed(handed: Handed, front: Arc<Front>, open: Watcher) {
+    let Handed { socket, client, protection, received } = handed;
+    let stream = match TcpStream::from_std(socket) {
+        Ok(stream) => stream,
+        Err(error) => {
+            front.metrics.connection_failed(ConnectionFailure::Accept);
+            warn!(%error, "connection not taken over");
+            return;
+        }
     };
+    match (protection, &front.tls) {
+        (Protection::Agreed(tls), _) => {
+            let origin = Origin { client, scheme: Scheme::HTTPS };
+            serve_http(TokioIo::new(Secured::new(stream, tls, &received)), origin, &front, open).await;
+        }
+        (Protection::Begun, Some(certificate)) => {
+            serve_tls(Resumed::new(stream, received), client, certificate, &front, open).await;
+        }
+        (Protection::None, tls) if tls.is_none() || front.allows_plain => {
+            let origin = Origin { client, scheme: Scheme::HTTP };
+            serve_http(TokioIo::new(Resumed::new(stream, received)), origin, &front, open).await;
+        }
+        // As on a listener of its own, which would find no TLS either, or no HTTP.
+        (Protection::Begun | Protection::None, _) => {
+            front.metrics.connection_failed(ConnectionFailure::Handshake);
+            debug!(client = %RedactedAddr(client), "connection closed, since only one side speaks TLS");
+        }
+    }
+}
+
+async fn serve_tls<S>(
+    stream: S,
+    client: SocketAddr,
+    certificate: &CertificateStore,
+    front: &Front,
+    open: Watcher,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let acceptor = TlsAcceptor::from(certificate.config());
     match timeout(front.timeouts.handshake, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             let origin = Origin { client, scheme: Scheme::HTTPS };
-            serve_http(TokioIo::new(stream), origin, &front, open).await;
+            serve_http(TokioIo::new(stream), origin, front, open).await;
         }
         Ok(Err(error)) => {
             front.metrics.connection_failed(ConnectionFailure::Handshake);

@@ -1,6 +1,6 @@
 //! The HTTP front: checks keys, bounds requests, forwards offers to the backend, and serves operators.
 //!
-//! In: HTTP/1.1 and HTTP/2 requests, in the clear or over TLS. Out: requests to the backend, its answers unchanged, and
+//! In: HTTP/1.1 and HTTP/2 requests, in the clear or over TLS, on connections of its own or handed over. Out: requests to the backend, its answers unchanged, and
 //! what the gateway itself refuses, as problems in JSON.
 
 mod admin;
@@ -8,6 +8,7 @@ mod backend;
 mod body;
 mod connection;
 mod error;
+mod handed;
 mod headers;
 mod ids;
 mod keys;
@@ -18,6 +19,7 @@ mod offer_record;
 mod problem;
 mod reject;
 mod routes;
+mod secured;
 mod server;
 mod settings;
 #[cfg(test)]
@@ -25,5 +27,6 @@ mod tests;
 
 pub use admin::{Admin, PartReadiness, Readiness};
 pub use error::{Listener, StartError};
+pub use handed::{Door, Handed};
 pub use server::Gateway;
 pub use settings::{AdminSettings, ApiKey, BackendUrl, BackendUrlError, Settings, Timeouts};

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -15,6 +16,7 @@ use tracing::{info, warn};
 use super::backend::Backend;
 use super::connection::{self, Front};
 use super::error::{Listener, StartError};
+use super::handed::{Door, Handed};
 use super::keys::Keys;
 use super::listener;
 use super::routes::{self, Shared};
@@ -22,10 +24,12 @@ use super::settings::Settings;
 use crate::telemetry::Metrics;
 use crate::tls::CertificateStore;
 
-/// The signaling gateway, bound to its address.
+/// The signaling gateway, bound to its address if it has one of its own.
 #[derive(Debug)]
 pub struct Gateway {
-    listener: TcpListener,
+    listener: Option<TcpListener>,
+    door: Door,
+    handed: mpsc::Receiver<Handed>,
     front: Front,
 }
 
@@ -36,7 +40,10 @@ impl Gateway {
             Some(files) => Some(Arc::new(CertificateStore::load(files, &ALPN_PROTOCOLS, now())?)),
             None => None,
         };
-        let listener = listener::bind(Listener::Gateway, settings.listen).await?;
+        let listener = match settings.listen {
+            Some(address) => Some(listener::bind(Listener::Gateway, address).await?),
+            None => None,
+        };
         let router = routes::router(Arc::new(Shared {
             backend: Backend::new(settings),
             keys: Keys::new(&settings.keys),
@@ -45,13 +52,25 @@ impl Gateway {
             body_deadline: settings.timeouts.request_body,
             metrics: metrics.gateway().clone(),
         }));
-        let front = Front { router, tls, timeouts: settings.timeouts, metrics: metrics.gateway().clone() };
-        Ok(Self { listener, front })
+        let front = Front {
+            router,
+            tls,
+            allows_plain: settings.allows_plain,
+            timeouts: settings.timeouts,
+            metrics: metrics.gateway().clone(),
+        };
+        let (door, handed) = Door::new(MAX_WAITING);
+        Ok(Self { listener, door, handed, front })
     }
 
-    /// The address that clients reach, with the real port where the settings say 0.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    /// The address of its own that clients reach, with the real port where the settings say 0.
+    pub fn local_addr(&self) -> io::Result<Option<SocketAddr>> {
+        self.listener.as_ref().map(TcpListener::local_addr).transpose()
+    }
+
+    /// Where connections are handed over that came in elsewhere.
+    pub fn door(&self) -> Door {
+        self.door.clone()
     }
 
     /// The certificate of clients with HTTPS, if there is one.
@@ -61,26 +80,35 @@ impl Gateway {
 
     /// Serves until `shutdown` completes; then takes no more connections and lets requests in flight finish.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        serve(self.listener, self.front, shutdown).await;
+        serve(self.listener, self.handed, self.front, shutdown).await;
     }
 }
 
-/// Serves one listener until `shutdown`, then drains it.
-pub(super) async fn serve(listener: TcpListener, front: Front, shutdown: impl Future<Output = ()>) {
+/// Serves what comes to a listener or is handed over until `shutdown`, then drains it.
+pub(super) async fn serve(
+    listener: Option<TcpListener>,
+    mut handed: mpsc::Receiver<Handed>,
+    front: Front,
+    shutdown: impl Future<Output = ()>,
+) {
     let front = Arc::new(front);
     let open = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
-        let (stream, client) = tokio::select! {
+        tokio::select! {
             biased;
             () = &mut shutdown => break,
-            accepted = listener::accept(&listener, &front.metrics) => accepted,
-        };
+            (stream, client) = accept(listener.as_ref(), &front) => {
+                connections.spawn(connection::serve(stream, client, Arc::clone(&front), open.watcher()));
+            }
+            Some(handed) = handed.recv() => {
+                connections.spawn(connection::serve_handed(handed, Arc::clone(&front), open.watcher()));
+            }
+        }
         while connections.try_join_next().is_some() {}
-        connections.spawn(connection::serve(stream, client, Arc::clone(&front), open.watcher()));
     }
-    drop(listener);
+    drop((listener, handed));
 
     while connections.try_join_next().is_some() {}
     info!(connections = connections.len(), "http listener drains");
@@ -94,6 +122,14 @@ pub(super) async fn serve(listener: TcpListener, front: Front, shutdown: impl Fu
     }
 }
 
+/// The next connection of a listener; never, if there is none.
+async fn accept(listener: Option<&TcpListener>, front: &Front) -> (TcpStream, SocketAddr) {
+    match listener {
+        Some(listener) => listener::accept(listener, &front.metrics).await,
+        None => std::future::pending().await,
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the gateway owns a clock; certificates expire by the wall's")]
 fn now() -> SystemTime {
     SystemTime::now()
@@ -101,3 +137,5 @@ fn now() -> SystemTime {
 
 /// RFC 7301 §6, RFC 9113 §3.2: HTTP/2 where the client knows it, as its offers then share one connection.
 const ALPN_PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+/// Connections that are handed over and wait: they are taken up within microseconds, so this is a burst.
+const MAX_WAITING: usize = 1024;

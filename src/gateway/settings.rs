@@ -1,7 +1,7 @@
 //! What an operator can choose about the HTTP front: addresses, backend, keys, bounds and deadlines.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use http::Uri;
@@ -13,10 +13,14 @@ use crate::tls::CertificateFiles;
 /// Settings of the signaling gateway.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where clients POST their offers; default `0.0.0.0:8080`. Port 0 takes a free one.
-    pub listen: SocketAddr,
+    /// Where clients POST their offers; default `0.0.0.0:8080`. Port 0 takes a free one. Without it clients come through
+    /// a [`Door`](super::Door) alone.
+    pub listen: Option<SocketAddr>,
     /// Certificate and key, where the gateway itself speaks HTTPS; default none.
     pub tls: Option<CertificateFiles>,
+    /// Whether clients that come through a door may speak HTTP in the clear although there is a certificate; default
+    /// false.
+    pub allows_plain: bool,
     /// Base URL of the inference backend; default `http://127.0.0.1:8000`.
     pub backend: BackendUrl,
     /// The keys that clients may present. An empty list lets nobody in.
@@ -133,11 +137,17 @@ impl fmt::Display for BackendUrl {
     }
 }
 
+impl Settings {
+    /// Where the gateway listens unless told otherwise; below 1024 a process needs a privilege.
+    pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
+            listen: Some(Self::DEFAULT_LISTEN),
             tls: None,
+            allows_plain: false,
             backend: BackendUrl {
                 authority: Authority::from_static("127.0.0.1:8000"),
                 prefix: String::new(),

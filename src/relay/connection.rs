@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use super::budget::Slot;
 use super::outbox::Cargo;
-use super::tls_session::TlsSession;
 use super::write_queue::WriteQueue;
 use crate::sys::Interest;
 use crate::telemetry::{CloseReason, DropReason, StreamKind};
+use crate::tls::TlsSession;
 use crate::turn::{FiveTuple, Transport};
 
 /// A client's stream.
@@ -20,6 +20,8 @@ pub(super) struct Connection {
     pub(super) stage: Stage,
     /// Whether a proxy may still say whom it brings.
     pub(super) may_bring_client: bool,
+    /// Whether the client may still turn out to speak HTTP.
+    pub(super) may_speak_http: bool,
     /// The beginning of a frame whose rest has not come; empty, and without room, while there is none.
     pub(super) partial: Vec<u8>,
     pub(super) queue: WriteQueue,

@@ -8,10 +8,9 @@ use std::thread::JoinHandle;
 use tracing::debug;
 
 use super::connections::ConnectionId;
-use super::tls_session::TlsSession;
 use super::worker::Command;
 use crate::sys::{self, Waker};
-use crate::tls::CertificateStore;
+use crate::tls::{CertificateStore, TlsSession};
 
 /// The threads; dropping it ends them, once no worker can send them anything.
 #[derive(Debug)]

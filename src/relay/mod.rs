@@ -38,6 +38,7 @@ mod error;
 mod fair_share;
 mod fast_path;
 mod handshakes;
+mod http_client;
 mod intake;
 mod listeners;
 mod moves;
@@ -60,7 +61,6 @@ mod shared;
 mod stream_input;
 mod stream_move;
 mod streams;
-mod tls_session;
 mod token;
 mod token_bucket;
 mod user_buckets;
@@ -76,6 +76,7 @@ use std::time::{Instant, SystemTime};
 
 pub use alternates_handle::AlternatesHandle;
 pub use error::{ListenerKind, StartError};
+pub use http_client::{HttpClient, HttpTaker};
 pub use own_addresses::forbid_as_peer;
 pub use policy_handle::PolicyHandle;
 pub use settings::{BandwidthSettings, QuotaSettings, Settings};
@@ -96,6 +97,7 @@ pub struct Relay {
     /// The policy at the start.
     peer_policy: PeerPolicy,
     stream_addrs: Vec<SocketAddr>,
+    http_addr: Option<SocketAddr>,
     certificate: Option<Arc<CertificateStore>>,
     workers: Vec<WorkerHandle>,
     running: Arc<AtomicUsize>,
@@ -111,17 +113,20 @@ struct WorkerHandle {
 
 impl Relay {
     /// Binds every socket, then starts the workers; `on_failure` is called when one ends without being told to.
+    ///
+    /// `http` gets the clients that speak HTTP where the settings say that some may.
     pub fn start(
         settings: &Settings,
         turn: &turn::Settings,
         metrics: &Metrics,
+        http: Option<HttpTaker>,
         on_failure: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
         let count = settings.workers.map_or_else(available_cores, NonZeroUsize::get).min(MOST_WORKERS);
         let certificate = certificate(settings)?;
         let handshake_threads = handshake_threads(certificate.as_ref(), count)?;
         let handshakes = handshake_threads.as_ref().and_then(HandshakeThreads::handshakes);
-        let shared = Shared::new(settings, turn, count, handshakes).map_err(StartError::Randomness)?;
+        let shared = Shared::new(settings, turn, count, handshakes, http).map_err(StartError::Randomness)?;
         metrics.watch_relay_ports({
             let ports = Arc::clone(&shared.ports);
             move || ports.count(Instant::now())
@@ -131,6 +136,7 @@ impl Relay {
         let groups = listeners::bind(settings, count)?;
         let local_addrs: Vec<_> = groups[0].datagrams.iter().map(|listener| listener.local_addr()).collect();
         let stream_addrs: Vec<_> = groups[0].streams.iter().map(|listener| listener.local_addr()).collect();
+        let http_addr = settings.http_listener().map(|index| stream_addrs[index]);
         let mut turn = turn.clone();
         for &listener in local_addrs.iter().chain(&stream_addrs) {
             forbid_as_peer(&mut turn.peer_policy, &turn.external_addresses, listener)
@@ -144,6 +150,7 @@ impl Relay {
             external: turn.external_addresses.clone(),
             peer_policy: turn.peer_policy.clone(),
             stream_addrs,
+            http_addr,
             certificate,
             workers: Vec::with_capacity(count),
             running: Arc::clone(&running),
@@ -183,6 +190,11 @@ impl Relay {
     /// The TCP addresses that clients reach, in the order of the settings.
     pub fn stream_addrs(&self) -> &[SocketAddr] {
         &self.stream_addrs
+    }
+
+    /// The one of them where clients that speak HTTP come too, if there is one.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http_addr
     }
 
     /// The certificate of clients with TLS, if there is one.
@@ -274,7 +286,7 @@ fn certificate(settings: &Settings) -> Result<Option<Arc<CertificateStore>>, Sta
     let Some(files) = &settings.tls else {
         return Ok(None);
     };
-    Ok(Some(Arc::new(CertificateStore::load(files, &ALPN_PROTOCOLS, SystemTime::now())?)))
+    Ok(Some(Arc::new(CertificateStore::load(files, &beginning::TURN_PROTOCOLS, SystemTime::now())?)))
 }
 
 /// Starts the threads of the TLS handshakes, where there is a certificate.
@@ -293,5 +305,3 @@ fn available_cores() -> usize {
 
 /// The id of a peer's connection says in its first byte which worker has it.
 const MOST_WORKERS: usize = 256;
-/// RFC 7443: what clients of TURN and of NAT discovery may ask for; many ask for nothing.
-const ALPN_PROTOCOLS: [&[u8]; 2] = [b"stun.turn", b"stun.nat-discovery"];

@@ -16,6 +16,8 @@ pub struct Settings {
     pub listen: Vec<SocketAddr>,
     /// TCP addresses that clients reach, in the clear or with TLS; default `0.0.0.0:3478`. Port 0 takes a free one.
     pub listen_tcp: Vec<SocketAddr>,
+    /// The one of `listen_tcp` where clients that speak HTTP come too; default none.
+    pub http: Option<SocketAddr>,
     /// Certificate and key for clients with TLS; without them TLS is not spoken. Default none.
     pub tls: Option<CertificateFiles>,
     /// Proxies that may tell the address of the client they bring, with the PROXY protocol; default none.
@@ -63,11 +65,19 @@ pub struct QuotaSettings {
     pub per_source: usize,
 }
 
+impl Settings {
+    /// The place in `listen_tcp` of the address where clients that speak HTTP come too.
+    pub(super) fn http_listener(&self) -> Option<usize> {
+        self.listen_tcp.iter().position(|&address| Some(address) == self.http)
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: vec![SocketAddr::from(([0, 0, 0, 0], 3478))],
             listen_tcp: vec![SocketAddr::from(([0, 0, 0, 0], 3478))],
+            http: None,
             tls: None,
             proxies: Vec::new(),
             max_connections: 20_000,

@@ -8,6 +8,7 @@ use super::bandwidth::SharedBandwidth;
 use super::budget::Budget;
 use super::crossings::Backlog;
 use super::handshakes::{Handshakes, Mailbox};
+use super::http_client::HttpTaker;
 use super::ports::RelayPorts;
 use super::quotas::Quotas;
 use super::settings::Settings;
@@ -25,6 +26,8 @@ pub(super) struct Shared {
     pub(super) budget: Budget,
     /// What works on TLS handshakes; `None` where TLS is not spoken.
     pub(super) handshakes: Option<Handshakes>,
+    /// Who takes the clients that speak HTTP.
+    pub(super) http: Option<HttpTaker>,
     /// Where each worker gets its commands, once all of them run.
     pub(super) mailboxes: Arc<OnceLock<Vec<Mailbox>>>,
     /// How much is under way from worker to worker.
@@ -41,6 +44,7 @@ impl Shared {
         turn: &turn::Settings,
         workers: usize,
         handshakes: Option<Handshakes>,
+        http: Option<HttpTaker>,
     ) -> io::Result<Self> {
         let seed = random_seed()?;
         let stranger_seed = seed.iter().fold(0, |seed, &byte| seed << 8 | u64::from(byte));
@@ -49,6 +53,7 @@ impl Shared {
             quotas: Arc::new(Quotas::new(settings.quotas)),
             budget: Budget::new(settings.max_connections),
             handshakes,
+            http,
             mailboxes: Arc::default(),
             backlog: Arc::new(Backlog::new(workers)),
             stranger_limit: Arc::new(StrangerLimit::new(turn, stranger_seed)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::debug;
 
-use super::beginning::{Beginning, recognise};
+use super::beginning::{Beginning, Purpose, is_http, recognise};
 use super::connection::{Connection, Stage};
 use super::connections::ConnectionId;
 use super::crossings::Payload;
@@ -14,9 +14,9 @@ use super::outbox::Via;
 use super::outputs::{Input, Place};
 use super::report;
 use super::streams::Streams;
-use super::tls_session::TlsSession;
 use super::worker::Worker;
 use crate::telemetry::{CloseReason, DropReason, RedactedAddr, StreamKind};
+use crate::tls::TlsSession;
 use crate::turn::{FiveTuple, Transport};
 use crate::wire::stream::{Cut, cut};
 use crate::wire::{ChannelData, Protocol, classify};
@@ -82,11 +82,18 @@ impl Worker {
     fn take_beginning(&mut self, index: u32, mut start: usize) -> Option<usize> {
         loop {
             let end = self.streams.intake.end();
+            let bytes = self.streams.intake.bytes(start..end);
             let connection = self.streams.connections.get_mut(index)?;
             if !matches!(connection.stage, Stage::Fresh) {
+                // TLS is agreed upon, and only now it shows what for.
+                if connection.may_speak_http && is_http(bytes) {
+                    self.give_to_http(index, start);
+                    return None;
+                }
+                connection.may_speak_http &= bytes.is_empty();
                 return Some(start);
             }
-            let beginning = recognise(self.streams.intake.bytes(start..end), connection.may_bring_client);
+            let beginning = recognise(bytes, connection.may_bring_client, connection.may_speak_http);
             let close = match beginning {
                 Beginning::Undecided => {
                     self.streams.keep_partial(index, start);
@@ -94,9 +101,21 @@ impl Worker {
                 }
                 Beginning::Turn => {
                     connection.stage = Stage::Plain;
+                    connection.may_speak_http = false;
                     return Some(start);
                 }
-                Beginning::Tls => {
+                Beginning::Http => {
+                    self.give_to_http(index, start);
+                    return None;
+                }
+                Beginning::Tls(purpose) => {
+                    // Without a certificate for TURN nobody comes for that and does not say so.
+                    let is_unserved = purpose == Purpose::Unsaid && self.streams.handshakes.is_none();
+                    if purpose == Purpose::Http || is_unserved {
+                        self.give_to_http(index, start);
+                        return None;
+                    }
+                    connection.may_speak_http = purpose == Purpose::Unsaid;
                     self.begin_tls(index, start);
                     return None;
                 }

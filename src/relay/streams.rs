@@ -11,6 +11,7 @@ use super::budget::Budget;
 use super::connection::{Connection, Stage};
 use super::connections::Connections;
 use super::handshakes::{Handshakes, Mailbox};
+use super::http_client::HttpTaker;
 use super::intake::{Intake, MAX_READ_LEN};
 use super::settings::Settings;
 use super::shared::Shared;
@@ -34,6 +35,10 @@ pub(super) struct Streams {
     spare: Vec<Vec<u8>>,
     /// `None` where TLS is not spoken.
     pub(super) handshakes: Option<Handshakes>,
+    /// Who takes the clients that speak HTTP.
+    pub(super) http: Option<HttpTaker>,
+    /// The listener where they may come.
+    http_listener: Option<u32>,
     pub(super) mailbox: Mailbox,
     pub(super) budget: Budget,
     proxies: Vec<IpNet>,
@@ -57,6 +62,8 @@ impl Streams {
             records: vec![0; MAX_READ_LEN],
             spare: Vec::new(),
             handshakes: shared.handshakes.clone(),
+            http: shared.http.clone(),
+            http_listener: settings.http_listener().map(|index| index as u32),
             mailbox,
             budget: shared.budget.clone(),
             proxies: settings.proxies.clone(),
@@ -102,7 +109,7 @@ impl Worker {
         for _ in 0..ACCEPTS_PER_WAIT {
             let error = match self.streams.listeners[listener as usize].accept() {
                 Ok((socket, client)) => {
-                    self.admit(socket, client);
+                    self.admit(socket, client, listener);
                     continue;
                 }
                 Err(error) => error,
@@ -117,7 +124,7 @@ impl Worker {
         }
     }
 
-    fn admit(&mut self, socket: TcpStream, client: SocketAddr) {
+    fn admit(&mut self, socket: TcpStream, client: SocketAddr, listener: u32) {
         self.stats.connection_accepted();
         let Some(slot) = self.streams.budget.take() else {
             return self.stats.connection_closed(CloseReason::Limit);
@@ -131,6 +138,7 @@ impl Worker {
             path: FiveTuple { transport: Transport::Tcp, client, server },
             stage: Stage::Fresh,
             may_bring_client: self.streams.proxies.iter().any(|proxy| proxy.contains(&client.ip())),
+            may_speak_http: self.streams.http_listener == Some(listener),
             partial: Vec::new(),
             queue: WriteQueue::default(),
             flow: None,

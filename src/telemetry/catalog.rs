@@ -121,7 +121,7 @@ pub(super) const RELAY_CONNECTIONS_ACCEPTED: Family = Family::new(
 );
 pub(super) const RELAY_CONNECTIONS_CLOSED: Family = Family::new(
     "turnpike_relay_connections_closed_total",
-    "Connections of TURN clients that were closed, by reason.",
+    "Connections of TURN clients that were closed, or given to the gateway (http), by reason.",
     &["reason"],
 );
 

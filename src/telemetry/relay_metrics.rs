@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(once("turnpike_turn_requests_total{method="), 8);
         assert_eq!(once("turnpike_turn_allocations_ended_total{reason="), 4);
         assert_eq!(once("turnpike_relay_connections{transport="), 2);
-        assert_eq!(once("turnpike_relay_connections_closed_total{reason="), 10);
+        assert_eq!(once("turnpike_relay_connections_closed_total{reason="), CloseReason::ALL.len());
         assert_eq!(once("turnpike_turn_responses_total{code="), 19);
     }
 

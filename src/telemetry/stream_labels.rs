@@ -28,6 +28,10 @@ pub enum CloseReason {
     HandshakeOverload,
     /// It carried the bytes of a peer's connection, which ended.
     Peer,
+    /// It went to the gateway, as the client spoke HTTP.
+    Http,
+    /// The client spoke HTTP, and the gateway took no more.
+    HttpOverload,
     /// There were as many connections as may be.
     Limit,
     /// The relay stopped.
@@ -66,7 +70,7 @@ impl StreamKind {
 }
 
 impl CloseReason {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Client,
         Self::Idle,
         Self::Garbage,
@@ -75,6 +79,8 @@ impl CloseReason {
         Self::HandshakeTimeout,
         Self::HandshakeOverload,
         Self::Peer,
+        Self::Http,
+        Self::HttpOverload,
         Self::Limit,
         Self::Shutdown,
     ];
@@ -90,6 +96,8 @@ impl CloseReason {
             Self::HandshakeTimeout => "handshake_timeout",
             Self::HandshakeOverload => "handshake_overload",
             Self::Peer => "peer",
+            Self::Http => "http",
+            Self::HttpOverload => "http_overload",
             Self::Limit => "limit",
             Self::Shutdown => "shutdown",
         }

@@ -1,14 +1,18 @@
-//! Certificates: reads them, says what is wrong with them, and makes what rustls needs to serve them.
+//! Certificates and sessions: reads the ones and says what is wrong with them, keeps the others without buffers.
 //!
-//! In: the names of PEM files and the present time. Out: a `rustls::ServerConfig` for each new client, with the newest
-//! certificate, or the one reason why not.
+//! In: the names of PEM files and the present time, and records of clients. Out: a `rustls::ServerConfig` for each new
+//! client, with the newest certificate, or the one reason why not; what clients ask for, and what they say.
 
 mod certificate;
+mod client_hello;
 mod error;
+mod session;
 mod store;
 #[cfg(test)]
 mod tests;
 
 pub use certificate::{Certificate, CertificateFiles};
+pub use client_hello::ClientHello;
 pub use error::TlsError;
+pub use session::{Protection, TlsSession};
 pub use store::CertificateStore;

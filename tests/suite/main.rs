@@ -13,6 +13,7 @@ mod mobility;
 mod nat_discovery;
 mod peer_policy;
 mod relay;
+mod shared_port;
 mod stream_client;
 mod streams;
 mod support;

@@ -156,6 +156,17 @@ impl Certificate {
         versions: &[&'static SupportedProtocolVersion],
         alpn_protocols: &[&[u8]],
     ) -> TlsStream {
+        let config = self.client_config(versions, alpn_protocols);
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream)
+    }
+
+    /// What a client knows that trusts the certificate.
+    pub(crate) fn client_config(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        alpn_protocols: &[&[u8]],
+    ) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.trusted.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -165,8 +176,7 @@ impl Certificate {
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = alpn_protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        let name = ServerName::try_from("127.0.0.1").unwrap();
-        StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream)
+        config
     }
 
     /// Alice over TLS.

@@ -8,12 +8,18 @@ use crate::config::schema::{Gateway, Key, Timeouts};
 use crate::config::secrets::Source;
 use crate::config::units::{ByteSize, HumanDuration};
 use crate::gateway::{self, ApiKey, Settings};
+use crate::relay;
 
-pub(super) fn gateway(written: &Gateway, rules: &mut Rules<'_>) -> Settings {
+/// The relay's settings say whether it shares a port, and has a certificate for it.
+pub(super) fn gateway(written: &Gateway, relay: &relay::Settings, rules: &mut Rules<'_>) -> Settings {
     rules.in_range("gateway.body_limit", &written.body_limit, LEAST_BODY..=MOST_BODY);
+    let tls = certificate("gateway.tls", &written.tls, rules);
+    let is_shared = relay.http.is_some();
     Settings {
-        listen: written.listen.0,
-        tls: certificate("gateway.tls", &written.tls, rules),
+        listen: (!is_shared).then_some(written.listen.0),
+        allows_plain: is_shared && tls.is_none(),
+        // Who finds TLS on a port expects HTTPS there too.
+        tls: tls.or_else(|| relay.tls.clone().filter(|_| is_shared)),
         backend: written.backend.0.clone(),
         keys: keys(&written.keys, rules),
         body_limit_bytes: written.body_limit.0,

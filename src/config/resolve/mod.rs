@@ -17,6 +17,7 @@ use super::schema::{Log, LogFormat, Schema, Tls};
 use super::secrets::Source;
 use super::{Settings, Written, warning};
 use crate::gateway::AdminSettings;
+use crate::relay;
 use crate::secret::Secret;
 use crate::telemetry;
 use crate::tls::CertificateFiles;
@@ -28,10 +29,10 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
         Rules { places: &written.places, folder: &written.folder, errors: ConfigErrors::default() };
     let turn = turn::turn(&schema.turn, &mut rules);
     let alternates = turn::alternates(&schema.turn, &mut rules);
-    let relay = turn::relay(&schema.turn, &mut rules);
-    let gateway = gateway::gateway(&schema.gateway, &mut rules);
+    let relay = turn::relay(&schema.turn, &schema.gateway, &mut rules);
+    let gateway = gateway::gateway(&schema.gateway, &relay, &mut rules);
     let telemetry = telemetry(&schema.log, &mut rules);
-    separate_listeners(schema, &relay.listen_tcp, &mut rules);
+    separate_listeners(schema, &relay, &mut rules);
     if !rules.errors.is_empty() {
         return Err(rules.errors);
     }
@@ -143,14 +144,17 @@ fn certificate(section: &str, written: &Tls, rules: &mut Rules<'_>) -> Option<Ce
     }
 }
 
-/// No two TCP listeners may want one port of one address.
-fn separate_listeners(schema: &Schema, turn: &[SocketAddr], rules: &mut Rules<'_>) {
-    for (key, listen) in [("gateway.listen", &schema.gateway.listen), ("admin.listen", &schema.admin.listen)]
-    {
-        if turn.iter().any(|&turn| collide(turn, listen.0)) {
-            let first = "turn.listen_tcp".into();
-            rules.refuse(key, Cause::AddressTaken { value: listen.to_string(), first });
-        }
+/// No two TCP listeners may want one port of one address, unless the gateway shares the very address with the relay.
+fn separate_listeners(schema: &Schema, relay: &relay::Settings, rules: &mut Rules<'_>) {
+    let is_taken = |listen: &ListenAddress| relay.listen_tcp.iter().any(|&turn| collide(turn, listen.0));
+    let first = || "turn.listen_tcp".to_owned();
+    if relay.http.is_none() && is_taken(&schema.gateway.listen) {
+        let value = schema.gateway.listen.to_string();
+        rules.refuse("gateway.listen", Cause::AddressOverlaps { value, first: first() });
+    }
+    if is_taken(&schema.admin.listen) {
+        let value = schema.admin.listen.to_string();
+        rules.refuse("admin.listen", Cause::AddressTaken { value, first: first() });
     }
     if collide(schema.gateway.listen.0, schema.admin.listen.0) {
         let cause =

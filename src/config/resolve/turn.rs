@@ -11,7 +11,7 @@ use super::credentials::{credentials, password_algorithms};
 use super::{Rules, Unique, certificate, listeners};
 use crate::config::addresses::{ExternalIp, PeerPattern, TLS_PORT};
 use crate::config::error::Cause;
-use crate::config::schema::{ChannelNumbers, Lifetimes, NatDiscovery, Redirect, Turn};
+use crate::config::schema::{ChannelNumbers, Gateway, Lifetimes, NatDiscovery, Redirect, Turn};
 use crate::config::secrets::Source;
 use crate::config::units::{BitRate, ByteSize, HumanDuration, PortRange};
 use crate::turn::peer_policy::PeerPolicy;
@@ -89,7 +89,7 @@ pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
     }
 }
 
-pub(super) fn relay(written: &Turn, rules: &mut Rules<'_>) -> relay::Settings {
+pub(super) fn relay(written: &Turn, gateway: &Gateway, rules: &mut Rules<'_>) -> relay::Settings {
     let ports = &written.relay_ports.0;
     // Ports below 1024 belong to other services (RFC 8656 §7.2 excludes them).
     if *ports.start() < LEAST_RELAY_PORT {
@@ -110,12 +110,15 @@ pub(super) fn relay(written: &Turn, rules: &mut Rules<'_>) -> relay::Settings {
         rules.refuse("turn.listen", Cause::EmptyList);
     }
     let tls = certificate("turn.tls", &written.tls, rules);
+    let listen_tcp = listen_tcp(written, tls.is_some(), rules);
     relay::Settings {
         listen: match nat_discovery(&written.nat_discovery) {
             Some(discovery) => discovery.listeners().to_vec(),
             None => listeners("turn.listen", &written.listen, rules),
         },
-        listen_tcp: listen_tcp(written, tls.is_some(), rules),
+        // Port 0 is some other free one for each listener.
+        http: listen_tcp.iter().copied().find(|&address| address == gateway.listen.0 && address.port() != 0),
+        listen_tcp,
         tls,
         proxies: written.proxy_protocol_from.iter().map(|network| network.0).collect(),
         max_connections: written.limits.connections,

@@ -268,6 +268,25 @@ token_keys = [
 }
 
 #[test]
+fn listeners_that_overlap() {
+    let config = r#"
+[turn]
+listen_tcp = ["0.0.0.0:443"]
+[gateway]
+listen = "127.0.0.1:443"
+[admin]
+listen = "0.0.0.0:443"
+"#;
+    let expected = [
+        "turnpike.toml:5:10: gateway.listen: `127.0.0.1:443` overlaps with turn.listen_tcp; \
+         write the very same address to share it, or choose another port",
+        "turnpike.toml:7:10: admin.listen: `0.0.0.0:443` is taken by turn.listen_tcp; choose another port",
+        "turnpike.toml:7:10: admin.listen: `0.0.0.0:443` is taken by gateway.listen; choose another port",
+    ];
+    assert_eq!(refused(config), expected);
+}
+
+#[test]
 fn rules_of_the_gateway() {
     let config = r#"
 [gateway]

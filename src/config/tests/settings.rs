@@ -155,6 +155,7 @@ level = "info,turnpike::relay=debug"
     let relay = relay::Settings {
         listen: turn.nat_discovery.unwrap().listeners().to_vec(),
         listen_tcp: vec![SocketAddr::from(([127, 0, 0, 1], 443))],
+        http: None,
         tls: Some(CertificateFiles {
             certificate: files.folder.path().join("turn.crt"),
             private_key: files.folder.path().join("turn.key"),
@@ -177,7 +178,7 @@ level = "info,turnpike::relay=debug"
     assert_eq!(settings.relay, relay);
 
     let gateway = &settings.gateway;
-    assert_eq!(gateway.listen, SocketAddr::from(([127, 0, 0, 1], 8443)));
+    assert_eq!(gateway.listen, Some(SocketAddr::from(([127, 0, 0, 1], 8443))));
     assert_eq!(gateway.backend.to_string(), "http://inference.internal:8000");
     assert_eq!(gateway.body_limit_bytes, 65536);
     assert!(gateway.forward_key && gateway.health_needs_key);
@@ -224,6 +225,34 @@ fn streams_come_in_where_datagrams_do_unless_written_otherwise() {
     );
     assert_eq!(listen_tcp(&format!("{listen}listen_tcp = [\"0.0.0.0:443\"]\n{tls}")), ["0.0.0.0:443"]);
     assert!(listen_tcp(&format!("{listen}listen_tcp = []\n{tls}")).is_empty());
+}
+
+#[test]
+fn the_gateway_shares_the_very_address_of_a_stream_listener() {
+    let turn = "[turn]\nlisten_tcp = [\"[::]:443\", \"0.0.0.0:443\"]\n";
+    let turn_tls = "[turn.tls]\ncertificate = \"/turn.crt\"\nprivate_key = \"/turn.key\"\n";
+    let gateway = "[gateway]\nlisten = \"0.0.0.0:443\"\n";
+    let gateway_tls = "[gateway.tls]\ncertificate = \"/gateway.crt\"\nprivate_key = \"/gateway.key\"\n";
+    let load = |config: &[&str]| Files::new(&config.concat()).load(&[]).unwrap();
+
+    let settings = load(&[turn, gateway]);
+    assert_eq!(settings.relay.http, Some("0.0.0.0:443".parse().unwrap()));
+    assert_eq!((settings.gateway.listen, settings.gateway.tls), (None, None));
+
+    let certificate_of = |config: &[&str]| {
+        let settings = load(config);
+        let path = settings.gateway.tls.unwrap().certificate;
+        (path.display().to_string(), settings.gateway.allows_plain)
+    };
+    assert_eq!(certificate_of(&[turn, turn_tls, gateway]), ("/turn.crt".into(), true));
+    assert_eq!(certificate_of(&[turn, turn_tls, gateway, gateway_tls]), ("/gateway.crt".into(), false));
+    assert_eq!(certificate_of(&[turn, gateway, gateway_tls]), ("/gateway.crt".into(), false));
+
+    let apart = load(&[turn, turn_tls, "[gateway]\nlisten = \"0.0.0.0:8443\"\n"]);
+    assert_eq!(apart.relay.http, None);
+    assert_eq!((apart.gateway.listen, apart.gateway.tls), (Some("0.0.0.0:8443".parse().unwrap()), None));
+    let any = load(&["[turn]\nlisten_tcp = [\"127.0.0.1:0\"]\n", "[gateway]\nlisten = \"127.0.0.1:0\"\n"]);
+    assert_eq!(any.relay.http, None, "two free ports are two");
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(super) struct Running {
 /// Starts a gateway on a free port, with settings for tests changed as the test likes.
 pub(super) async fn start(backend: SocketAddr, change: impl FnOnce(&mut Settings)) -> Running {
     let mut settings = Settings {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
         backend: BackendUrl::parse(&format!("http://{backend}")).unwrap(),
         keys: vec![ApiKey { id: "app".to_owned(), key: Secret::new(KEY) }],
         ..Settings::default()
@@ -46,7 +46,7 @@ pub(super) async fn start(backend: SocketAddr, change: impl FnOnce(&mut Settings
     change(&mut settings);
     let metrics = Metrics::new();
     let gateway = Gateway::bind(&settings, &metrics).await.unwrap();
-    let address = gateway.local_addr().unwrap();
+    let address = gateway.local_addr().unwrap().unwrap();
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(gateway.serve(async {
         let _ = stopped.await;

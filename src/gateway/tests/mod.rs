@@ -4,6 +4,7 @@ mod admin;
 mod backend_failures;
 mod connections;
 mod drain;
+mod handed;
 mod harness;
 mod log;
 mod offer;

@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::io::{self, IoSlice, Write};
-use std::net::TcpStream;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -13,8 +12,19 @@ use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic,
 };
 
+/// How far TLS has come on a connection that one part gives to another.
+#[derive(Debug)]
+pub enum Protection {
+    /// There is none.
+    None,
+    /// The client has begun it.
+    Begun,
+    /// It is agreed upon.
+    Agreed(Box<TlsSession>),
+}
+
 /// TLS with one client.
-pub(super) struct TlsSession {
+pub struct TlsSession {
     connection: UnbufferedServerConnection,
     /// What came and is not done with: the beginning of a record, or of a message in several. rustls remembers places
     /// in it, so it must see these very bytes again whenever it is asked for something.
@@ -23,35 +33,45 @@ pub(super) struct TlsSession {
     pending: Vec<u8>,
     /// How much of them is sent.
     sent: usize,
+    /// Whether the client has said goodbye.
+    is_over: bool,
     /// After a failure rustls is asked for nothing more.
     has_failed: bool,
 }
 
 impl TlsSession {
     /// Begins with a client that has said nothing yet.
-    pub(super) fn new(config: Arc<ServerConfig>) -> Result<Self, rustls::Error> {
+    pub fn new(config: Arc<ServerConfig>) -> Result<Self, rustls::Error> {
         let connection = UnbufferedServerConnection::new(config)?;
-        Ok(Self { connection, unread: Vec::new(), pending: Vec::new(), sent: 0, has_failed: false })
+        Ok(Self {
+            connection,
+            unread: Vec::new(),
+            pending: Vec::new(),
+            sent: 0,
+            is_over: false,
+            has_failed: false,
+        })
     }
 
     /// Whether client and server have not agreed yet.
-    pub(super) fn is_handshaking(&self) -> bool {
+    pub fn is_handshaking(&self) -> bool {
         self.connection.is_handshaking()
     }
 
+    /// Whether the client has said goodbye, and sends no more.
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
     /// Whether records wait to be sent.
-    pub(super) fn has_pending(&self) -> bool {
+    pub fn has_pending(&self) -> bool {
         self.sent < self.pending.len()
     }
 
     /// Reads records, and hands what they protected to `take`; returns whether the client said goodbye.
     ///
     /// After an error only [`flush`](Self::flush) makes sense, which tells the client.
-    pub(super) fn receive(
-        &mut self,
-        records: &mut [u8],
-        take: impl FnMut(&[u8]),
-    ) -> Result<bool, rustls::Error> {
+    pub fn receive(&mut self, records: &mut [u8], take: impl FnMut(&[u8])) -> Result<bool, rustls::Error> {
         if !self.unread.is_empty() {
             self.unread.extend_from_slice(records);
             if self.unread.len() > MAX_UNREAD_LEN {
@@ -62,11 +82,11 @@ impl TlsSession {
         // Mostly whole records come, which are read where they are.
         let (read, result) = process(&mut self.connection, &mut self.pending, records, take);
         self.unread.extend_from_slice(&records[read..]);
-        self.checked(result)
+        self.noted(result)
     }
 
     /// Protects bytes for the client, unless records wait; returns how many.
-    pub(super) fn protect(&mut self, slices: &[IoSlice<'_>]) -> Result<usize, rustls::Error> {
+    pub fn protect(&mut self, slices: &[IoSlice<'_>]) -> Result<usize, rustls::Error> {
         // What TLS itself has to say, such as new keys, goes first.
         self.process_unread(|_| ())?;
         if self.has_pending() {
@@ -88,7 +108,7 @@ impl TlsSession {
     }
 
     /// Sends the records that wait, as far as the client takes them.
-    pub(super) fn flush(&mut self, mut socket: &TcpStream) -> io::Result<()> {
+    pub fn flush(&mut self, mut socket: impl Write) -> io::Result<()> {
         while self.has_pending() {
             match socket.write(&self.pending[self.sent..]) {
                 Ok(len) => self.sent += len,
@@ -102,7 +122,7 @@ impl TlsSession {
     }
 
     /// Makes the last record, unless a failure made it already.
-    pub(super) fn say_goodbye(&mut self) {
+    pub fn say_goodbye(&mut self) {
         // Who closes need not know why nothing can be said.
         let _ = self.write(|traffic, pending| {
             let start = pending.len();
@@ -138,6 +158,12 @@ impl TlsSession {
         if self.unread.is_empty() {
             self.unread = Vec::new();
         }
+        self.noted(result)
+    }
+
+    /// Takes note of a goodbye or a failure.
+    fn noted(&mut self, result: Result<bool, rustls::Error>) -> Result<bool, rustls::Error> {
+        self.is_over |= matches!(result, Ok(true));
         self.checked(result)
     }
 
