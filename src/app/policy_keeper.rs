@@ -29,8 +29,9 @@ pub(super) struct PolicyKeeper {
 
 /// The policy that a server with these settings would judge by now; looks names up, and blocks meanwhile.
 pub fn peer_policy(settings: &Settings) -> anyhow::Result<PeerPolicy> {
-    let relay = settings.relay.listen.iter().chain(&settings.relay.listen_tcp);
-    let taken = relay.chain(&settings.gateway.listen).chain([&settings.admin.listen]);
+    let relay::Settings { listen, listen_tcp, anonymous, .. } = &settings.relay;
+    let taken = listen.iter().chain(listen_tcp).chain(&anonymous.listen).chain(&anonymous.listen_tcp);
+    let taken = taken.chain([&settings.gateway.listen, &settings.admin.listen]);
     // Port 0 is some free one, which nobody knows before the server starts.
     let listeners = taken.copied().filter(|listener| listener.port() != 0).collect();
     let mut keeper = PolicyKeeper::new(&settings.turn, listeners);

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use anyhow::anyhow;
 
 use super::ConfigFile;
-use crate::config::schema::{Gateway, Limits, LogFormat, Schema, Turn};
+use crate::config::schema::{Anonymous, Gateway, Limits, LogFormat, Schema, Turn};
 use crate::config::units::BitRate;
 use crate::config::{Settings, Written};
 use crate::tls::CertificateStore;
@@ -111,12 +111,30 @@ fn explain_turn(out: &mut String, turn: &Turn, settings: &Settings) -> fmt::Resu
         if shared { "from the shared secret" } else { "from a random secret of each start" },
     )?;
     explain_limits(out, &turn.limits)?;
+    explain_anonymous(out, &turn.anonymous)?;
     line(out, "peers", "public addresses; private and special ones are refused")?;
     if !turn.peers.allow.is_empty() {
         line(out, "", format_args!("allowed: {}", list(&turn.peers.allow)))?;
     }
     if !turn.peers.deny.is_empty() {
         line(out, "", format_args!("denied: {}", list(&turn.peers.deny)))?;
+    }
+    Ok(())
+}
+
+/// Where no credentials are asked for, if anywhere.
+fn explain_anonymous(out: &mut String, anonymous: &Anonymous) -> fmt::Result {
+    let mut name = "anonymous";
+    for (listen, kind) in [(&anonymous.listen, "UDP"), (&anonymous.listen_tcp, "TCP")] {
+        if !listen.is_empty() {
+            line(out, name, format_args!("listens on {} ({kind})", list(listen)))?;
+            name = "";
+        }
+    }
+    if name.is_empty() {
+        line(out, "", format_args!("reaches {}", list(&anonymous.backends)))?;
+        let Anonymous { allocations, allocations_per_source, .. } = anonymous;
+        line(out, "", format_args!("{allocations} allocations, {allocations_per_source} for each source"))?;
     }
     Ok(())
 }
@@ -198,6 +216,9 @@ proxy_protocol_from = ["10.0.0.9"]
 [turn.limits]
 allocations_per_user = 8
 bandwidth_per_allocation = "5Mbit"
+[turn.anonymous]
+listen = ["10.0.0.5:3479"]
+backends = ["10.0.0.7:5000-6000"]
 [turn.peers]
 allow = ["10.0.0.0/8"]
 [[turn.users]]
@@ -230,6 +251,9 @@ turn
                5Mbit/s for each allocation
                10 unauthenticated answers/s for each source
                100 Binding answers/s for each source
+  anonymous    listens on 10.0.0.5:3479 (UDP)
+               reaches 10.0.0.7:5000-6000
+               1000 allocations, 16 for each source
   peers        public addresses; private and special ones are refused
                allowed: 10.0.0.0/8
 gateway

@@ -92,7 +92,16 @@ fn explain(policy: &PeerPolicy, peer: Peer) -> (Explanation<'_>, String) {
         canonical if canonical == peer.ip => String::new(),
         canonical => format!(" (judged as {canonical})"),
     };
-    (explanation, format!("{shown}{canonical} is {why}"))
+    let backend = match peer.port {
+        Some(port) => policy.backend(SocketAddr::new(peer.ip, port)),
+        None => policy.backend_at(peer.ip),
+    };
+    let anonymously = match backend {
+        _ if !(explanation.judgement.is_allowed() && policy.has_backends()) => String::new(),
+        Some(rule) => format!("; without credentials too: turn.anonymous.backends has {rule}"),
+        None => "; not without credentials: turn.anonymous.backends does not have it".to_owned(),
+    };
+    (explanation, format!("{shown}{canonical} is {why}{anonymously}"))
 }
 
 #[cfg(test)]

@@ -199,6 +199,13 @@ impl fmt::Display for PeerPattern {
     }
 }
 
+impl PeerPattern {
+    /// Whether no address of a family is outside of it.
+    pub fn is_everything(&self) -> bool {
+        matches!(self, Self::Network(rule) if rule.network.prefix_len() == 0)
+    }
+}
+
 impl FromStr for Network {
     type Err = AddressError;
 

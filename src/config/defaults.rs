@@ -2,8 +2,8 @@
 
 use super::addresses::{Backend, ListenAddress};
 use super::schema::{
-    Admin, ChannelNumbers, Gateway, Lifetimes, Limits, Log, LogFormat, NatDiscovery, PasswordAlgorithm,
-    Peers, Redirect, Timeouts, Tls, Turn,
+    Admin, Anonymous, ChannelNumbers, Gateway, Lifetimes, Limits, Log, LogFormat, NatDiscovery,
+    PasswordAlgorithm, Peers, Redirect, Timeouts, Tls, Turn,
 };
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::{gateway, relay, telemetry, turn};
@@ -55,6 +55,7 @@ impl Default for Turn {
             limits: Limits::default(),
             tls: Tls::default(),
             nat_discovery: NatDiscovery::default(),
+            anonymous: Anonymous::default(),
             peers: Peers::default(),
             users: Vec::new(),
             secrets: Vec::new(),
@@ -66,6 +67,19 @@ impl Default for Turn {
 impl Default for NatDiscovery {
     fn default() -> Self {
         Self { addresses: Vec::new(), ports: vec![3478, 3479] }
+    }
+}
+
+impl Default for Anonymous {
+    fn default() -> Self {
+        let quotas = relay::QuotaSettings::default();
+        Self {
+            listen: Vec::new(),
+            listen_tcp: Vec::new(),
+            backends: Vec::new(),
+            allocations: quotas.anonymous,
+            allocations_per_source: quotas.anonymous_per_source,
+        }
     }
 }
 

@@ -254,6 +254,11 @@ pub enum Cause {
     /// The operating system gives no random numbers.
     #[error("cannot be made up: {0}; give a secret")]
     NoRandomness(#[source] rand::rngs::SysError),
+    /// Everybody could relay to everywhere.
+    #[error(
+        "`{0}` would let everybody relay to everywhere; name the backends, or networks that hold only them"
+    )]
+    AnyBackend(String),
     /// Not what NAT discovery needs.
     #[error("needs two different addresses of one family, and two different ports from 1 on")]
     NotTwoPairs,

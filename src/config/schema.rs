@@ -116,6 +116,10 @@ pub struct Turn {
     pub tls: Tls,
     /// For clients that find out how their NAT behaves (RFC 5780), where this machine has two public addresses.
     pub nat_discovery: NatDiscovery,
+    /// For clients that have no credentials, such as aiortc with nothing but `urls`: further listeners, where none are
+    /// asked for. The others go on asking. Such clients reach nobody but `backends`, have their peers reached over UDP
+    /// alone, and may not move.
+    pub anonymous: Anonymous,
     /// Which peers media may be relayed to. A rule is an address, a network or a host name, with ports if need be:
     /// `10.0.0.7`, `10.0.0.0/8`, `10.0.0.7:5000-6000`, `[fd00::/8]:5000`, `inference.internal`. Names are looked up
     /// every 30 seconds; an address that a name had counts for 10 minutes more. `turnpike policy test` says what the
@@ -200,6 +204,25 @@ pub struct NatDiscovery {
     pub addresses: Vec<Address>,
     /// Two ports.
     pub ports: Vec<u16>,
+}
+
+/// For clients that have no credentials.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Anonymous {
+    /// UDP addresses where no credentials are asked for; none of them may be one of the other listeners. Whoever
+    /// reaches one can relay from here, so keep them off the internet or behind a firewall.
+    pub listen: Vec<ListenAddress>,
+    /// TCP addresses of this kind, in the clear and, with a certificate, with TLS.
+    pub listen_tcp: Vec<ListenAddress>,
+    /// The only peers that such clients may reach, written as the rules of `turn.peers` are. Those must allow them too,
+    /// or private addresses stay refused.
+    pub backends: Vec<PeerPattern>,
+    /// Allocations that there may be without credentials, 1 to 1000000. One more is refused with 508.
+    pub allocations: usize,
+    /// Allocations without credentials that one source may have, 1 to 1000000: an IPv4 address, or an IPv6 network of 64
+    /// bits. One more is refused with 486.
+    pub allocations_per_source: usize,
 }
 
 /// Which peers media may be relayed to.

@@ -1,8 +1,11 @@
 //! What a configuration may say, and probably does not mean.
 
-use super::addresses::{PeerPattern, TLS_PORT};
-use super::schema::{PasswordAlgorithm, Schema, User};
+use std::net::IpAddr;
+
+use super::addresses::{ListenAddress, PeerPattern, TLS_PORT};
+use super::schema::{Anonymous, PasswordAlgorithm, Schema, Turn, User};
 use super::units::HumanDuration;
+use crate::turn::peer_policy::PeerPolicy;
 
 /// Something that is allowed, and probably not meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,16 +58,39 @@ pub enum Warning {
     )]
     TlsPortWithoutCertificate,
     /// A relay port is a listening port too.
-    #[error("turn.listen has port {0}, which is one of turn.relay_ports too; keep them apart")]
-    ListensAmongRelayPorts(u16),
+    #[error("turn.{name} has port {port}, which is one of turn.relay_ports too; keep them apart")]
+    ListensAmongRelayPorts {
+        /// The last part of the key.
+        name: &'static str,
+        /// The port.
+        port: u16,
+    },
+    /// Strangers may reach a listener that asks for no credentials.
+    #[error(
+        "turn.anonymous.{name} has {address}: whoever reaches it relays to turn.anonymous.backends without \
+         credentials; choose a private address, or have a firewall let in only those who may"
+    )]
+    AnonymousToAll {
+        /// The last part of the key.
+        name: &'static str,
+        /// The listener.
+        address: ListenAddress,
+    },
+    /// A backend that clients without credentials cannot reach.
+    #[error(
+        "turn.anonymous.backends has {0}, which turn.peers refuses, so that nobody reaches it; \
+         add it to turn.peers.allow"
+    )]
+    BackendRefused(PeerPattern),
 }
 
 /// Finds them.
-pub(super) fn find(schema: &Schema) -> Vec<Warning> {
+pub(super) fn find(schema: &Schema, policy: &PeerPolicy) -> Vec<Warning> {
     let mut found = Vec::new();
     let turn = &schema.turn;
     let has_short_lived = !turn.secrets.is_empty() || !turn.token_keys.is_empty();
-    if turn.users.is_empty() && !has_short_lived {
+    let serves_anonymously = !(turn.anonymous.listen.is_empty() && turn.anonymous.listen_tcp.is_empty());
+    if turn.users.is_empty() && !has_short_lived && !serves_anonymously {
         found.push(Warning::NobodyMayAllocate);
     }
     for (index, user) in turn.users.iter().enumerate() {
@@ -93,15 +119,37 @@ pub(super) fn find(schema: &Schema) -> Vec<Warning> {
             found.push(Warning::ShortLifetime { name, value, standard });
         }
     }
-    let is_everything = |pattern: &&PeerPattern| matches!(pattern, PeerPattern::Network(rule) if rule.network.prefix_len() == 0);
-    found.extend(turn.peers.allow.iter().filter(is_everything).cloned().map(Warning::EveryPeerAllowed));
+    let everything = turn.peers.allow.iter().filter(|pattern| pattern.is_everything());
+    found.extend(everything.cloned().map(Warning::EveryPeerAllowed));
+    find_anonymous(turn, policy, &mut found);
     let has_tls_port = turn.listen_tcp.iter().flatten().any(|address| address.0.port() == TLS_PORT);
     if has_tls_port && turn.tls.certificate.is_none() {
         found.push(Warning::TlsPortWithoutCertificate);
     }
-    let ports = turn.listen.iter().map(|address| address.0.port());
-    found.extend(ports.filter(|port| turn.relay_ports.0.contains(port)).map(Warning::ListensAmongRelayPorts));
+    let listeners = [("listen", &turn.listen), ("anonymous.listen", &turn.anonymous.listen)];
+    for (name, listen) in listeners {
+        let ports = listen.iter().map(|address| address.0.port());
+        let taken = ports.filter(|port| turn.relay_ports.0.contains(port));
+        found.extend(taken.map(|port| Warning::ListensAmongRelayPorts { name, port }));
+    }
     found
+}
+
+/// What may be wrong where no credentials are asked for.
+fn find_anonymous(turn: &Turn, policy: &PeerPolicy, found: &mut Vec<Warning>) {
+    let Anonymous { listen, listen_tcp, backends, .. } = &turn.anonymous;
+    // An address that is refused as a peer by default is not reached from the internet.
+    let is_open = |ip: IpAddr| ip.is_unspecified() || PeerPolicy::default().may_permit(ip);
+    for (name, listen) in [("listen", listen), ("listen_tcp", listen_tcp)] {
+        let open = listen.iter().filter(|address| is_open(address.0.ip()));
+        found.extend(open.map(|&address| Warning::AnonymousToAll { name, address }));
+    }
+    let is_refused = |backend: &&PeerPattern| match backend {
+        PeerPattern::Network(rule) => !policy.may_permit(rule.network.network()),
+        // Its addresses are not known yet.
+        PeerPattern::Name(_) => false,
+    };
+    found.extend(backends.iter().filter(is_refused).cloned().map(Warning::BackendRefused));
 }
 
 /// Whether a user can log in with this algorithm.

@@ -59,13 +59,17 @@ pub enum StartError {
     },
 }
 
-/// The two kinds of sockets that clients reach.
+/// The kinds of sockets that clients reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListenerKind {
     /// For datagrams.
     Udp,
     /// For streams.
     Tcp,
+    /// For datagrams of clients without credentials.
+    AnonymousUdp,
+    /// For streams of clients without credentials.
+    AnonymousTcp,
 }
 
 impl ListenerKind {
@@ -74,6 +78,8 @@ impl ListenerKind {
         match self {
             Self::Udp => "turn.listen",
             Self::Tcp => "turn.listen_tcp",
+            Self::AnonymousUdp => "turn.anonymous.listen",
+            Self::AnonymousTcp => "turn.anonymous.listen_tcp",
         }
     }
 }
@@ -81,8 +87,8 @@ impl ListenerKind {
 impl fmt::Display for ListenerKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Udp => "udp",
-            Self::Tcp => "tcp",
+            Self::Udp | Self::AnonymousUdp => "udp",
+            Self::Tcp | Self::AnonymousTcp => "tcp",
         })
     }
 }

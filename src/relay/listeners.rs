@@ -27,8 +27,10 @@ pub(super) fn bind(settings: &Settings, workers: usize) -> Result<Vec<Listeners>
     // its certificate without the chain to the issuer, and has no RSA. rtc-dtls 0.21 keeps 1.4 KiB from anybody's first
     // byte on until it is told to forget, and empty fragments without a bound. A cookie that we check in front helps
     // neither: both want one that their connection has drawn, in its second message. Who needs encryption has TLS.
-    for &address in &settings.listen {
-        let refuse = |source| StartError::listen(ListenerKind::Udp, address, source);
+    for (kind, address) in of_kind(ListenerKind::Udp, &settings.listen)
+        .chain(of_kind(ListenerKind::AnonymousUdp, &settings.anonymous.listen))
+    {
+        let refuse = |source| StartError::listen(kind, address, source);
         let (mut address, mut sharing) = (address, Sharing::Begins);
         for group in &mut groups {
             let socket = open_datagrams(address, sharing, settings.listener_buffer_bytes).map_err(refuse)?;
@@ -37,8 +39,10 @@ pub(super) fn bind(settings: &Settings, workers: usize) -> Result<Vec<Listeners>
             group.datagrams.push(socket);
         }
     }
-    for &address in &settings.listen_tcp {
-        let refuse = |source| StartError::listen(ListenerKind::Tcp, address, source);
+    for (kind, address) in of_kind(ListenerKind::Tcp, &settings.listen_tcp)
+        .chain(of_kind(ListenerKind::AnonymousTcp, &settings.anonymous.listen_tcp))
+    {
+        let refuse = |source| StartError::listen(kind, address, source);
         let (mut address, mut sharing) = (address, Sharing::Begins);
         for group in &mut groups {
             let listener = StreamListener::bind(address, sharing).map_err(refuse)?;
@@ -50,6 +54,14 @@ pub(super) fn bind(settings: &Settings, workers: usize) -> Result<Vec<Listeners>
         report_buffer(socket, settings.listener_buffer_bytes);
     }
     Ok(groups)
+}
+
+/// Addresses with what is to listen there.
+fn of_kind(
+    kind: ListenerKind,
+    addresses: &[SocketAddr],
+) -> impl Iterator<Item = (ListenerKind, SocketAddr)> + '_ {
+    addresses.iter().map(move |&address| (kind, address))
 }
 
 fn open_datagrams(address: SocketAddr, sharing: Sharing, buffer_bytes: usize) -> io::Result<UdpSocket> {

@@ -79,12 +79,12 @@ pub use error::{ListenerKind, StartError};
 pub use http_client::{HttpClient, HttpTaker};
 pub use own_addresses::forbid_as_peer;
 pub use policy_handle::PolicyHandle;
-pub use settings::{BandwidthSettings, QuotaSettings, Settings};
+pub use settings::{AnonymousSettings, BandwidthSettings, QuotaSettings, Settings};
 
 use crate::telemetry::Metrics;
 use crate::tls::CertificateStore;
-use crate::turn;
 use crate::turn::peer_policy::PeerPolicy;
+use crate::turn::{self, AnonymousListeners};
 use handshakes::{HandshakeThreads, Mailbox};
 use shared::Shared;
 use worker::{Command, Worker};
@@ -131,6 +131,10 @@ impl Relay {
             let ports = Arc::clone(&shared.ports);
             move || ports.count(Instant::now())
         });
+        metrics.watch_anonymous_allocations({
+            let quotas = Arc::clone(&shared.quotas);
+            move || quotas.anonymous() as u64
+        });
         // The kernel spreads clients over all sockets of a group by their addresses, so the group must be whole before
         // the first datagram and stay as it is: else a client would land at a worker that does not know it.
         let groups = listeners::bind(settings, count)?;
@@ -138,6 +142,10 @@ impl Relay {
         let stream_addrs: Vec<_> = groups[0].streams.iter().map(|listener| listener.local_addr()).collect();
         let http_addr = settings.http_listener().map(|index| stream_addrs[index]);
         let mut turn = turn.clone();
+        turn.anonymous_listeners = AnonymousListeners {
+            datagrams: local_addrs[settings.listen.len()..].to_vec(),
+            streams: stream_addrs[settings.listen_tcp.len()..].to_vec(),
+        };
         for &listener in local_addrs.iter().chain(&stream_addrs) {
             forbid_as_peer(&mut turn.peer_policy, &turn.external_addresses, listener)
                 .map_err(StartError::Interfaces)?;
@@ -182,12 +190,12 @@ impl Relay {
         Ok(relay)
     }
 
-    /// The UDP addresses that clients reach, in the order of the settings.
+    /// The UDP addresses that clients reach, in the order of the settings; those without credentials come last.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
     }
 
-    /// The TCP addresses that clients reach, in the order of the settings.
+    /// The TCP addresses that clients reach, in the order of the settings; those without credentials come last.
     pub fn stream_addrs(&self) -> &[SocketAddr] {
         &self.stream_addrs
     }

@@ -129,7 +129,7 @@ impl Worker {
         if let Err(refusal) = &opened {
             report::refused(&self.stats, *refusal);
         }
-        let flow = self.bandwidth.as_ref().map(|bandwidth| bandwidth.flow_of(request.account()));
+        let flow = self.bandwidth.as_ref().map(|bandwidth| bandwidth.flow_of(&request.account()));
         let told = opened.as_ref().map(|opened| opened.relay).map_err(|refusal| *refusal);
         let allocation = self.server.relay_opened(self.now, request, told);
         if let (Ok(opened), Some(allocation)) = (opened, allocation) {

@@ -19,6 +19,9 @@ pub(super) struct Quotas {
     total: AtomicUsize,
     users: Tally<Box<[u8]>>,
     sources: Tally<SourcePrefix>,
+    /// Those without credentials.
+    anonymous: AtomicUsize,
+    anonymous_sources: Tally<SourcePrefix>,
 }
 
 /// The right to one allocation, given back when it is dropped.
@@ -29,22 +32,57 @@ pub(super) struct QuotaLease {
     user: Option<Box<[u8]>>,
     source: Option<SourcePrefix>,
     is_in_total: bool,
+    anonymous_source: Option<SourcePrefix>,
+    is_anonymous: bool,
 }
 
 impl Quotas {
     pub(super) fn new(settings: QuotaSettings) -> Self {
-        Self { settings, total: AtomicUsize::new(0), users: Tally::default(), sources: Tally::default() }
+        Self {
+            settings,
+            total: AtomicUsize::new(0),
+            users: Tally::default(),
+            sources: Tally::default(),
+            anonymous: AtomicUsize::new(0),
+            anonymous_sources: Tally::default(),
+        }
+    }
+
+    /// How many allocations there are without credentials, ports that are reserved for such among them.
+    pub(super) fn anonymous(&self) -> usize {
+        self.anonymous.load(Ordering::Relaxed)
     }
 
     /// Counts one more allocation, unless a limit is reached; what is refused is not counted anywhere.
     pub(super) fn reserve(self: &Arc<Self>, request: &OpenRelay) -> Result<Arc<QuotaLease>, RelayRefusal> {
-        self.reserve_for(request.account(), request.source()).map(Arc::new)
+        self.reserve_for(&request.account(), request.source(), request.is_anonymous()).map(Arc::new)
     }
 
-    fn reserve_for(self: &Arc<Self>, user: &[u8], source: SourcePrefix) -> Result<QuotaLease, RelayRefusal> {
-        let QuotaSettings { total, per_user, per_source } = self.settings;
+    fn reserve_for(
+        self: &Arc<Self>,
+        user: &[u8],
+        source: SourcePrefix,
+        is_anonymous: bool,
+    ) -> Result<QuotaLease, RelayRefusal> {
+        let QuotaSettings { total, per_user, per_source, anonymous, anonymous_per_source } = self.settings;
         // What it holds already goes back if a later limit refuses.
-        let mut lease = QuotaLease { quotas: Arc::clone(self), user: None, source: None, is_in_total: false };
+        let mut lease = QuotaLease {
+            quotas: Arc::clone(self),
+            user: None,
+            source: None,
+            is_in_total: false,
+            anonymous_source: None,
+            is_anonymous: false,
+        };
+        if is_anonymous && anonymous_per_source > 0 {
+            let counted = self.anonymous_sources.take(source, anonymous_per_source);
+            counted.ok_or(RelayRefusal::AnonymousSourceQuota)?;
+            lease.anonymous_source = Some(source);
+        }
+        if is_anonymous {
+            count_one_more(&self.anonymous, anonymous).ok_or(RelayRefusal::AnonymousCapacity)?;
+            lease.is_anonymous = true;
+        }
         if per_user > 0 {
             let user: Box<[u8]> = user.into();
             self.users.take(user.clone(), per_user).ok_or(RelayRefusal::UserQuota)?;
@@ -55,9 +93,7 @@ impl Quotas {
             lease.source = Some(source);
         }
         if total > 0 {
-            let more = |count: usize| (count < total).then_some(count + 1);
-            let counted = self.total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-            counted.map_err(|_| RelayRefusal::Capacity)?;
+            count_one_more(&self.total, total).ok_or(RelayRefusal::Capacity)?;
             lease.is_in_total = true;
         }
         Ok(lease)
@@ -75,7 +111,19 @@ impl Drop for QuotaLease {
         if self.is_in_total {
             self.quotas.total.fetch_sub(1, Ordering::Relaxed);
         }
+        if let Some(source) = &self.anonymous_source {
+            self.quotas.anonymous_sources.give_back(source);
+        }
+        if self.is_anonymous {
+            self.quotas.anonymous.fetch_sub(1, Ordering::Relaxed);
+        }
     }
+}
+
+/// Counts one more, unless there are `most` already; zero is no limit.
+fn count_one_more(count: &AtomicUsize, most: usize) -> Option<()> {
+    let more = |count: usize| (most == 0 || count < most).then_some(count + 1);
+    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| ())
 }
 
 /// How many allocations each key has; a key with none has no entry.
@@ -125,7 +173,7 @@ mod tests {
     use super::*;
 
     fn quotas(total: usize, per_user: usize, per_source: usize) -> Arc<Quotas> {
-        Arc::new(Quotas::new(QuotaSettings { total, per_user, per_source }))
+        Arc::new(Quotas::new(QuotaSettings { total, per_user, per_source, ..QuotaSettings::default() }))
     }
 
     fn source(ip: &str) -> SourcePrefix {
@@ -133,7 +181,11 @@ mod tests {
     }
 
     fn reserve(quotas: &Arc<Quotas>, user: &str, ip: &str) -> Result<QuotaLease, RelayRefusal> {
-        quotas.reserve_for(user.as_bytes(), source(ip))
+        quotas.reserve_for(user.as_bytes(), source(ip), false)
+    }
+
+    fn reserve_anonymously(quotas: &Arc<Quotas>, ip: &str) -> Result<QuotaLease, RelayRefusal> {
+        quotas.reserve_for(b"", source(ip), true)
     }
 
     #[test]
@@ -154,6 +206,38 @@ mod tests {
         assert!(reserve(&quotas, "bob", "2001:db8:0:1::2").is_ok());
         drop(held);
         assert!(reserve(&quotas, "bob", "2001:db8::2").is_ok());
+    }
+
+    #[test]
+    fn without_credentials_there_are_other_limits_besides() {
+        let settings = QuotaSettings { anonymous: 3, anonymous_per_source: 2, ..QuotaSettings::default() };
+        let quotas = Arc::new(Quotas::new(settings));
+        let _named = [reserve(&quotas, "alice", "192.0.2.1"), reserve(&quotas, "alice", "192.0.2.1")];
+        let mut held = vec![
+            reserve_anonymously(&quotas, "192.0.2.1").unwrap(),
+            reserve_anonymously(&quotas, "192.0.2.1").unwrap(),
+        ];
+        let refusal = reserve_anonymously(&quotas, "192.0.2.1").unwrap_err();
+        assert_eq!(refusal, RelayRefusal::AnonymousSourceQuota);
+        held.push(reserve_anonymously(&quotas, "192.0.2.2").unwrap());
+        let refusal = reserve_anonymously(&quotas, "192.0.2.3").unwrap_err();
+        assert_eq!((refusal, quotas.anonymous()), (RelayRefusal::AnonymousCapacity, 3));
+        assert!(reserve(&quotas, "alice", "192.0.2.1").is_ok(), "users have their own");
+
+        held.remove(0);
+        held.push(reserve_anonymously(&quotas, "192.0.2.3").unwrap());
+        drop(held);
+        assert_eq!(quotas.anonymous(), 0);
+        assert_eq!(quotas.anonymous_sources.0.lock().unwrap().capacity(), 0);
+    }
+
+    #[test]
+    fn the_usual_limits_hold_without_credentials_too() {
+        let quotas = quotas(2, 0, 1);
+        let _held = [reserve_anonymously(&quotas, "192.0.2.1"), reserve(&quotas, "alice", "192.0.2.2")];
+        assert_eq!(reserve_anonymously(&quotas, "192.0.2.2").unwrap_err(), RelayRefusal::SourceQuota);
+        assert_eq!(reserve_anonymously(&quotas, "192.0.2.3").unwrap_err(), RelayRefusal::Capacity);
+        assert_eq!(quotas.anonymous(), 1, "a refusal costs nothing");
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(super) fn refused(stats: &RelayStats, refusal: turn::RelayRefusal) {
         turn::RelayRefusal::UserQuota => AllocationRefusal::UserQuota,
         turn::RelayRefusal::SourceQuota => AllocationRefusal::SourceQuota,
         turn::RelayRefusal::Capacity => AllocationRefusal::Capacity,
+        turn::RelayRefusal::AnonymousSourceQuota => AllocationRefusal::AnonymousSourceQuota,
+        turn::RelayRefusal::AnonymousCapacity => AllocationRefusal::AnonymousCapacity,
     });
 }
 

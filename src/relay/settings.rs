@@ -18,6 +18,8 @@ pub struct Settings {
     pub listen_tcp: Vec<SocketAddr>,
     /// The one of `listen_tcp` where clients that speak HTTP come too; default none.
     pub http: Option<SocketAddr>,
+    /// Addresses where clients are served without credentials.
+    pub anonymous: AnonymousSettings,
     /// Certificate and key for clients with TLS; without them TLS is not spoken. Default none.
     pub tls: Option<CertificateFiles>,
     /// Proxies that may tell the address of the client they bring, with the PROXY protocol; default none.
@@ -43,6 +45,15 @@ pub struct Settings {
     pub bandwidth: BandwidthSettings,
 }
 
+/// Addresses where clients are served without credentials, none of them among the others; default none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AnonymousSettings {
+    /// For UDP.
+    pub listen: Vec<SocketAddr>,
+    /// For TCP, in the clear or with TLS.
+    pub listen_tcp: Vec<SocketAddr>,
+}
+
 /// How much payload may be relayed, both directions together, in bits a second; zero, the default, is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BandwidthSettings {
@@ -54,15 +65,27 @@ pub struct BandwidthSettings {
     pub total: u64,
 }
 
-/// How many allocations there may be; zero, the default, is no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// How many allocations there may be; zero is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaSettings {
-    /// In total. One more is 508.
+    /// In total; default 0. One more is 508.
     pub total: usize,
-    /// For each user; fresh credentials of one user count together. One more is 486.
+    /// For each user; fresh credentials of one user count together; default 0. One more is 486.
     pub per_user: usize,
-    /// For each [`SourcePrefix`](crate::turn::SourcePrefix). One more is 486.
+    /// For each [`SourcePrefix`](crate::turn::SourcePrefix); default 0. One more is 486.
     pub per_source: usize,
+    /// Without credentials; default 1000. One more is 508.
+    pub anonymous: usize,
+    /// Without credentials, for each source; default 16. One more is 486.
+    ///
+    /// Clients that vanish leave theirs behind for ten minutes, and several may stand behind one address.
+    pub anonymous_per_source: usize,
+}
+
+impl Default for QuotaSettings {
+    fn default() -> Self {
+        Self { total: 0, per_user: 0, per_source: 0, anonymous: 1000, anonymous_per_source: 16 }
+    }
 }
 
 impl Settings {
@@ -78,6 +101,7 @@ impl Default for Settings {
             listen: vec![SocketAddr::from(([0, 0, 0, 0], 3478))],
             listen_tcp: vec![SocketAddr::from(([0, 0, 0, 0], 3478))],
             http: None,
+            anonymous: AnonymousSettings::default(),
             tls: None,
             proxies: Vec::new(),
             max_connections: 20_000,

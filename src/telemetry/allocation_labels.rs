@@ -13,7 +13,7 @@ pub enum EndReason {
     Shutdown,
 }
 
-/// Why an authenticated Allocate request got no relayed address.
+/// Why an Allocate request that was let in got no relayed address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AllocationRefusal {
     /// The user has as many allocations as it may.
@@ -22,6 +22,10 @@ pub enum AllocationRefusal {
     SourceQuota,
     /// There are as many allocations as there may be.
     Capacity,
+    /// The source has as many allocations as it may without credentials.
+    AnonymousSourceQuota,
+    /// There are as many allocations without credentials as there may be.
+    AnonymousCapacity,
     /// Every relay port is taken, or the system has no socket left.
     NoPort,
     /// There is no relay address of the family.
@@ -45,14 +49,24 @@ impl EndReason {
 }
 
 impl AllocationRefusal {
-    pub(super) const ALL: [Self; 6] =
-        [Self::UserQuota, Self::SourceQuota, Self::Capacity, Self::NoPort, Self::Family, Self::NoReservation];
+    pub(super) const ALL: [Self; 8] = [
+        Self::UserQuota,
+        Self::SourceQuota,
+        Self::Capacity,
+        Self::AnonymousSourceQuota,
+        Self::AnonymousCapacity,
+        Self::NoPort,
+        Self::Family,
+        Self::NoReservation,
+    ];
 
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::UserQuota => "user_quota",
             Self::SourceQuota => "source_quota",
             Self::Capacity => "capacity",
+            Self::AnonymousSourceQuota => "anonymous_source_quota",
+            Self::AnonymousCapacity => "anonymous_capacity",
             Self::NoPort => "no_port",
             Self::Family => "family",
             Self::NoReservation => "no_reservation",

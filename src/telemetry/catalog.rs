@@ -145,6 +145,11 @@ pub(super) const TURN_RESPONSES: Family = Family::new(
 );
 pub(super) const TURN_ALLOCATIONS: Family =
     Family::new("turnpike_turn_allocations", "Allocations that live now.", &[]);
+pub(super) const TURN_ALLOCATIONS_ANONYMOUS: Family = Family::new(
+    "turnpike_turn_allocations_anonymous",
+    "Allocations that live now without credentials, ports reserved for such counted in.",
+    &[],
+);
 pub(super) const TURN_ALLOCATIONS_CREATED: Family =
     Family::new("turnpike_turn_allocations_created_total", "Allocations created.", &[]);
 pub(super) const TURN_ALLOCATIONS_MOVED: Family = Family::new(
@@ -156,7 +161,7 @@ pub(super) const TURN_ALLOCATIONS_ENDED: Family =
     Family::new("turnpike_turn_allocations_ended_total", "Allocations ended, by reason.", &["reason"]);
 pub(super) const TURN_ALLOCATIONS_REFUSED: Family = Family::new(
     "turnpike_turn_allocations_refused_total",
-    "Allocate requests of authenticated users that got no relayed address, by reason.",
+    "Allocate requests that got no relayed address although their clients were let in, by reason.",
     &["reason"],
 );
 
@@ -189,6 +194,7 @@ pub(super) const ALL: &[Family] = &[
     TURN_REQUESTS,
     TURN_RESPONSES,
     TURN_ALLOCATIONS,
+    TURN_ALLOCATIONS_ANONYMOUS,
     TURN_ALLOCATIONS_CREATED,
     TURN_ALLOCATIONS_MOVED,
     TURN_ALLOCATIONS_ENDED,

@@ -57,6 +57,11 @@ impl Metrics {
     pub fn watch_relay_ports(&self, count: impl Fn() -> (u64, u64) + Send + Sync + 'static) {
         let _ = self.relay.ports.set(Box::new(count));
     }
+
+    /// Tells how to count allocations without credentials. Only the first relay of a process is shown.
+    pub fn watch_anonymous_allocations(&self, count: impl Fn() -> u64 + Send + Sync + 'static) {
+        let _ = self.relay.anonymous.set(Box::new(count));
+    }
 }
 
 impl Default for Metrics {

@@ -21,10 +21,14 @@ pub(super) struct RelayCollector {
 pub(super) struct RelayRegistry {
     pub(super) workers: Mutex<Vec<Arc<RelayStats>>>,
     pub(super) ports: OnceLock<Box<CountPorts>>,
+    pub(super) anonymous: OnceLock<Box<CountAnonymous>>,
 }
 
 /// Tells how many relay ports there are, and how many of them are free.
 pub(super) type CountPorts = dyn Fn() -> (u64, u64) + Send + Sync;
+
+/// Tells how many allocations there are without credentials.
+pub(super) type CountAnonymous = dyn Fn() -> u64 + Send + Sync;
 
 impl RelayCollector {
     pub(super) fn new(relay: Arc<RelayRegistry>) -> Self {
@@ -40,6 +44,7 @@ impl Collector for RelayCollector {
     fn collect(&self) -> Vec<MetricFamily> {
         let workers = self.relay.workers.lock().unwrap_or_else(PoisonError::into_inner);
         let (ports, ports_free) = self.relay.ports.get().map_or((0, 0), |count| count());
+        let anonymous = self.relay.anonymous.get().map_or(0, |count| count());
         let sum = |count: &dyn Fn(&RelayStats) -> u64| workers.iter().map(|stats| count(stats)).sum::<u64>();
 
         // An allocation may begin on one worker and end on another. What has ended is read first.
@@ -79,6 +84,7 @@ impl Collector for RelayCollector {
             counters(&catalog::TURN_REQUESTS, &methods, |i| sum(&|stats| stats.requests[i].get())),
             counters(&catalog::TURN_RESPONSES, &codes, |i| sum(&|stats| stats.responses[i].get())),
             gauge(&catalog::TURN_ALLOCATIONS, allocations),
+            gauge(&catalog::TURN_ALLOCATIONS_ANONYMOUS, anonymous),
             counter(&catalog::TURN_ALLOCATIONS_CREATED, sum(&|stats| stats.allocations_created.get())),
             counter(&catalog::TURN_ALLOCATIONS_MOVED, sum(&|stats| stats.allocations_moved.get())),
             counters(&catalog::TURN_ALLOCATIONS_ENDED, &ends, |i| {
@@ -149,7 +155,7 @@ fn metric_family(family: &Family, kind: MetricType, metrics: Vec<Metric>) -> Met
     made
 }
 
-const FAMILIES: [Family; 22] = [
+const FAMILIES: &[Family] = &[
     catalog::RELAY_PACKETS,
     catalog::RELAY_BYTES,
     catalog::RELAY_DROPPED,
@@ -168,6 +174,7 @@ const FAMILIES: [Family; 22] = [
     catalog::TURN_REQUESTS,
     catalog::TURN_RESPONSES,
     catalog::TURN_ALLOCATIONS,
+    catalog::TURN_ALLOCATIONS_ANONYMOUS,
     catalog::TURN_ALLOCATIONS_CREATED,
     catalog::TURN_ALLOCATIONS_MOVED,
     catalog::TURN_ALLOCATIONS_ENDED,
@@ -188,6 +195,7 @@ mod tests {
         second.relayed(Direction::ToPeer, 1, 50);
         second.relayed(Direction::ToClient, 4, 400);
         metrics.watch_relay_ports(|| (200, 189));
+        metrics.watch_anonymous_allocations(|| 3);
         first.received_batch(8);
         let text = metrics.exposition().unwrap();
 
@@ -197,6 +205,7 @@ mod tests {
             "turnpike_relay_bytes_total{direction=\"to_peer\"} 250",
             "turnpike_relay_ports 200",
             "turnpike_relay_ports_free 189",
+            "turnpike_turn_allocations_anonymous 3",
             "turnpike_relay_workers 2",
             "turnpike_relay_receive_batches_total 1",
             "turnpike_relay_received_packets_total 8",

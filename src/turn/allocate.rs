@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::allocation::{Allocation, Granted};
-use super::auth::Authenticated;
+use super::auth::User;
 use super::channel::Channels;
 use super::five_tuple::{AllocationId, Now};
 use super::output::{OpenRelay, OpenedRelay, Output, RelayRefusal};
@@ -27,19 +27,24 @@ impl Server {
         if let Some(id) = self.table.find(&request.path) {
             return self.answer_again(id, request, reply);
         }
-        if let Some(alternate) = self.redirected(request.path, reply.transaction) {
+        if !request.user.is_anonymous()
+            && let Some(alternate) = self.redirected(request.path, reply.transaction)
+        {
             return Err(Reject::TryAlternate(alternate));
         }
         // Step 3: the transport towards peers.
         let transport = match requested_transport(request.message)? {
             TRANSPORT_UDP => RelayTransport::Udp,
-            TRANSPORT_TCP if self.settings.tcp_allocations => RelayTransport::Tcp,
+            // Without credentials nothing would show that a data connection is the same client's.
+            TRANSPORT_TCP if self.settings.tcp_allocations && !request.user.is_anonymous() => {
+                RelayTransport::Tcp
+            }
             _ => return Err(Reject::UnsupportedTransport),
         };
         if transport == RelayTransport::Tcp {
             check_tcp_allocation(request)?;
         }
-        let wants_mobility = self.wants_mobility(request.message)?;
+        let wants_mobility = self.wants_mobility(request)?;
         // RFC 8016 knows nothing of TCP peers, whose connections could not follow to another worker.
         if wants_mobility && transport == RelayTransport::Tcp {
             return Err(Reject::MobilityForbidden);
@@ -73,7 +78,10 @@ impl Server {
         let opened = match opened {
             Ok(opened) => opened,
             Err(refusal) => {
-                let alternate = self.alternate_to(refusal, open.five_tuple, reply.transaction);
+                let alternate = match open.is_anonymous() {
+                    true => None,
+                    false => self.alternate_to(refusal, open.five_tuple, reply.transaction),
+                };
                 let reject = alternate.map_or_else(|| Reject::from(refusal), Reject::TryAlternate);
                 self.refuse(now, reply, Some(&open.user), reject);
                 return None;
@@ -117,7 +125,7 @@ impl Server {
     fn answer_again(&mut self, id: AllocationId, request: &Request<'_>, reply: Reply) -> Result<(), Reject> {
         let allocation = self.table.get(id).ok_or(Reject::AllocationExists)?;
         let granted = allocation.granted;
-        let is_own = allocation.user.username == request.user.username;
+        let is_own = allocation.user.has_name_of(&request.user);
         if granted.transaction != request.message.transaction() || !is_own {
             return Err(Reject::AllocationExists);
         }
@@ -125,7 +133,7 @@ impl Server {
         Ok(())
     }
 
-    fn answer(&mut self, reply: Reply, id: AllocationId, granted: &Granted, user: &Authenticated) {
+    fn answer(&mut self, reply: Reply, id: AllocationId, granted: &Granted, user: &User) {
         let ticket = self.ticket_of(id);
         self.accept(reply, Some(user), |mut writer| {
             for &address in granted.relayed.iter() {

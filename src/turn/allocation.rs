@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::auth::Authenticated;
+use super::auth::User;
 use super::channel::Channels;
 use super::five_tuple::FiveTuple;
 use super::mobility::Mobility;
@@ -22,7 +22,7 @@ pub(super) struct Allocation {
     /// When each of its relayed addresses ends unless it is refreshed; with the last one the allocation ends.
     pub(super) until: PerFamily<Option<Instant>>,
     /// Who made it; nobody else may use it.
-    pub(super) user: Authenticated,
+    pub(super) user: User,
     /// What its client was told, to answer a retransmission alike.
     pub(super) granted: Granted,
     pub(super) transport: RelayTransport,
@@ -76,8 +76,9 @@ impl Allocation {
 
     /// Ends the permissions and bindings of peers that may not be reached any more.
     pub(super) fn end_forbidden(&mut self, policy: &PeerPolicy, now: Instant) {
-        self.permissions.keep(|peer| policy.may_permit(peer));
-        for channel in self.channels.iter_mut().filter(|channel| !policy.judge(channel.peer).is_allowed()) {
+        let user = &self.user;
+        self.permissions.keep(|peer| user.may_permit(policy, peer));
+        for channel in self.channels.iter_mut().filter(|channel| !user.may_reach(policy, channel.peer)) {
             channel.until = channel.until.min(now);
         }
     }

@@ -61,7 +61,9 @@ impl Server {
             RelayRefusal::FamilyNotSupported
             | RelayRefusal::NoSuchReservation
             | RelayRefusal::UserQuota
-            | RelayRefusal::SourceQuota => None,
+            | RelayRefusal::SourceQuota
+            | RelayRefusal::AnonymousSourceQuota
+            | RelayRefusal::AnonymousCapacity => None,
         }
     }
 }

@@ -1,13 +1,15 @@
 //! Who sent a request: the long-term credential mechanism (RFC 8489 §9.2.4).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::allocation::Allocation;
+use super::anonymous::AnonymousListeners;
 use super::directory::{Directory, Entry};
-use super::five_tuple::Now;
+use super::five_tuple::{FiveTuple, Now};
 use super::nonce::Nonces;
+use super::peer_policy::PeerPolicy;
 use super::reject::Reject;
 use super::security_features::{Offer, SecurityFeatures};
 use super::settings::Settings;
@@ -24,19 +26,27 @@ pub(super) struct Authenticator {
     directory: Directory,
     nonces: Nonces,
     offer: Offer,
+    anonymous_listeners: AnonymousListeners,
 }
 
-/// A user whose request was signed with the right key.
+/// Who a request comes from.
 #[derive(Debug, Clone)]
-pub(super) struct Authenticated {
+pub(super) struct User {
     /// The user name; a USERHASH is replaced by what it stands for.
     pub(super) username: Arc<[u8]>,
+    /// What the request was signed with; nothing where no credentials were asked for and none were shown.
+    proof: Option<Proof>,
+    /// The Unix second at which the session ends with its credential, if it does.
+    expires: Option<u64>,
+}
+
+/// The right key, and how it was used.
+#[derive(Debug, Clone)]
+struct Proof {
     key: Arc<LongTermKey>,
     algorithm: PasswordAlgorithm,
     signature: Signature,
     has_token: bool,
-    /// The Unix second at which the session ends with its credential, if it does.
-    expires: Option<u64>,
 }
 
 /// Which attributes protect the answers to a request.
@@ -66,6 +76,7 @@ impl Authenticator {
             directory: Directory::new(settings),
             nonces: Nonces::new(&settings.nonce_keys, features.cookie(), settings.nonce_lifetime),
             offer,
+            anonymous_listeners: settings.anonymous_listeners.clone(),
         }
     }
 
@@ -73,12 +84,17 @@ impl Authenticator {
     pub(super) fn authenticate(
         &self,
         now: Now,
-        client: SocketAddr,
+        path: FiveTuple,
         message: &Message<'_>,
         allocation: Option<&Allocation>,
-    ) -> Result<Authenticated, Reject> {
-        // First bullet: without integrity the client is told how to authenticate.
+    ) -> Result<User, Reject> {
         let Some(integrity) = message.integrity() else {
+            // Deviation from RFC 8656 §5: listeners that an operator opens to clients without credentials demand none.
+            // Some clients have none to show; what they may reach and how much they may take is bounded instead.
+            if self.anonymous_listeners.serve(&path) {
+                return Ok(User::anonymous());
+            }
+            // First bullet: without integrity the client is told how to authenticate.
             return Err(Reject::Unauthenticated);
         };
         // Second bullet: integrity without what it needs is an error of the client's.
@@ -100,11 +116,11 @@ impl Authenticator {
             return Err(Reject::Unauthenticated);
         }
         // Last bullet: only who knows the password learns that the nonce is merely old.
-        if !self.nonces.is_fresh(nonce, now.unix_seconds, client) {
+        if !self.nonces.is_fresh(nonce, now.unix_seconds, path.client) {
             return Err(Reject::StaleNonce);
         }
         let Method { algorithm, signature } = method;
-        Ok(Authenticated { username, key, algorithm, signature, has_token, expires })
+        Ok(User { username, proof: Some(Proof { key, algorithm, signature, has_token }), expires })
     }
 
     /// Tells a client how to authenticate (RFC 8489 §9.2.4).
@@ -176,14 +192,15 @@ impl Authenticator {
         // Allocate and Refresh carry an access token (RFC 7635 §9).
         let owner = allocation.map(|allocation| &allocation.user);
         if let Some(owner) = owner
-            && owner.algorithm == algorithm
+            && let Some(proof) = &owner.proof
+            && proof.algorithm == algorithm
             && username == Some(&*owner.username)
         {
             let is_open = owner.expires.is_none_or(|expires| now.unix_seconds < expires);
-            return (message.is_protected_by(&owner.key) && is_open).then(|| Entry {
+            return (message.is_protected_by(&proof.key) && is_open).then(|| Entry {
                 username: owner.username.clone(),
-                key: owner.key.clone(),
-                has_token: owner.has_token,
+                key: proof.key.clone(),
+                has_token: proof.has_token,
                 expires: owner.expires,
             });
         }
@@ -191,18 +208,47 @@ impl Authenticator {
     }
 }
 
-impl Authenticated {
+impl User {
+    /// Whoever shows no credentials where none are asked for.
+    fn anonymous() -> Self {
+        Self { username: Arc::from(*b"anonymous"), proof: None, expires: None }
+    }
+
+    /// Whether nothing is known of the client but its address.
+    pub(super) fn is_anonymous(&self) -> bool {
+        self.proof.is_none()
+    }
+
+    /// Whether both have one name. Whoever shows no credentials has none, and is apart from a user who is called so.
+    pub(super) fn has_name_of(&self, other: &Self) -> bool {
+        self.username == other.username && self.is_anonymous() == other.is_anonymous()
+    }
+
     /// Whether both are one user. Holders of access tokens are, on one 5-tuple: the new token that must prolong an
     /// allocation may be sealed with a new key, which then is its user name (RFC 7635 §9).
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
-        self.username == other.username || (self.has_token && other.has_token)
+        let has_token = |user: &Self| user.proof.as_ref().is_some_and(|proof| proof.has_token);
+        self.has_name_of(other) || (has_token(self) && has_token(other))
     }
 
     /// Whether this is the one who made an allocation, on another connection. Names of access tokens are shared, so
-    /// there the key tells.
+    /// there the key tells; and without credentials nothing does.
     pub(super) fn is_holder_of(&self, allocation: &Allocation) -> bool {
-        let owner = &allocation.user;
-        self.username == owner.username && (!owner.has_token || Arc::ptr_eq(&self.key, &owner.key))
+        let (Some(proof), Some(owners)) = (&self.proof, &allocation.user.proof) else {
+            return false;
+        };
+        self.username == allocation.user.username
+            && (!owners.has_token || Arc::ptr_eq(&proof.key, &owners.key))
+    }
+
+    /// Whether this peer may be reached for the user.
+    pub(super) fn may_reach(&self, policy: &PeerPolicy, peer: SocketAddr) -> bool {
+        policy.judge(peer).is_allowed() && (!self.is_anonymous() || policy.backend(peer).is_some())
+    }
+
+    /// Whether some port of this address may be reached for the user.
+    pub(super) fn may_permit(&self, policy: &PeerPolicy, peer: IpAddr) -> bool {
+        policy.may_permit(peer) && (!self.is_anonymous() || policy.backend_at(peer).is_some())
     }
 
     /// Cuts a lifetime where the credential ends.
@@ -215,13 +261,14 @@ impl Authenticated {
 
     /// Protects an answer as its request asked for (RFC 8489 §9.2.4).
     pub(super) fn protect<'b>(&self, writer: MessageWriter<'b>) -> MessageWriter<'b> {
-        match self.signature {
-            Signature::Sha1 => writer.protect(&self.key, Integrity::Sha1),
-            Signature::Sha256 => writer.protect(&self.key, Integrity::Sha256),
+        let Some(Proof { key, signature, .. }) = &self.proof else {
+            return writer;
+        };
+        match signature {
+            Signature::Sha1 => writer.protect(key, Integrity::Sha1),
+            Signature::Sha256 => writer.protect(key, Integrity::Sha256),
             // RFC 8489 §14.5: MESSAGE-INTEGRITY-SHA256 follows MESSAGE-INTEGRITY.
-            Signature::Both => {
-                writer.protect(&self.key, Integrity::Sha1).protect(&self.key, Integrity::Sha256)
-            }
+            Signature::Both => writer.protect(key, Integrity::Sha1).protect(key, Integrity::Sha256),
         }
     }
 }

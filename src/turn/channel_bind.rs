@@ -21,7 +21,7 @@ impl Server {
         if !self.table.get(id).ok_or(Reject::NoAllocation)?.has_family_of(peer.ip()) {
             return Err(Reject::PeerFamilyMismatch);
         }
-        if !self.settings.peer_policy.judge(peer).is_allowed() {
+        if !request.user.may_reach(&self.settings.peer_policy, peer) {
             return Err(Reject::PeerForbidden);
         }
         let now = request.now.instant;

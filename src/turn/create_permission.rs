@@ -22,7 +22,7 @@ impl Server {
         if !peers.iter().all(|&peer| allocation.has_family_of(peer)) {
             return Err(Reject::PeerFamilyMismatch);
         }
-        if !peers.iter().all(|&peer| self.settings.peer_policy.may_permit(peer)) {
+        if !peers.iter().all(|&peer| request.user.may_permit(&self.settings.peer_policy, peer)) {
             return Err(Reject::PeerForbidden);
         }
         let now = request.now.instant;

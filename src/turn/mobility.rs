@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use super::allocate::granted_lifetime;
 use super::allocation::Allocation;
-use super::auth::Authenticated;
+use super::auth::User;
 use super::five_tuple::{AllocationId, FiveTuple, Now};
 use super::mobility_ticket::{Serial, Ticket};
 use super::output::{EndReason, Output};
 use super::reject::Reject;
 use super::server::{Reply, Request, Server};
-use crate::wire::Message;
 use crate::wire::attribute::{LIFETIME, MOBILITY_TICKET};
 
 /// What an allocation that may move remembers.
@@ -37,7 +36,7 @@ pub struct TakeOver {
     /// The path that it moves to.
     pub path: FiveTuple,
     serial: Serial,
-    user: Authenticated,
+    user: User,
     requested: Option<Duration>,
     reply: Reply,
 }
@@ -61,15 +60,20 @@ pub enum MoveRefusal {
 
 impl Server {
     /// Whether an Allocate request asks for an allocation that can move.
-    pub(super) fn wants_mobility(&self, message: &Message<'_>) -> Result<bool, Reject> {
-        match message.find(MOBILITY_TICKET) {
+    pub(super) fn wants_mobility(&self, request: &Request<'_>) -> Result<bool, Reject> {
+        match request.message.find(MOBILITY_TICKET) {
             None => Ok(false),
             // RFC 8016 §3.1.2: 405 where moving is forbidden.
-            Some(_) if !self.settings.mobility => Err(Reject::MobilityForbidden),
+            Some(_) if !self.may_move(&request.user) => Err(Reject::MobilityForbidden),
             Some([]) => Ok(true),
             // RFC 8016 §3.1.1: the client sends an empty attribute; there is nothing to move yet.
             Some(_) => Err(Reject::Malformed),
         }
+    }
+
+    /// Whether a user's allocations may move; without credentials whoever sees a ticket could take its allocation.
+    fn may_move(&self, user: &User) -> bool {
+        self.settings.mobility && !user.is_anonymous()
     }
 
     pub(super) fn new_mobility(&mut self) -> Box<Mobility> {
@@ -91,7 +95,7 @@ impl Server {
         requested: Option<Duration>,
     ) -> Result<(), Reject> {
         // RFC 8016 §3.2.2: 405 where moving is forbidden.
-        if !self.settings.mobility {
+        if !self.may_move(&request.user) {
             return Err(Reject::MobilityForbidden);
         }
         // RFC 8016 §3.2.2: what is no ticket of ours is a bad request.
@@ -211,7 +215,7 @@ impl Server {
             return Err(MoveRefusal::NoAllocation);
         }
         // RFC 8016 §3.2.2: who moves it must be the user who made it.
-        if allocation.user.username != take_over.user.username {
+        if !allocation.user.has_name_of(&take_over.user) {
             return Err(MoveRefusal::OtherUser);
         }
         Ok(id)
@@ -220,7 +224,7 @@ impl Server {
     fn was_moved_by(&self, id: AllocationId, take_over: &TakeOver) -> bool {
         self.table.get(id).is_some_and(|allocation| {
             let moved_with = allocation.mobility.as_ref().and_then(|mobility| mobility.moved_with);
-            moved_with == Some(take_over.serial) && allocation.user.username == take_over.user.username
+            moved_with == Some(take_over.serial) && allocation.user.has_name_of(&take_over.user)
         })
     }
 

@@ -24,6 +24,7 @@ mod account;
 mod allocate;
 mod allocation;
 mod alternates;
+mod anonymous;
 mod auth;
 mod binding;
 mod channel;
@@ -57,12 +58,14 @@ mod server;
 mod settings;
 mod source;
 mod stranger_limit;
+mod strangers;
 mod table;
 #[cfg(test)]
 mod tests;
 mod understood;
 
 pub use alternates::{Redirect, is_answer_to, probe};
+pub use anonymous::AnonymousListeners;
 pub use external::ExternalAddresses;
 pub use five_tuple::{AllocationId, FiveTuple, Now, Transport};
 pub use icmp::Icmp;

@@ -1,12 +1,13 @@
 //! What the server wants its driver to do.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::account::account;
-use super::auth::Authenticated;
+use super::auth::User;
 use super::five_tuple::{AllocationId, FiveTuple};
 use super::mobility::TakeOver;
 use super::peer_connection::ConnectionId;
@@ -149,16 +150,26 @@ pub struct OpenRelay {
     pub wish: RelayWish,
     /// How peers are to reach it.
     pub transport: RelayTransport,
-    pub(super) user: Authenticated,
+    pub(super) user: User,
     pub(super) lifetime: Duration,
     pub(super) wants_mobility: bool,
     pub(super) reply: Reply,
 }
 
 impl OpenRelay {
-    /// Who allocates, by the part of the user name that stays the same when its credential is renewed.
-    pub fn account(&self) -> &[u8] {
-        account(&self.user.username)
+    /// Who allocates, by the part of the user name that stays the same when its credential is renewed; of clients
+    /// without credentials, all that come from one source.
+    pub fn account(&self) -> Cow<'_, [u8]> {
+        if self.is_anonymous() {
+            // The zero keeps it apart from names.
+            return Cow::Owned(format!("\0{}", self.source()).into_bytes());
+        }
+        Cow::Borrowed(account(&self.user.username))
+    }
+
+    /// Whether the client shows no credentials.
+    pub fn is_anonymous(&self) -> bool {
+        self.user.is_anonymous()
     }
 
     /// Where the client is.
@@ -198,6 +209,10 @@ pub enum RelayRefusal {
     SourceQuota,
     /// There are as many allocations as there may be.
     Capacity,
+    /// The source has as many allocations as it may without credentials.
+    AnonymousSourceQuota,
+    /// There are as many allocations without credentials as there may be.
+    AnonymousCapacity,
 }
 
 /// Why an allocation ended.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use foldhash::quality::RandomState;
 use rand::Rng;
 
-use super::auth::Authenticated;
+use super::auth::User;
 use super::five_tuple::{AllocationId, Now};
 use super::output::Output;
 use super::reject::Reject;
@@ -34,7 +34,7 @@ pub(super) struct PeerConnection {
 #[derive(Debug)]
 pub(super) enum Stage {
     /// The peer has not accepted yet; then the request is answered.
-    Dialing(Reply, Box<Authenticated>),
+    Dialing(Reply, Box<User>),
     /// The client has not bound it yet.
     Waiting,
     /// It carries bytes.

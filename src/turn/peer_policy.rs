@@ -18,6 +18,8 @@ pub use super::peer_rule::{ALL_PORTS, AnyRule, NamedRule, PeerRule};
 pub struct PeerPolicy {
     allowed: Rules,
     denied: Rules,
+    /// Those that clients without credentials may reach.
+    backends: Rules,
     own_listeners: HashSet<SocketAddr, RandomState>,
 }
 
@@ -82,14 +84,26 @@ impl PeerPolicy {
         self.denied.names.push(rule);
     }
 
+    /// Lets these peers be reached by clients without credentials too, if they may be reached at all.
+    pub fn add_backend(&mut self, rule: PeerRule) {
+        self.backends.networks.push(rule);
+    }
+
+    /// The same for the addresses of a name, once they are known.
+    pub fn add_backend_name(&mut self, rule: NamedRule) {
+        self.backends.names.push(rule);
+    }
+
     /// The names of the rules.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.allowed.names.iter().chain(&self.denied.names).map(|rule| rule.name.as_str())
+        let rules = self.allowed.names.iter().chain(&self.denied.names).chain(&self.backends.names);
+        rules.map(|rule| rule.name.as_str())
     }
 
     /// Tells which addresses a name has now.
     pub fn set_addresses(&mut self, name: &str, addresses: &[IpAddr]) {
         let rules = self.allowed.names.iter_mut().chain(&mut self.denied.names);
+        let rules = rules.chain(&mut self.backends.names);
         for rule in rules.filter(|rule| rule.name == name) {
             rule.addresses = addresses.iter().copied().map(unwrap_embedded).collect();
         }
@@ -114,6 +128,31 @@ impl PeerPolicy {
     /// Whether some port of this address may be reached, which is what a permission is for (RFC 8656 §9).
     pub fn may_permit(&self, peer: IpAddr) -> bool {
         self.explain_address(peer).judgement.is_allowed()
+    }
+
+    /// The rule by which clients without credentials may reach this peer, if it may be reached at all.
+    pub fn backend(&self, peer: SocketAddr) -> Option<AnyRule<'_>> {
+        self.find_backend(peer.ip(), |ports| ports.contains(&peer.port()))
+    }
+
+    /// The same for some port of this address.
+    pub fn backend_at(&self, peer: IpAddr) -> Option<AnyRule<'_>> {
+        self.find_backend(peer, |_| true)
+    }
+
+    fn find_backend(
+        &self,
+        peer: IpAddr,
+        has_ports: impl Fn(&RangeInclusive<u16>) -> bool,
+    ) -> Option<AnyRule<'_>> {
+        let canonical = unwrap_embedded(peer);
+        // As with what is allowed, a network of wrappers is no way to the addresses inside.
+        self.backends.find(canonical, canonical, has_ports)
+    }
+
+    /// Whether there are peers for clients without credentials.
+    pub fn has_backends(&self) -> bool {
+        !(self.backends.networks.is_empty() && self.backends.names.is_empty())
     }
 
     /// Judges a peer and says why.

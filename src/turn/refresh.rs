@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::allocate::{granted_lifetime, requested_lifetime};
-use super::auth::Authenticated;
+use super::auth::User;
 use super::five_tuple::{AllocationId, Now};
 use super::output::{EndReason, Output};
 use super::reject::Reject;
@@ -89,7 +89,7 @@ impl Server {
         &mut self,
         id: AllocationId,
         now: Now,
-        user: &Authenticated,
+        user: &User,
         family: Option<AddressFamily>,
         until: Instant,
     ) {

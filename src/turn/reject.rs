@@ -81,10 +81,13 @@ impl From<RelayRefusal> for Reject {
         match refusal {
             RelayRefusal::FamilyNotSupported => Self::UnsupportedFamily,
             // RFC 8656 §7.2: what one user or source has too many of is its quota; what all have, capacity.
-            RelayRefusal::UserQuota | RelayRefusal::SourceQuota => Self::QuotaReached,
-            RelayRefusal::NoPortLeft | RelayRefusal::NoSuchReservation | RelayRefusal::Capacity => {
-                Self::InsufficientCapacity
+            RelayRefusal::UserQuota | RelayRefusal::SourceQuota | RelayRefusal::AnonymousSourceQuota => {
+                Self::QuotaReached
             }
+            RelayRefusal::NoPortLeft
+            | RelayRefusal::NoSuchReservation
+            | RelayRefusal::Capacity
+            | RelayRefusal::AnonymousCapacity => Self::InsufficientCapacity,
         }
     }
 }

@@ -80,7 +80,7 @@ impl Server {
             return Err(DropReason::NoPermission);
         }
         // A permission names no port, but the policy may.
-        if !self.settings.peer_policy.judge(peer).is_allowed() {
+        if !allocation.user.may_reach(&self.settings.peer_policy, peer) {
             return Err(DropReason::PeerForbidden);
         }
         Ok(())

@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 
 use super::allocation::RouteChange;
 use super::alternates::Alternates;
-use super::auth::{Authenticated, Authenticator};
+use super::auth::{Authenticator, User};
 use super::five_tuple::{AllocationId, FiveTuple, Now};
 use super::mobility_ticket::Tickets;
 use super::opaque_string::opaque_string;
@@ -20,8 +20,7 @@ use super::peer_policy::PeerPolicy;
 use super::recently_ended::RecentlyEnded;
 use super::reject::Reject;
 use super::settings::Settings;
-use super::source::SourcePrefix;
-use super::stranger_limit::{AnswerKind, StrangerLimit};
+use super::stranger_limit::StrangerLimit;
 use super::table::Table;
 use super::understood::unknown_attributes;
 use crate::wire::attribute;
@@ -33,7 +32,7 @@ use crate::wire::{AddressFamily, Class, ErrorCode, Message, MessageWriter, Metho
 pub struct Server {
     pub(super) settings: Settings,
     authenticator: Authenticator,
-    stranger_limit: Arc<StrangerLimit>,
+    pub(super) stranger_limit: Arc<StrangerLimit>,
     pub(super) table: Table,
     pub(super) connections: ConnectionIndex,
     pub(super) recently_ended: RecentlyEnded,
@@ -46,12 +45,12 @@ pub struct Server {
     pub(super) random: StdRng,
 }
 
-/// An authenticated request on its way to the file of its method.
+/// A request on its way to the file of its method.
 pub(super) struct Request<'a> {
     pub(super) now: Now,
     pub(super) path: FiveTuple,
     pub(super) message: &'a Message<'a>,
-    pub(super) user: Authenticated,
+    pub(super) user: User,
 }
 
 impl Server {
@@ -194,8 +193,11 @@ impl Server {
                 let is_bind = message.method() == Method::ConnectionBind;
                 let id = if is_bind { self.allocation_to_bind(message) } else { self.table.find(&path) };
                 let allocation = id.and_then(|id| self.table.get(id));
-                match self.authenticator.authenticate(now, path.client, message, allocation) {
-                    Ok(user) => self.handle_authenticated(reply, Request { now, path, message, user }),
+                match self.authenticator.authenticate(now, path, message, allocation) {
+                    Ok(user) if user.is_anonymous() && !self.may_serve_anonymously(now, reply) => {
+                        self.drop_input(DropReason::RateLimited);
+                    }
+                    Ok(user) => self.handle_admitted(reply, Request { now, path, message, user }),
                     Err(reject) => self.refuse(now, reply, None, reject),
                 }
             }
@@ -206,7 +208,7 @@ impl Server {
         }
     }
 
-    fn handle_authenticated(&mut self, reply: Reply, request: Request<'_>) {
+    fn handle_admitted(&mut self, reply: Reply, request: Request<'_>) {
         if request.message.find(attribute::MOBILITY_TICKET).is_none() {
             self.client_uses(&request.path);
         }
@@ -292,7 +294,7 @@ impl Server {
     pub(super) fn accept(
         &mut self,
         reply: Reply,
-        user: Option<&Authenticated>,
+        user: Option<&User>,
         write: impl FnOnce(MessageWriter<'_>) -> MessageWriter<'_>,
     ) {
         let Self { scratch, outputs, .. } = self;
@@ -300,7 +302,7 @@ impl Server {
     }
 
     /// Answers a request that was not.
-    pub(super) fn refuse(&mut self, now: Now, reply: Reply, user: Option<&Authenticated>, reject: Reject) {
+    pub(super) fn refuse(&mut self, now: Now, reply: Reply, user: Option<&User>, reject: Reject) {
         if user.is_none() && !self.may_refuse_stranger(now, reply, &reject) {
             return self.drop_input(DropReason::RateLimited);
         }
@@ -322,27 +324,6 @@ impl Server {
             }
             writer
         }));
-    }
-
-    /// Whether a stranger may be told of its error, which is then counted.
-    fn may_refuse_stranger(&self, now: Now, reply: Reply, reject: &Reject) -> bool {
-        // Its nonce is old but its signature is right: it has an allocation here, which must not be lost because
-        // somebody else floods us in its name.
-        if *reject == Reject::StaleNonce && self.table.find(&reply.to).is_some() {
-            return true;
-        }
-        let is_binding = reply.method == Method::Binding;
-        let kind = if is_binding { AnswerKind::Binding } else { AnswerKind::Challenge };
-        self.may_answer_stranger(now, reply, kind)
-    }
-
-    /// Whether a stranger may be answered once more, which is then counted.
-    pub(super) fn may_answer_stranger(&self, now: Now, reply: Reply, kind: AnswerKind) -> bool {
-        // Who has opened a stream is where it says; and over a stream nobody asks again when no answer comes.
-        if reply.to.transport.is_stream() {
-            return true;
-        }
-        self.stranger_limit.may_answer(now, SourcePrefix::of(reply.to.client.ip()), kind)
     }
 
     pub(super) fn drop_input(&mut self, reason: DropReason) {
@@ -383,7 +364,7 @@ impl Reply {
         self,
         scratch: &mut Vec<u8>,
         class: Class,
-        user: Option<&Authenticated>,
+        user: Option<&User>,
         error: Option<ErrorCode>,
         write: impl FnOnce(MessageWriter<'_>) -> MessageWriter<'_>,
     ) -> Output {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::alternates::Redirect;
+use super::anonymous::AnonymousListeners;
 use super::credential::Credentials;
 use super::external::ExternalAddresses;
 use super::nat_discovery::NatDiscovery;
@@ -74,6 +75,8 @@ pub struct Settings {
     pub unauthenticated_per_second: u32,
     /// The same for answers to Binding requests; default 100.
     pub bindings_per_second: u32,
+    /// Where clients are served without credentials; default nowhere.
+    pub anonymous_listeners: AnonymousListeners,
     /// Which peers may be reached.
     pub peer_policy: PeerPolicy,
     /// The public address of each relay address, where a NAT stands in front of us.
@@ -119,6 +122,7 @@ impl Default for Settings {
             server_number: 0,
             unauthenticated_per_second: 10,
             bindings_per_second: 100,
+            anonymous_listeners: AnonymousListeners::default(),
             peer_policy: PeerPolicy::default(),
             external_addresses: ExternalAddresses::default(),
         }

@@ -96,6 +96,18 @@ def test_loses_nothing_while_it_moves(flags: list[str], network: Network, turnpi
     assert turnpike.metric("turnpike_turn_allocations_moved_total") - before >= CLIENTS
 
 
+@pytest.mark.parametrize("flags", [[], ["-t"]], ids=["udp", "tcp"])
+def test_loses_nothing_without_credentials(
+    flags: list[str], network: Network, turnpike: Turnpike, echo_peer: None
+) -> None:
+    port = str(turnpike.ports.anonymous)
+
+    done = run_uclient(network.client, *flags, "-p", port)
+
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"Total lost packets 0 \(0\.0+%\)", done.stdout), done.stdout
+
+
 def test_allocates_pairs_of_ports(network: Network, turnpike: Turnpike, echo_peer: None) -> None:
     since = len(turnpike.log_lines())
 

@@ -53,6 +53,30 @@ def test_client_gets_predictions_where_udp_is_blocked(
     assert turnpike.log_record("allocation began", since)["transport"] == transport
 
 
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_client_without_credentials_reaches_the_backend(
+    transport: str, network: Network, turnpike: Turnpike, tmp_path: Path
+) -> None:
+    before, since = relay_counters(turnpike), len(turnpike.log_lines())
+
+    with Client(network.client, tmp_path, without_credentials(turnpike, transport), *HUNDRED_PREDICTIONS) as client:
+        outcome = client.outcome()
+
+    assert outcome.exit_code == 0, outcome.stderr
+    assert_predictions_fit(outcome.summary)
+    assert_relayed(turnpike, before, [outcome.summary])
+    assert turnpike.log_record("allocation began", since)["username"] == "anonymous"
+
+
+def test_other_ports_ask_for_credentials(network: Network, turnpike: Turnpike, tmp_path: Path) -> None:
+    settings = without_credentials(turnpike, "udp") | {"TURN_SERVER_PORT": str(turnpike.ports.turn)}
+
+    with Client(network.client, tmp_path, settings, *HUNDRED_PREDICTIONS) as client:
+        outcome = client.outcome()
+
+    assert outcome.exit_code == 4, outcome.stderr
+
+
 def test_several_clients_at_once(network: Network, turnpike: Turnpike, tmp_path: Path) -> None:
     before = relay_counters(turnpike)
     user_ids = ["anna", "ben", "chloe"]
@@ -109,6 +133,12 @@ def test_only_the_relay_leads_to_the_backend(network: Network, backend: Backend)
 
     assert refusal.value.errno == errno.ENETUNREACH
     network.relay.connect(BACKEND_ADDRESS, backend.port).close()
+
+
+def without_credentials(turnpike: Turnpike, transport: str) -> dict[str, str | None]:
+    """Returns the settings of a client that knows nothing but the address of the relay."""
+    port = {"TURN_SERVER_PORT": str(turnpike.ports.anonymous), "TURN_SERVER_TRANSPORT": transport}
+    return default_settings() | port | {"TURN_USERNAME": None, "TURN_CREDENTIAL": None}
 
 
 def relay_counters(turnpike: Turnpike) -> dict[str, float]:

@@ -24,6 +24,7 @@ class Ports:
 
     turn: int = 3478
     turns: int = 5349
+    anonymous: int = 3479
     gateway: int = 8080
     admin: int = 9090
     backend: int = 8000
@@ -127,6 +128,13 @@ relay_ports = "49152-65535"
 # Debian's turnutils_uclient binds channels above 0x4FFF.
 channel_numbers = "rfc5766"
 mobility = true
+
+[turn.anonymous]
+listen = ["{RELAY_CLIENT_SIDE}:{ports.anonymous}"]
+listen_tcp = ["{RELAY_CLIENT_SIDE}:{ports.anonymous}"]
+backends = ["{BACKEND_ADDRESS}"]
+# turnutils_uclient leaves about half of its allocations behind, and all clients have one address.
+allocations_per_source = 100
 
 [turn.tls]
 certificate = "{certificate.file}"

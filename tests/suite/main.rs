@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod alternates;
+mod anonymous;
 mod bench;
 mod bursts;
 mod certificates;

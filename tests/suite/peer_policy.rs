@@ -73,4 +73,16 @@ fn policy_test_says_why_and_its_exit_code_what() {
         assert_eq!(test(peer, config), (Some(code), expected.to_owned()), "{peer}");
     }
     assert_eq!(test("8.8.8.8", "/nowhere.toml"), (Some(2), String::new()));
+
+    let anonymous = "[turn.anonymous]\nlisten = [\"127.0.0.1:3999\"]\nbackends = [\"10.0.0.7\"]\n";
+    let config = std::fs::read_to_string(file.path()).unwrap() + anonymous;
+    std::fs::write(file.path(), config).unwrap();
+    for (peer, expected) in [
+        ("10.0.0.7:5000", "; without credentials too: turn.anonymous.backends has 10.0.0.7\n"),
+        ("10.0.0.8:5000", "; not without credentials: turn.anonymous.backends does not have it\n"),
+        ("127.0.0.1:3999", " is refused: turnpike itself listens there\n"),
+    ] {
+        let (_, text) = test(peer, file.path().to_str().unwrap());
+        assert!(text.ends_with(expected), "{text}");
+    }
 }

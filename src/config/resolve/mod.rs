@@ -17,10 +17,9 @@ use super::schema::{Log, LogFormat, Schema, Tls};
 use super::secrets::Source;
 use super::{Settings, Written, warning};
 use crate::gateway::AdminSettings;
-use crate::relay;
 use crate::secret::Secret;
-use crate::telemetry;
 use crate::tls::CertificateFiles;
+use crate::{relay, telemetry};
 
 /// Checks the rules and makes the settings.
 pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
@@ -37,13 +36,13 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
         return Err(rules.errors);
     }
     let settings = Settings {
+        warnings: warning::find(schema, &turn.peer_policy),
         turn,
         alternates,
         relay,
         gateway,
         admin: AdminSettings { listen: schema.admin.listen.0 },
         telemetry,
-        warnings: warning::find(schema),
     };
     Ok(settings)
 }
@@ -144,17 +143,35 @@ fn certificate(section: &str, written: &Tls, rules: &mut Rules<'_>) -> Option<Ce
     }
 }
 
-/// No two TCP listeners may want one port of one address, unless the gateway shares the very address with the relay.
+/// No two listeners of one protocol may want one port of one address, unless the gateway shares the very address with the
+/// relay.
 fn separate_listeners(schema: &Schema, relay: &relay::Settings, rules: &mut Rules<'_>) {
-    let is_taken = |listen: &ListenAddress| relay.listen_tcp.iter().any(|&turn| collide(turn, listen.0));
-    let first = || "turn.listen_tcp".to_owned();
-    if relay.http.is_none() && is_taken(&schema.gateway.listen) {
-        let value = schema.gateway.listen.to_string();
-        rules.refuse("gateway.listen", Cause::AddressOverlaps { value, first: first() });
+    let mut claim = |key: &str, listen: SocketAddr, taken: &[SocketAddr], first: &str| {
+        if taken.iter().any(|&taken| collide(taken, listen)) {
+            let (value, first) = (listen.to_string(), first.to_owned());
+            let may_share = key == "gateway.listen" && first == "turn.listen_tcp";
+            rules.refuse(
+                key,
+                match may_share {
+                    true => Cause::AddressOverlaps { value, first },
+                    false => Cause::AddressTaken { value, first },
+                },
+            );
+        }
+    };
+    for (index, &listen) in relay.anonymous.listen.iter().enumerate() {
+        claim(&format!("turn.anonymous.listen[{index}]"), listen, &relay.listen, "turn.listen");
     }
-    if is_taken(&schema.admin.listen) {
-        let value = schema.admin.listen.to_string();
-        rules.refuse("admin.listen", Cause::AddressTaken { value, first: first() });
+    for (index, &listen) in relay.anonymous.listen_tcp.iter().enumerate() {
+        claim(&format!("turn.anonymous.listen_tcp[{index}]"), listen, &relay.listen_tcp, "turn.listen_tcp");
+    }
+    for (key, listen) in [("gateway.listen", &schema.gateway.listen), ("admin.listen", &schema.admin.listen)]
+    {
+        let is_shared = key == "gateway.listen" && relay.http.is_some();
+        if !is_shared {
+            claim(key, listen.0, &relay.listen_tcp, "turn.listen_tcp");
+        }
+        claim(key, listen.0, &relay.anonymous.listen_tcp, "turn.anonymous.listen_tcp");
     }
     if collide(schema.gateway.listen.0, schema.admin.listen.0) {
         let cause =

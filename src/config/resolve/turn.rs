@@ -11,7 +11,7 @@ use super::credentials::{credentials, password_algorithms};
 use super::{Rules, Unique, certificate, listeners};
 use crate::config::addresses::{ExternalIp, PeerPattern, TLS_PORT};
 use crate::config::error::Cause;
-use crate::config::schema::{ChannelNumbers, Gateway, Lifetimes, NatDiscovery, Redirect, Turn};
+use crate::config::schema::{Anonymous, ChannelNumbers, Gateway, Lifetimes, NatDiscovery, Redirect, Turn};
 use crate::config::secrets::Source;
 use crate::config::units::{BitRate, ByteSize, HumanDuration, PortRange};
 use crate::turn::peer_policy::PeerPolicy;
@@ -32,6 +32,7 @@ pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
     if !discovery.addresses.is_empty() && nat_discovery(discovery).is_none() {
         rules.refuse("turn.nat_discovery", Cause::NotTwoPairs);
     }
+    anonymous(&written.anonymous, rules);
     lifetimes(&written.lifetimes, rules);
     rules.in_range("turn.limits.permissions", &written.limits.permissions, 1..=MOST_PER_ALLOCATION);
     let bandwidths = [
@@ -84,6 +85,8 @@ pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
         server_number: 0,
         unauthenticated_per_second: written.limits.unauthenticated_per_second,
         bindings_per_second: written.limits.bindings_per_second,
+        // The relay tells where it listens in the end.
+        anonymous_listeners: turn::AnonymousListeners::default(),
         peer_policy: peer_policy(written),
         external_addresses: external_addresses(&written.external_ip, rules),
     }
@@ -119,6 +122,10 @@ pub(super) fn relay(written: &Turn, gateway: &Gateway, rules: &mut Rules<'_>) ->
         // Port 0 is some other free one for each listener.
         http: listen_tcp.iter().copied().find(|&address| address == gateway.listen.0 && address.port() != 0),
         listen_tcp,
+        anonymous: relay::AnonymousSettings {
+            listen: listeners("turn.anonymous.listen", &written.anonymous.listen, rules),
+            listen_tcp: listeners("turn.anonymous.listen_tcp", &written.anonymous.listen_tcp, rules),
+        },
         tls,
         proxies: written.proxy_protocol_from.iter().map(|network| network.0).collect(),
         max_connections: written.limits.connections,
@@ -132,6 +139,8 @@ pub(super) fn relay(written: &Turn, gateway: &Gateway, rules: &mut Rules<'_>) ->
             total: written.limits.allocations,
             per_user: written.limits.allocations_per_user,
             per_source: written.limits.allocations_per_source,
+            anonymous: written.anonymous.allocations,
+            anonymous_per_source: written.anonymous.allocations_per_source,
         },
         bandwidth: relay::BandwidthSettings {
             per_allocation: written.limits.bandwidth_per_allocation.0,
@@ -256,7 +265,32 @@ fn peer_policy(written: &Turn) -> PeerPolicy {
             PeerPattern::Name(rule) => policy.deny_name(rule),
         }
     }
+    for pattern in written.anonymous.backends.iter().cloned() {
+        match pattern {
+            PeerPattern::Network(rule) => policy.add_backend(rule),
+            PeerPattern::Name(rule) => policy.add_backend_name(rule),
+        }
+    }
     policy
+}
+
+/// Without credentials there must be bounds.
+fn anonymous(written: &Anonymous, rules: &mut Rules<'_>) {
+    const BACKENDS: &str = "turn.anonymous.backends";
+    let has_listeners = !(written.listen.is_empty() && written.listen_tcp.is_empty());
+    if has_listeners && written.backends.is_empty() {
+        rules.refuse(BACKENDS, Cause::EmptyList);
+    }
+    for (index, backend) in written.backends.iter().enumerate() {
+        if backend.is_everything() {
+            rules.refuse(&format!("{BACKENDS}[{index}]"), Cause::AnyBackend(backend.to_string()));
+        }
+    }
+    let bounds =
+        [("allocations", written.allocations), ("allocations_per_source", written.allocations_per_source)];
+    for (name, value) in bounds {
+        rules.in_range(&format!("turn.anonymous.{name}"), &value, 1..=MOST_ANONYMOUS);
+    }
 }
 
 fn external_addresses(written: &[ExternalIp], rules: &mut Rules<'_>) -> ExternalAddresses {
@@ -316,6 +350,9 @@ const MOST_PER_ALLOCATION: usize = 4096;
 
 /// The limit counts in microseconds; more than this is no limit.
 const MOST_ANSWERS: u32 = 100_000;
+
+/// More than there are relay ports on any machine that one would give away.
+const MOST_ANONYMOUS: usize = 1_000_000;
 
 /// Beyond any network card; keeps the arithmetic of the buckets within 64 bits.
 const MOST_BANDWIDTH: BitRate = BitRate(1_000_000_000_000);

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Files;
 
 /// The lines that a file is refused with.
-fn refused(config: &str) -> Vec<String> {
+pub(super) fn refused(config: &str) -> Vec<String> {
     let errors = Files::new(config).load(&[]).unwrap_err();
     errors.lines().map(str::to_owned).collect()
 }

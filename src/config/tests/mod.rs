@@ -4,6 +4,7 @@ mod environment;
 mod errors;
 mod manual;
 mod settings;
+mod strangers;
 
 use std::ffi::OsString;
 use std::fs;

@@ -67,6 +67,12 @@ bandwidth_per_allocation = "500kbit"
 unauthenticated_per_second = 10
 bindings_per_second = 11
 connections = 7
+[turn.anonymous]
+listen = ["10.0.0.5:3479"]
+listen_tcp = ["10.0.0.5:3480"]
+backends = ["10.0.0.7"]
+allocations = 12
+allocations_per_source = 13
 [turn.tls]
 certificate = "turn.crt"
 private_key = "turn.key"
@@ -156,6 +162,10 @@ level = "info,turnpike::relay=debug"
         listen: turn.nat_discovery.unwrap().listeners().to_vec(),
         listen_tcp: vec![SocketAddr::from(([127, 0, 0, 1], 443))],
         http: None,
+        anonymous: relay::AnonymousSettings {
+            listen: vec!["10.0.0.5:3479".parse().unwrap()],
+            listen_tcp: vec!["10.0.0.5:3480".parse().unwrap()],
+        },
         tls: Some(CertificateFiles {
             certificate: files.folder.path().join("turn.crt"),
             private_key: files.folder.path().join("turn.key"),
@@ -168,7 +178,13 @@ level = "info,turnpike::relay=debug"
         workers: NonZeroUsize::new(3),
         listener_buffer_bytes: 1 << 20,
         relay_buffer_bytes: 1 << 16,
-        quotas: relay::QuotaSettings { total: 7, per_user: 8, per_source: 9 },
+        quotas: relay::QuotaSettings {
+            total: 7,
+            per_user: 8,
+            per_source: 9,
+            anonymous: 12,
+            anonymous_per_source: 13,
+        },
         bandwidth: relay::BandwidthSettings {
             per_allocation: 500_000,
             per_user: 20_000_000,

@@ -5,6 +5,7 @@ mod harness;
 mod access_tokens;
 mod allocations;
 mod alternates;
+mod anonymous;
 mod answer;
 mod authentication;
 mod channels;

@@ -1,0 +1,66 @@
+//! Those whom nobody here knows: clients without credentials.
+
+use super::Files;
+use super::errors::refused;
+use crate::config::Warning;
+
+#[test]
+fn rules_of_anonymous_listeners() {
+    let config = r#"
+[turn]
+listen = ["0.0.0.0:3478"]
+[turn.anonymous]
+listen = ["10.0.0.5:3478", "10.0.0.5:3479", "10.0.0.5:3479"]
+listen_tcp = ["127.0.0.1:3478", "127.0.0.1:9090"]
+allocations = 0
+allocations_per_source = 1000001
+"#;
+    let expected = [
+        "turnpike.toml: admin.listen: `127.0.0.1:9090` is taken by turn.anonymous.listen_tcp; choose another port",
+        "turnpike.toml:4:1: turn.anonymous.backends: is empty; name at least one",
+        "turnpike.toml:5:11: turn.anonymous.listen[0]: `10.0.0.5:3478` is taken by turn.listen; choose another port",
+        "turnpike.toml:5:45: turn.anonymous.listen[2]: `10.0.0.5:3479` is taken by turn.anonymous.listen[1]; \
+         choose another port",
+        "turnpike.toml:6:15: turn.anonymous.listen_tcp[0]: `127.0.0.1:3478` is taken by turn.listen_tcp; \
+         choose another port",
+        "turnpike.toml:7:15: turn.anonymous.allocations: `0` is out of range; write 1 to 1000000",
+        "turnpike.toml:8:26: turn.anonymous.allocations_per_source: `1000001` is out of range; write 1 to 1000000",
+    ];
+    assert_eq!(refused(config), expected);
+    assert_eq!(
+        refused("[turn.anonymous]\nlisten = [\"127.0.0.1:3479\"]\nbackends = [\"10.0.0.7\", \"::/0\"]"),
+        ["turnpike.toml:3:25: turn.anonymous.backends[1]: `::/0` would let everybody relay to everywhere; \
+          name the backends, or networks that hold only them"]
+    );
+}
+
+#[test]
+fn warns_where_strangers_need_no_credentials() {
+    let config = r#"
+[turn.anonymous]
+listen = ["10.0.0.5:3479", "8.8.4.4:3479", "[::1]:50000"]
+listen_tcp = ["0.0.0.0:3479"]
+backends = ["8.8.8.8", "10.0.0.7", "10.0.0.8", "backend:5000", "10.1.0.0/16:5000-6000"]
+[turn.peers]
+allow = ["10.0.0.7:5000", "10.1.0.0/16"]
+[[gateway.keys]]
+id = "app"
+key = "0123456789abcdef"
+"#;
+    let settings = Files::new(config).load(&[]).unwrap();
+    let lines: Vec<String> = settings.warnings.iter().map(Warning::to_string).collect();
+    let expected = [
+        "turn.anonymous.listen has 8.8.4.4:3479: whoever reaches it relays to turn.anonymous.backends without \
+         credentials; choose a private address, or have a firewall let in only those who may",
+        "turn.anonymous.listen_tcp has 0.0.0.0:3479: whoever reaches it relays to turn.anonymous.backends without \
+         credentials; choose a private address, or have a firewall let in only those who may",
+        "turn.anonymous.backends has 10.0.0.8, which turn.peers refuses, so that nobody reaches it; \
+         add it to turn.peers.allow",
+        "turn.anonymous.listen has port 50000, which is one of turn.relay_ports too; keep them apart",
+    ];
+    assert_eq!(lines, expected);
+    let policy = settings.turn.peer_policy;
+    assert!(policy.backend("10.1.2.3:5500".parse().unwrap()).is_some());
+    assert!(policy.backend("10.1.2.3:80".parse().unwrap()).is_none());
+    assert_eq!(policy.names().collect::<Vec<_>>(), ["backend"]);
+}
