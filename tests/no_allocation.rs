@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use turnpike::relay::{Relay, Settings};
+use turnpike::relay::{Partners, Relay, Settings};
 use turnpike::secret::Secret;
 use turnpike::telemetry::Metrics;
 use turnpike::turn;
@@ -71,7 +71,9 @@ fn relaying_allocates_nothing() {
     let mut turn = turn::Settings::default();
     turn.credentials.add_user("alice", Secret::new("wonderland"));
     turn.peer_policy.allow(PeerRule { network: "127.0.0.0/8".parse().unwrap(), ports: 0..=65535 });
-    let relay = Relay::start(&settings, &turn, &Metrics::new(), None, || panic!("a worker failed")).unwrap();
+    let relay =
+        Relay::start(&settings, &turn, &Metrics::new(), Partners::default(), || panic!("a worker failed"))
+            .unwrap();
     let server = relay.local_addrs()[0];
 
     let clients = [Client::new(server), Client::new(server)];

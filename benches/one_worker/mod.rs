@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use turnpike::relay::{Relay, Settings};
+use turnpike::relay::{Partners, Relay, Settings};
 use turnpike::secret::Secret;
 use turnpike::telemetry::Metrics;
 use turnpike::turn;
@@ -21,7 +21,8 @@ pub(crate) fn start() -> Relay {
     let mut turn = turn::Settings { unauthenticated_per_second: 1_000_000, ..turn::Settings::default() };
     turn.credentials.add_user("alice", Secret::new("wonderland"));
     turn.peer_policy.allow(PeerRule { network: "127.0.0.0/8".parse().unwrap(), ports: 0..=65535 });
-    Relay::start(&settings, &turn, &Metrics::new(), None, || panic!("a worker failed")).unwrap()
+    Relay::start(&settings, &turn, &Metrics::new(), Partners::default(), || panic!("a worker failed"))
+        .unwrap()
 }
 
 /// What the worker has used so far, the kernel's work for it included.

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use turnpike_fuzz::secret::Secret;
+use turnpike_fuzz::turn::peer_policy::{ALL_PORTS, PeerRule};
 use turnpike_fuzz::turn::{
-    AllocationId, ConnectionId, FiveTuple, Now, OpenedRelay, Output, PerFamily, RelayRefusal, RelayWish,
-    Server, Settings, StrangerLimit, Transport,
+    AllocationId, ConnectionId, FiveTuple, HookAnswer, Now, OpenedRelay, Output, PerFamily, RelayRefusal,
+    RelayWish, Server, Settings, StrangerLimit, Transport,
 };
 use turnpike_fuzz::wire::attribute::{self, AttributeType};
 use turnpike_fuzz::wire::{AddressFamily, Class, Key, Message, MessageWriter, Method, TransactionId};
@@ -24,7 +25,8 @@ fuzz_target!(|bytes: &[u8]| {
         let (step, tail) = tail.split_at(tail.len().min(usize::from(len)));
         rest = tail;
         match kind % 5 {
-            0 => net.send(step),
+            0 if kind > 127 => net.send_on(Net::open_path(), step),
+            0 => net.send_on(Net::path(), step),
             1 => net.send_signed(kind, step),
             2 => net.peer_sends(step),
             3 => net.peer_connects(step),
@@ -49,6 +51,11 @@ impl Net {
     fn new() -> Self {
         let mut settings = Settings::default();
         settings.credentials.add_user("alice", Secret::new("wonderland"));
+        settings.asks_hook = true;
+        settings.anonymous_listeners.streams.push(Self::open_path().server);
+        settings
+            .peer_policy
+            .add_backend(PeerRule { network: "8.0.0.0/8".parse().unwrap(), ports: ALL_PORTS });
         let now = Now { instant: Instant::now(), unix_seconds: 1_800_000_000 };
         let stranger_limit = Arc::new(StrangerLimit::new(&settings, 1));
         let server = Server::new(settings, [1; 32], stranger_limit);
@@ -66,8 +73,17 @@ impl Net {
         }
     }
 
+    /// Where no credentials are asked for.
+    fn open_path() -> FiveTuple {
+        FiveTuple { server: ([192, 0, 2, 2], 3479).into(), ..Self::path() }
+    }
+
     fn send(&mut self, datagram: &[u8]) {
-        self.server.handle_client(self.now, Self::path(), datagram);
+        self.send_on(Self::path(), datagram);
+    }
+
+    fn send_on(&mut self, path: FiveTuple, datagram: &[u8]) {
+        self.server.handle_client(self.now, path, datagram);
         self.drain(datagram);
     }
 
@@ -175,6 +191,9 @@ impl Net {
                 }
                 // There is no other worker, and mobility is off.
                 Output::TakeOver(_) => unreachable!(),
+                Output::Ask(undecided) => {
+                    self.server.decided(self.now, &undecided, &HookAnswer::Failed);
+                }
                 Output::Drop(_) => {}
             }
         }

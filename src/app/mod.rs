@@ -4,6 +4,7 @@
 //! of its own; everything that speaks HTTP shares one tokio runtime, so that neither side can stall the other.
 
 mod alternate_keeper;
+mod auth_hook;
 mod certificate_keeper;
 mod peer_names;
 mod policy_keeper;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tracing::{error, info, warn};
@@ -23,7 +25,7 @@ pub use policy_keeper::peer_policy;
 
 use crate::config::Settings;
 use crate::gateway::{Admin, Door, Gateway, Handed, PartReadiness, Readiness};
-use crate::relay::{self, HttpClient, HttpTaker, Relay};
+use crate::relay::{self, HttpClient, HttpTaker, Partners, Relay};
 use crate::telemetry::{self, CertificateOwner, Metrics};
 use crate::{sys, turn};
 use certificate_keeper::CertificateKeeper;
@@ -117,8 +119,12 @@ impl App {
         let peer_policy = policy_keeper.policy().context("cannot list the addresses of this machine")?;
         let turn = turn::Settings { peer_policy, ..settings.turn.clone() };
         let relay_failed = Arc::new(Notify::new());
+        let hook = match &settings.auth_hook {
+            Some(hook) => Some(auth_hook::auth_hook(hook, Handle::current())?),
+            None => None,
+        };
         let http = settings.relay.http.map(|_| takes_http(gateway.door()));
-        let relay = Relay::start(&settings.relay, &turn, &metrics, http, {
+        let relay = Relay::start(&settings.relay, &turn, &metrics, Partners { http, hook }, {
             let relay_failed = Arc::clone(&relay_failed);
             move || relay_failed.notify_one()
         })?;

@@ -31,7 +31,7 @@ pub(super) struct PolicyKeeper {
 pub fn peer_policy(settings: &Settings) -> anyhow::Result<PeerPolicy> {
     let relay::Settings { listen, listen_tcp, anonymous, .. } = &settings.relay;
     let taken = listen.iter().chain(listen_tcp).chain(&anonymous.listen).chain(&anonymous.listen_tcp);
-    let taken = taken.chain([&settings.gateway.listen, &settings.admin.listen]);
+    let taken = taken.chain(&settings.gateway.listen).chain([&settings.admin.listen]);
     // Port 0 is some free one, which nobody knows before the server starts.
     let listeners = taken.copied().filter(|listener| listener.port() != 0).collect();
     let mut keeper = PolicyKeeper::new(&settings.turn, listeners);

@@ -6,10 +6,10 @@ use std::time::SystemTime;
 use anyhow::anyhow;
 
 use super::ConfigFile;
-use crate::config::schema::{Anonymous, Gateway, Limits, LogFormat, Schema, Turn};
+use crate::config::schema::{Anonymous, AuthHook, Gateway, Limits, LogFormat, Schema, Turn};
 use crate::config::units::BitRate;
 use crate::config::{Settings, Written};
-use crate::tls::CertificateStore;
+use crate::tls::{self, CertificateStore};
 
 pub(super) fn run(file: &ConfigFile) -> anyhow::Result<()> {
     let written = file.read()?;
@@ -23,6 +23,9 @@ pub(super) fn run(file: &ConfigFile) -> anyhow::Result<()> {
         if let Some(files) = files {
             CertificateStore::load(files, &[], now).map_err(|error| anyhow!("{section}: {error}"))?;
         }
+    }
+    if let Some(hook) = settings.auth_hook.as_ref().filter(|hook| hook.url.is_secure()) {
+        tls::client_config(hook.ca_file.as_deref()).map_err(|error| anyhow!("turn.auth_hook: {error}"))?;
     }
     #[expect(clippy::print_stdout, reason = "what the command is for")]
     {
@@ -91,6 +94,7 @@ fn explain_turn(out: &mut String, turn: &Turn, settings: &Settings) -> fmt::Resu
     line(out, "secrets", turn.secrets.len())?;
     let kids: Vec<&str> = turn.token_keys.iter().map(|key| key.kid.as_str()).collect();
     line(out, "token keys", counted(&kids))?;
+    explain_auth_hook(out, &turn.auth_hook)?;
     line(out, "algorithms", list(&turn.password_algorithms))?;
     if turn.mobility {
         line(out, "mobility", "allocations may follow their clients")?;
@@ -120,6 +124,16 @@ fn explain_turn(out: &mut String, turn: &Turn, settings: &Settings) -> fmt::Resu
         line(out, "", format_args!("denied: {}", list(&turn.peers.deny)))?;
     }
     Ok(())
+}
+
+/// Who is asked about other users, if anybody.
+fn explain_auth_hook(out: &mut String, hook: &AuthHook) -> fmt::Result {
+    let Some(url) = &hook.url else { return Ok(()) };
+    let has_token = hook.token.is_some() || hook.token_file.is_some();
+    let token = if has_token { "with a token" } else { "without a token" };
+    line(out, "other users", format_args!("{url} is asked, {token}, for {} at most", hook.timeout))?;
+    let AuthHook { cache, negative_cache, .. } = hook;
+    line(out, "", format_args!("known for {cache}, unknown for {negative_cache}, unless it says otherwise"))
 }
 
 /// Where no credentials are asked for, if anywhere.
@@ -216,6 +230,9 @@ proxy_protocol_from = ["10.0.0.9"]
 [turn.limits]
 allocations_per_user = 8
 bandwidth_per_allocation = "5Mbit"
+[turn.auth_hook]
+url = "https://auth.example.org/turn"
+token = "secret-of-the-hook"
 [turn.anonymous]
 listen = ["10.0.0.5:3479"]
 backends = ["10.0.0.7:5000-6000"]
@@ -243,6 +260,8 @@ turn
   users        1 (alice)
   secrets      0
   token keys   none
+  other users  https://auth.example.org/turn is asked, with a token, for 2s at most
+               known for 1m, unknown for 10s, unless it says otherwise
   algorithms   sha256, md5
   mobility     allocations may follow their clients
   alternates   203.0.113.8:3478

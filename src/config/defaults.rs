@@ -1,8 +1,10 @@
 //! The defaults of the file, taken from the settings of the rooms.
 
+use std::time::Duration;
+
 use super::addresses::{Backend, ListenAddress};
 use super::schema::{
-    Admin, Anonymous, ChannelNumbers, Gateway, Lifetimes, Limits, Log, LogFormat, NatDiscovery,
+    Admin, Anonymous, AuthHook, ChannelNumbers, Gateway, Lifetimes, Limits, Log, LogFormat, NatDiscovery,
     PasswordAlgorithm, Peers, Redirect, Timeouts, Tls, Turn,
 };
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
@@ -56,6 +58,7 @@ impl Default for Turn {
             tls: Tls::default(),
             nat_discovery: NatDiscovery::default(),
             anonymous: Anonymous::default(),
+            auth_hook: AuthHook::default(),
             peers: Peers::default(),
             users: Vec::new(),
             secrets: Vec::new(),
@@ -79,6 +82,25 @@ impl Default for Anonymous {
             backends: Vec::new(),
             allocations: quotas.anonymous,
             allocations_per_source: quotas.anonymous_per_source,
+        }
+    }
+}
+
+impl Default for AuthHook {
+    fn default() -> Self {
+        let relay::HookSettings { cache, negative_cache, max_questions, max_questions_per_source } =
+            relay::HookSettings::default();
+        Self {
+            url: None,
+            token: None,
+            token_file: None,
+            ca_file: None,
+            timeout: HumanDuration(Duration::from_secs(2)),
+            cache: HumanDuration(cache),
+            negative_cache: HumanDuration(negative_cache),
+            max_connections: 32,
+            max_questions,
+            max_questions_per_source,
         }
     }
 }

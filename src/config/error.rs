@@ -254,6 +254,9 @@ pub enum Cause {
     /// The operating system gives no random numbers.
     #[error("cannot be made up: {0}; give a secret")]
     NoRandomness(#[source] rand::rngs::SysError),
+    /// A service that nobody can ask.
+    #[error("has no url; write where the service is asked, such as https://auth.example.org/turn")]
+    HookWithoutUrl,
     /// Everybody could relay to everywhere.
     #[error(
         "`{0}` would let everybody relay to everywhere; name the backends, or networks that hold only them"

@@ -7,7 +7,9 @@
 //! ```
 
 pub mod addresses;
+mod auth_hook;
 mod choices;
+mod credential_schema;
 mod defaults;
 mod document;
 mod env;
@@ -31,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{gateway, relay, telemetry, turn};
 
+pub use auth_hook::{AuthHook, HookUrl};
 pub use env::FILE_VARIABLE;
 pub use error::{Cause, ConfigError, ConfigErrors};
 pub use place::Place;
@@ -48,6 +51,8 @@ pub struct Settings {
     pub turn: turn::Settings,
     /// Other servers that clients can be sent to.
     pub alternates: Vec<SocketAddr>,
+    /// The service that is asked about users whom nobody here knows.
+    pub auth_hook: Option<AuthHook>,
     /// The data plane.
     pub relay: relay::Settings,
     /// The HTTP front.

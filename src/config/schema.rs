@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::addresses::{Address, Backend, ExternalIp, ListenAddress, Network, PeerPattern};
 pub use super::choices::{ChannelNumbers, LogFormat, PasswordAlgorithm, Redirect};
+pub use super::credential_schema::{AuthHook, SharedSecret, TokenKey, User};
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::secret::Secret;
 
@@ -120,6 +121,9 @@ pub struct Turn {
     /// asked for. The others go on asking. Such clients reach nobody but `backends`, have their peers reached over UDP
     /// alone, and may not move.
     pub anonymous: Anonymous,
+    /// A service of yours that is asked about users whom none of `users`, `secrets` and `token_keys` knows, when they
+    /// allocate. docs/AUTH-HOOK.md says what it is asked and answers. While it fails, such users get 500.
+    pub auth_hook: AuthHook,
     /// Which peers media may be relayed to. A rule is an address, a network or a host name, with ports if need be:
     /// `10.0.0.7`, `10.0.0.0/8`, `10.0.0.7:5000-6000`, `[fd00::/8]:5000`, `inference.internal`. Names are looked up
     /// every 30 seconds; an address that a name had counts for 10 minutes more. `turnpike policy test` says what the
@@ -234,69 +238,6 @@ pub struct Peers {
     pub allow: Vec<PeerPattern>,
     /// Further peers to refuse.
     pub deny: Vec<PeerPattern>,
-}
-
-/// A user with a lasting password, or with the keys derived from it.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct User {
-    /// The user name, up to 508 bytes.
-    #[schemars(example = &"alice")]
-    pub name: String,
-    /// The password.
-    #[serde(default)]
-    #[schemars(example = &"replace-me")]
-    pub password: Option<Secret>,
-    /// A file that holds the password.
-    #[serde(default)]
-    #[schemars(example = &"/run/secrets/alice")]
-    pub password_file: Option<PathBuf>,
-    /// In place of the password, the MD5 of `name:realm:password` in hexadecimal digits, as `turnadmin -k` of coturn
-    /// prints it.
-    #[serde(default)]
-    #[schemars(example = &"8493fbc53ba582fb4c044c456bdc40eb")]
-    pub md5_key: Option<Secret>,
-    /// A file that holds the MD5 key.
-    #[serde(default)]
-    #[schemars(example = &"/run/secrets/alice-md5")]
-    pub md5_key_file: Option<PathBuf>,
-    /// The SHA-256 of the same, in place of the password or beside the MD5 key.
-    #[serde(default)]
-    #[schemars(example = &"07e934117abd40836e7c6329b54731b2b2d2a5f9a71f544922d75e0730d8251b")]
-    pub sha256_key: Option<Secret>,
-    /// A file that holds the SHA-256 key.
-    #[serde(default)]
-    #[schemars(example = &"/run/secrets/alice-sha256")]
-    pub sha256_key_file: Option<PathBuf>,
-}
-
-/// A secret shared with whoever hands out time-limited credentials.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct SharedSecret {
-    /// The secret.
-    #[schemars(example = &"replace-me-with-random-text")]
-    pub secret: Option<Secret>,
-    /// A file that holds the secret.
-    #[schemars(example = &"/run/secrets/turnpike-turn")]
-    pub secret_file: Option<PathBuf>,
-}
-
-/// A key shared with an authorization server that hands out access tokens.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TokenKey {
-    /// The id of the key, which clients send as their user name, up to 508 bytes.
-    #[schemars(example = &"2026-key")]
-    pub kid: String,
-    /// The key in base64: 16 bytes for AES-128-GCM, 32 bytes for AES-256-GCM.
-    #[serde(default)]
-    #[schemars(example = &"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")]
-    pub key: Option<Secret>,
-    /// A file that holds the key.
-    #[serde(default)]
-    #[schemars(example = &"/run/secrets/turnpike-token-key")]
-    pub key_file: Option<PathBuf>,
 }
 
 /// The signaling gateway in front of the inference backend.

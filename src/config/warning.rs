@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::HookUrl;
 use super::addresses::{ListenAddress, PeerPattern, TLS_PORT};
 use super::schema::{Anonymous, PasswordAlgorithm, Schema, Turn, User};
 use super::units::HumanDuration;
@@ -29,9 +30,14 @@ pub enum Warning {
     /// Clients are told to hide names that nobody can find then.
     #[error(
         "turn.hide_usernames goes with turn.users only: clients that hide their name cannot use \
-         turn.secrets or turn.token_keys; set it to false"
+         turn.secrets, turn.token_keys or turn.auth_hook; set it to false"
     )]
     NamesHidden,
+    /// Keys of users cross the network for all to see.
+    #[error(
+        "turn.auth_hook.url is {0}: its answers, which hold keys of users, cross the network unprotected; use https"
+    )]
+    HookInTheClear(HookUrl),
     /// The gateway lets nobody in.
     #[error("every offer is refused with 401: there are no keys; add [[gateway.keys]]")]
     NobodyMayOffer,
@@ -90,7 +96,8 @@ pub(super) fn find(schema: &Schema, policy: &PeerPolicy) -> Vec<Warning> {
     let turn = &schema.turn;
     let has_short_lived = !turn.secrets.is_empty() || !turn.token_keys.is_empty();
     let serves_anonymously = !(turn.anonymous.listen.is_empty() && turn.anonymous.listen_tcp.is_empty());
-    if turn.users.is_empty() && !has_short_lived && !serves_anonymously {
+    let asks_hook = turn.auth_hook.url.is_some();
+    if turn.users.is_empty() && !has_short_lived && !serves_anonymously && !asks_hook {
         found.push(Warning::NobodyMayAllocate);
     }
     for (index, user) in turn.users.iter().enumerate() {
@@ -102,7 +109,10 @@ pub(super) fn find(schema: &Schema, policy: &PeerPolicy) -> Vec<Warning> {
             }),
         );
     }
-    if turn.hide_usernames && has_short_lived {
+    if let Some(url) = turn.auth_hook.url.as_ref().filter(|url| !url.is_secure() && !url.is_local()) {
+        found.push(Warning::HookInTheClear(url.clone()));
+    }
+    if turn.hide_usernames && (has_short_lived || asks_hook) {
         found.push(Warning::NamesHidden);
     }
     if schema.gateway.keys.is_empty() {

@@ -25,6 +25,7 @@
 #![expect(clippy::disallowed_methods, reason = "this room owns a clock: turn is told the time from here")]
 
 mod alternates_handle;
+mod answers;
 mod bandwidth;
 mod beginning;
 mod budget;
@@ -51,6 +52,7 @@ mod pipe;
 mod policy_handle;
 mod port_owners;
 mod ports;
+mod questions;
 mod quotas;
 mod relay_sockets;
 mod relayed_addresses;
@@ -64,6 +66,7 @@ mod streams;
 mod token;
 mod token_bucket;
 mod user_buckets;
+mod waiting;
 mod worker;
 mod write_queue;
 
@@ -79,7 +82,8 @@ pub use error::{ListenerKind, StartError};
 pub use http_client::{HttpClient, HttpTaker};
 pub use own_addresses::forbid_as_peer;
 pub use policy_handle::PolicyHandle;
-pub use settings::{AnonymousSettings, BandwidthSettings, QuotaSettings, Settings};
+pub use questions::{Answer, AskHook, AuthHook, Question};
+pub use settings::{AnonymousSettings, BandwidthSettings, HookSettings, QuotaSettings, Settings};
 
 use crate::telemetry::Metrics;
 use crate::tls::CertificateStore;
@@ -105,6 +109,15 @@ pub struct Relay {
     _handshake_threads: Option<HandshakeThreads>,
 }
 
+/// What others do for a relay; nothing by default.
+#[derive(Debug, Default)]
+pub struct Partners {
+    /// Takes clients that speak HTTP, where the settings say that some may.
+    pub http: Option<HttpTaker>,
+    /// Is asked about users whom nobody here knows.
+    pub hook: Option<AuthHook>,
+}
+
 #[derive(Debug)]
 struct WorkerHandle {
     mailbox: Mailbox,
@@ -113,20 +126,25 @@ struct WorkerHandle {
 
 impl Relay {
     /// Binds every socket, then starts the workers; `on_failure` is called when one ends without being told to.
-    ///
-    /// `http` gets the clients that speak HTTP where the settings say that some may.
     pub fn start(
         settings: &Settings,
         turn: &turn::Settings,
         metrics: &Metrics,
-        http: Option<HttpTaker>,
+        partners: Partners,
         on_failure: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
         let count = settings.workers.map_or_else(available_cores, NonZeroUsize::get).min(MOST_WORKERS);
         let certificate = certificate(settings)?;
         let handshake_threads = handshake_threads(certificate.as_ref(), count)?;
         let handshakes = handshake_threads.as_ref().and_then(HandshakeThreads::handshakes);
-        let shared = Shared::new(settings, turn, count, handshakes, http).map_err(StartError::Randomness)?;
+        let Partners { http, hook } = partners;
+        let mut turn = turn::Settings { asks_hook: hook.is_some(), ..turn.clone() };
+        let hook = hook.map(|hook| (hook, metrics.hook().clone()));
+        let shared =
+            Shared::new(settings, &turn, count, handshakes, http, hook).map_err(StartError::Randomness)?;
+        if let Some(questions) = shared.questions.clone() {
+            metrics.watch_hook_answers(move || questions.count_answers());
+        }
         metrics.watch_relay_ports({
             let ports = Arc::clone(&shared.ports);
             move || ports.count(Instant::now())
@@ -141,7 +159,6 @@ impl Relay {
         let local_addrs: Vec<_> = groups[0].datagrams.iter().map(|listener| listener.local_addr()).collect();
         let stream_addrs: Vec<_> = groups[0].streams.iter().map(|listener| listener.local_addr()).collect();
         let http_addr = settings.http_listener().map(|index| stream_addrs[index]);
-        let mut turn = turn.clone();
         turn.anonymous_listeners = AnonymousListeners {
             datagrams: local_addrs[settings.listen.len()..].to_vec(),
             streams: stream_addrs[settings.listen_tcp.len()..].to_vec(),

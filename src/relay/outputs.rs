@@ -84,6 +84,10 @@ impl Worker {
                     self.push_answer(via, to, bytes);
                 }
                 Output::OpenRelay(request) => self.open_relay(request),
+                Output::Ask(undecided) => {
+                    let Some(Input { via, .. }) = input else { continue };
+                    self.ask(undecided, via);
+                }
                 Output::Begin { allocation, five_tuple, relayed, username } => {
                     let Some(Input { via, .. }) = input else {
                         continue;

@@ -54,6 +54,30 @@ pub struct AnonymousSettings {
     pub listen_tcp: Vec<SocketAddr>,
 }
 
+/// How a service outside is asked about users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HookSettings {
+    /// How long a user is known whom the service knows and sets no time for; default 60 s.
+    pub cache: Duration,
+    /// The same for a name that it does not know; default 10 s.
+    pub negative_cache: Duration,
+    /// Questions that may be open at once; default 256.
+    pub max_questions: usize,
+    /// Questions about clients of one [`SourcePrefix`](crate::turn::SourcePrefix) that may be open at once; default 16.
+    pub max_questions_per_source: usize,
+}
+
+impl Default for HookSettings {
+    fn default() -> Self {
+        Self {
+            cache: Duration::from_secs(60),
+            negative_cache: Duration::from_secs(10),
+            max_questions: 256,
+            max_questions_per_source: 16,
+        }
+    }
+}
+
 /// How much payload may be relayed, both directions together, in bits a second; zero, the default, is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BandwidthSettings {

@@ -10,9 +10,11 @@ use super::crossings::Backlog;
 use super::handshakes::{Handshakes, Mailbox};
 use super::http_client::HttpTaker;
 use super::ports::RelayPorts;
+use super::questions::{AuthHook, Questions};
 use super::quotas::Quotas;
 use super::settings::Settings;
 use super::worker::random_seed;
+use crate::telemetry::HookMetrics;
 use crate::turn::{self, StrangerLimit};
 
 /// One for the whole relay; clones are the same.
@@ -34,6 +36,8 @@ pub(super) struct Shared {
     pub(super) backlog: Arc<Backlog>,
     /// How often strangers were answered.
     pub(super) stranger_limit: Arc<StrangerLimit>,
+    /// What is asked about users whom nobody here knows, if somebody can be asked.
+    pub(super) questions: Option<Arc<Questions>>,
     /// How much users and all together relay, if that is limited.
     pub(super) bandwidth: Option<Arc<SharedBandwidth>>,
 }
@@ -45,17 +49,25 @@ impl Shared {
         workers: usize,
         handshakes: Option<Handshakes>,
         http: Option<HttpTaker>,
+        hook: Option<(AuthHook, HookMetrics)>,
     ) -> io::Result<Self> {
         let seed = random_seed()?;
         let stranger_seed = seed.iter().fold(0, |seed, &byte| seed << 8 | u64::from(byte));
+        let mailboxes = Arc::default();
+        let questions = hook
+            .map(|(hook, metrics)| {
+                Questions::new(hook, turn.prepared_realm(), metrics, Arc::clone(&mailboxes))
+            })
+            .map(Arc::new);
         Ok(Self {
             ports: Arc::new(RelayPorts::new(settings.relay_ports.clone())),
             quotas: Arc::new(Quotas::new(settings.quotas)),
             budget: Budget::new(settings.max_connections),
             handshakes,
             http,
-            mailboxes: Arc::default(),
+            mailboxes,
             backlog: Arc::new(Backlog::new(workers)),
+            questions,
             stranger_limit: Arc::new(StrangerLimit::new(turn, stranger_seed)),
             bandwidth: SharedBandwidth::new(&settings.bandwidth, workers, Instant::now()).map(Arc::new),
         })

@@ -29,11 +29,12 @@ use super::shared::Shared;
 use super::stream_move::MovedStream;
 use super::streams::Streams;
 use super::token::Token;
+use super::waiting::WaitingRequests;
 use crate::sys::{Readiness, Ready, Received, Receiver, UdpSocket};
 use crate::telemetry::{DropReason, Offload, RelayStats};
 use crate::tls::TlsSession;
 use crate::turn::peer_policy::PeerPolicy;
-use crate::turn::{self, FiveTuple, Icmp, MoveRefusal, Now, Transport};
+use crate::turn::{self, FiveTuple, HookAnswer, Icmp, MoveRefusal, Now, Transport};
 use crate::wire::{AddressFamily, ChannelData, Protocol, classify};
 
 /// A worker with everything that it owns; what it shares stands in `Shared`.
@@ -47,6 +48,7 @@ pub(super) struct Worker {
     pub(super) server: turn::Server,
     pub(super) moves: Moves,
     pub(super) crossings: Crossings,
+    pub(super) waiting: WaitingRequests,
     pub(super) fast_path: FastPath,
     pub(super) bandwidth: Option<Bandwidth>,
     pub(super) ring: Ring,
@@ -78,6 +80,8 @@ pub(super) enum Command {
     },
     /// Take what other workers' allocations sent to relayed addresses of this one.
     TakeCrossings(Box<Batch>),
+    /// Go on with the requests of a user, now that it is known who that is.
+    Decided(Arc<str>, HookAnswer),
     /// Judge peers by this policy from now on.
     SetPeerPolicy(Box<PeerPolicy>),
     /// Take over a client's connection, which wants to carry the bytes of one of this worker's peers.
@@ -127,6 +131,7 @@ impl Worker {
             ),
             moves: Moves::new(index as u16, shared),
             crossings: Crossings::new(index as u16, turn.external_addresses.clone(), shared),
+            waiting: WaitingRequests::new(index as u16, shared),
             fast_path: FastPath::default(),
             bandwidth: shared.bandwidth.clone().map(|shared| Bandwidth::new(shared, index)),
             ring: Ring::new(),
@@ -205,6 +210,7 @@ impl Worker {
                 Ok(Command::Drain) => self.server.drain(),
                 Ok(Command::GiveAway(call)) => self.give_away(call),
                 Ok(Command::TakeIn(call, given)) => self.take_in(*call, given),
+                Ok(Command::Decided(username, answer)) => self.decided(&username, &answer),
                 Ok(Command::Forwarded { path, bytes }) => self.take_forwarded(path, &bytes),
                 Ok(Command::TakeCrossings(batch)) => self.take_crossings(*batch),
                 Err(mpsc::TryRecvError::Empty) => return false,

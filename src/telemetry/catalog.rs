@@ -136,6 +136,32 @@ pub(super) const RELAY_PEER_CONNECTIONS_OPENED: Family = Family::new(
     &["origin"],
 );
 
+pub(super) const HOOK_QUESTIONS: Family = Family::new(
+    "turnpike_auth_hook_questions_total",
+    "Questions to the auth hook about users, by what came of them.",
+    &["result"],
+);
+pub(super) const HOOK_DURATION: Family = Family::new(
+    "turnpike_auth_hook_duration_seconds",
+    "Time from a question to the auth hook to its answer, or to its failure.",
+    &[],
+);
+pub(super) const HOOK_TURNED_AWAY: Family = Family::new(
+    "turnpike_auth_hook_turned_away_total",
+    "Requests that did not wait for the auth hook since too much was asked already, by the bound that was reached.",
+    &["bound"],
+);
+pub(super) const HOOK_WAITING: Family = Family::new(
+    "turnpike_auth_hook_waiting_requests",
+    "Requests that wait for an answer of the auth hook.",
+    &[],
+);
+pub(super) const HOOK_ANSWERS: Family = Family::new(
+    "turnpike_auth_hook_answers",
+    "Answers of the auth hook that are kept for further requests, by what they say.",
+    &["answer"],
+);
+
 pub(super) const TURN_REQUESTS: Family =
     Family::new("turnpike_turn_requests_total", "STUN and TURN requests received, by method.", &["method"]);
 pub(super) const TURN_RESPONSES: Family = Family::new(
@@ -191,6 +217,11 @@ pub(super) const ALL: &[Family] = &[
     RELAY_CONNECTIONS_CLOSED,
     RELAY_PEER_CONNECTIONS,
     RELAY_PEER_CONNECTIONS_OPENED,
+    HOOK_QUESTIONS,
+    HOOK_DURATION,
+    HOOK_TURNED_AWAY,
+    HOOK_WAITING,
+    HOOK_ANSWERS,
     TURN_REQUESTS,
     TURN_RESPONSES,
     TURN_ALLOCATIONS,

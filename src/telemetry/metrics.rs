@@ -9,6 +9,7 @@ use prometheus::core::Collector;
 use super::catalog;
 use super::certificate_metrics::CertificateMetrics;
 use super::gateway_metrics::GatewayMetrics;
+use super::hook_metrics::HookMetrics;
 use super::relay_metrics::{RelayCollector, RelayRegistry};
 use super::relay_stats::RelayStats;
 
@@ -18,6 +19,7 @@ pub struct Metrics {
     pub(super) registry: Registry,
     gateway: GatewayMetrics,
     certificates: CertificateMetrics,
+    hook: HookMetrics,
     relay: Arc<RelayRegistry>,
 }
 
@@ -27,12 +29,13 @@ impl Metrics {
         let registry = Registry::new();
         let gateway = GatewayMetrics::new(|collector| register(&registry, collector));
         let certificates = CertificateMetrics::new(|collector| register(&registry, collector));
+        let hook = HookMetrics::new(|collector| register(&registry, collector));
         let relay = Arc::default();
         register(&registry, Box::new(RelayCollector::new(Arc::clone(&relay))));
         register(&registry, Box::new(build_info()));
         #[cfg(target_os = "linux")]
         register(&registry, Box::new(prometheus::process_collector::ProcessCollector::for_self()));
-        Self { registry, gateway, certificates, relay }
+        Self { registry, gateway, certificates, hook, relay }
     }
 
     /// The counts of the gateway.
@@ -43,6 +46,11 @@ impl Metrics {
     /// The counts of the certificates.
     pub fn certificates(&self) -> &CertificateMetrics {
         &self.certificates
+    }
+
+    /// The counts of the auth hook.
+    pub fn hook(&self) -> &HookMetrics {
+        &self.hook
     }
 
     /// Makes the counts of one more relay worker, which alone may add to them.
@@ -56,6 +64,12 @@ impl Metrics {
     /// Tells how to count relay ports: all of them, and the free ones. Only the first relay of a process is shown.
     pub fn watch_relay_ports(&self, count: impl Fn() -> (u64, u64) + Send + Sync + 'static) {
         let _ = self.relay.ports.set(Box::new(count));
+    }
+
+    /// Tells how to count the answers of the auth hook that are kept: users, and other names. Only the first relay of a
+    /// process is shown.
+    pub fn watch_hook_answers(&self, count: impl Fn() -> (u64, u64) + Send + Sync + 'static) {
+        let _ = self.relay.hook_answers.set(Box::new(count));
     }
 
     /// Tells how to count allocations without credentials. Only the first relay of a process is shown.

@@ -8,6 +8,7 @@ mod catalog;
 mod certificate_metrics;
 mod exposition;
 mod gateway_metrics;
+mod hook_metrics;
 mod log_fields;
 mod logging;
 mod metrics;
@@ -23,6 +24,7 @@ pub use exposition::EXPOSITION_CONTENT_TYPE;
 pub use gateway_metrics::{
     BackendFailure, ConnectionFailure, GatewayMetrics, KeyRefusal, RequestInFlight, Route,
 };
+pub use hook_metrics::{HookBound, HookMetrics, HookResult};
 pub use logging::{LoggingError, start_logging};
 pub use metrics::Metrics;
 pub use redact::{RedactedAddr, RedactedUser};

@@ -22,6 +22,7 @@ pub(super) struct RelayRegistry {
     pub(super) workers: Mutex<Vec<Arc<RelayStats>>>,
     pub(super) ports: OnceLock<Box<CountPorts>>,
     pub(super) anonymous: OnceLock<Box<CountAnonymous>>,
+    pub(super) hook_answers: OnceLock<Box<CountAnswers>>,
 }
 
 /// Tells how many relay ports there are, and how many of them are free.
@@ -29,6 +30,9 @@ pub(super) type CountPorts = dyn Fn() -> (u64, u64) + Send + Sync;
 
 /// Tells how many allocations there are without credentials.
 pub(super) type CountAnonymous = dyn Fn() -> u64 + Send + Sync;
+
+/// Tells how many users the auth hook has granted and how many names it has denied of late.
+pub(super) type CountAnswers = dyn Fn() -> (u64, u64) + Send + Sync;
 
 impl RelayCollector {
     pub(super) fn new(relay: Arc<RelayRegistry>) -> Self {
@@ -45,6 +49,7 @@ impl Collector for RelayCollector {
         let workers = self.relay.workers.lock().unwrap_or_else(PoisonError::into_inner);
         let (ports, ports_free) = self.relay.ports.get().map_or((0, 0), |count| count());
         let anonymous = self.relay.anonymous.get().map_or(0, |count| count());
+        let answers: [u64; 2] = self.relay.hook_answers.get().map_or((0, 0), |count| count()).into();
         let sum = |count: &dyn Fn(&RelayStats) -> u64| workers.iter().map(|stats| count(stats)).sum::<u64>();
 
         // An allocation may begin on one worker and end on another. What has ended is read first.
@@ -81,6 +86,7 @@ impl Collector for RelayCollector {
             counters(&catalog::RELAY_PEER_CONNECTIONS_OPENED, &origins, |i| {
                 sum(&|stats| stats.peer_connections_opened[i].get())
             }),
+            gauges(&catalog::HOOK_ANSWERS, &["granted", "denied"], |i| answers[i]),
             counters(&catalog::TURN_REQUESTS, &methods, |i| sum(&|stats| stats.requests[i].get())),
             counters(&catalog::TURN_RESPONSES, &codes, |i| sum(&|stats| stats.responses[i].get())),
             gauge(&catalog::TURN_ALLOCATIONS, allocations),
@@ -171,6 +177,7 @@ const FAMILIES: &[Family] = &[
     catalog::RELAY_CONNECTIONS_CLOSED,
     catalog::RELAY_PEER_CONNECTIONS,
     catalog::RELAY_PEER_CONNECTIONS_OPENED,
+    catalog::HOOK_ANSWERS,
     catalog::TURN_REQUESTS,
     catalog::TURN_RESPONSES,
     catalog::TURN_ALLOCATIONS,

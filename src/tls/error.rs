@@ -42,6 +42,9 @@ pub enum TlsError {
         /// The file.
         path: PathBuf,
     },
+    /// The system trusts nobody.
+    #[error("this system has no certificates of issuers; install ca-certificates, or name a file of them")]
+    NoIssuers,
     /// The certificate's time has not come.
     #[error("{}: not valid before {not_before}; check this machine's clock, or have it issued again", path.display())]
     NotYetValid {

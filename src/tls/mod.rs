@@ -4,6 +4,7 @@
 //! client, with the newest certificate, or the one reason why not; what clients ask for, and what they say.
 
 mod certificate;
+mod client;
 mod client_hello;
 mod error;
 mod session;
@@ -12,6 +13,7 @@ mod store;
 mod tests;
 
 pub use certificate::{Certificate, CertificateFiles};
+pub use client::{client_config, client_config_of_nobody};
 pub use client_hello::ClientHello;
 pub use error::TlsError;
 pub use session::{Protection, TlsSession};

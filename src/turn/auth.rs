@@ -8,16 +8,17 @@ use super::allocation::Allocation;
 use super::anonymous::AnonymousListeners;
 use super::directory::{Directory, Entry};
 use super::five_tuple::{FiveTuple, Now};
+use super::hook::HookAnswer;
 use super::nonce::Nonces;
 use super::peer_policy::PeerPolicy;
 use super::reject::Reject;
 use super::security_features::{Offer, SecurityFeatures};
 use super::settings::Settings;
 use crate::wire::attribute::{
-    ACCESS_TOKEN, NONCE, PASSWORD_ALGORITHM, PASSWORD_ALGORITHMS, REALM, THIRD_PARTY_AUTHORIZATION, USERHASH,
-    USERNAME,
+    ACCESS_TOKEN, MOBILITY_TICKET, NONCE, PASSWORD_ALGORITHM, PASSWORD_ALGORITHMS, REALM,
+    THIRD_PARTY_AUTHORIZATION, USERHASH, USERNAME,
 };
-use crate::wire::{Integrity, LongTermKey, Message, MessageWriter, PasswordAlgorithm};
+use crate::wire::{Integrity, LongTermKey, Message, MessageWriter, Method as StunMethod, PasswordAlgorithm};
 
 /// Decides who a request comes from.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub(super) struct Authenticator {
     nonces: Nonces,
     offer: Offer,
     anonymous_listeners: AnonymousListeners,
+    asks_hook: bool,
 }
 
 /// Who a request comes from.
@@ -47,6 +49,21 @@ struct Proof {
     algorithm: PasswordAlgorithm,
     signature: Signature,
     has_token: bool,
+}
+
+/// Why a request is not carried out.
+#[derive(Debug)]
+pub(super) enum Denial {
+    /// It is refused.
+    Reject(Reject),
+    /// First somebody else must say who this user is.
+    Ask(Arc<str>),
+}
+
+impl From<Reject> for Denial {
+    fn from(reject: Reject) -> Self {
+        Self::Reject(reject)
+    }
 }
 
 /// Which attributes protect the answers to a request.
@@ -77,17 +94,20 @@ impl Authenticator {
             nonces: Nonces::new(&settings.nonce_keys, features.cookie(), settings.nonce_lifetime),
             offer,
             anonymous_listeners: settings.anonymous_listeners.clone(),
+            asks_hook: settings.asks_hook,
         }
     }
 
-    /// Checks the credentials of a request; the allocation is that of its 5-tuple, if there is one.
+    /// Checks the credentials of a request; the allocation is that of its 5-tuple, if there is one, and the answer what
+    /// somebody else said of its user, if that was asked.
     pub(super) fn authenticate(
         &self,
         now: Now,
         path: FiveTuple,
         message: &Message<'_>,
         allocation: Option<&Allocation>,
-    ) -> Result<User, Reject> {
+        answer: Option<&HookAnswer>,
+    ) -> Result<User, Denial> {
         let Some(integrity) = message.integrity() else {
             // Deviation from RFC 8656 §5: listeners that an operator opens to clients without credentials demand none.
             // Some clients have none to show; what they may reach and how much they may take is bounded instead.
@@ -95,31 +115,47 @@ impl Authenticator {
                 return Ok(User::anonymous());
             }
             // First bullet: without integrity the client is told how to authenticate.
-            return Err(Reject::Unauthenticated);
+            return Err(Reject::Unauthenticated.into());
         };
         // Second bullet: integrity without what it needs is an error of the client's.
         let (Some(realm), Some(nonce)) = (message.find(REALM), message.find(NONCE)) else {
-            return Err(Reject::Malformed);
+            return Err(Reject::Malformed.into());
         };
         let username = match (message.find(USERNAME), message.find(USERHASH)) {
             (Some(name), None) => Some(name),
             (None, Some(hash)) => self.directory.name_of_hash(hash).map(|name| &**name),
             // RFC 8489 §14.4: each stands in the place of the other.
-            (None, None) | (Some(_), Some(_)) => return Err(Reject::Malformed),
+            (None, None) | (Some(_), Some(_)) => return Err(Reject::Malformed.into()),
         };
         // Third bullet: what was offered must not have been tampered with.
         let method = self.method(integrity, nonce, message)?;
         // Fourth and fifth: an unknown user, another realm and a wrong password get the same answer.
-        let user = self.find(now, username, method.algorithm, message, allocation);
-        let Entry { username, key, has_token, expires } = user.ok_or(Reject::Unauthenticated)?;
-        if realm != self.realm.as_bytes() {
-            return Err(Reject::Unauthenticated);
-        }
-        // Last bullet: only who knows the password learns that the nonce is merely old.
-        if !self.nonces.is_fresh(nonce, now.unix_seconds, path.client) {
-            return Err(Reject::StaleNonce);
-        }
         let Method { algorithm, signature } = method;
+        let mut user = self.find(now, username, algorithm, message, allocation);
+        match (&user, username, answer) {
+            (None, Some(name), Some(HookAnswer::Granted(known))) => {
+                user = self.directory.find_in_answer(name, known, algorithm, message, now.unix_seconds);
+            }
+            (None, _, Some(HookAnswer::Failed)) => return Err(Reject::Undecided.into()),
+            (..) => {}
+        }
+        if realm != self.realm.as_bytes() {
+            return Err(Reject::Unauthenticated.into());
+        }
+        let is_fresh = self.nonces.is_fresh(nonce, now.unix_seconds, path.client);
+        let Some(Entry { username, key, has_token, expires }) = user else {
+            return Err(match username.and_then(|name| self.name_to_ask(name, message)) {
+                Some(_) if answer.is_some() => Reject::Unauthenticated.into(),
+                // Whoever forges its source has no nonce and cannot make us ask.
+                Some(_) if !is_fresh => Reject::StaleNonce.into(),
+                Some(name) => Denial::Ask(name.into()),
+                None => Reject::Unauthenticated.into(),
+            });
+        };
+        // Last bullet: only who knows the password learns that the nonce is merely old.
+        if !is_fresh {
+            return Err(Reject::StaleNonce.into());
+        }
         Ok(User { username, proof: Some(Proof { key, algorithm, signature, has_token }), expires })
     }
 
@@ -173,6 +209,26 @@ impl Authenticator {
             Integrity::Sha256 => Signature::Sha256,
         };
         Ok(Method { algorithm, signature })
+    }
+
+    /// The name that somebody else is to be asked about: of who begins a session, or takes one along, and is unknown here.
+    fn name_to_ask<'m>(&self, username: &'m [u8], message: &Message<'_>) -> Option<&'m str> {
+        let begins = match message.method() {
+            StunMethod::Allocate => true,
+            StunMethod::Refresh => message.find(MOBILITY_TICKET).is_some(),
+            StunMethod::Binding
+            | StunMethod::Send
+            | StunMethod::Data
+            | StunMethod::CreatePermission
+            | StunMethod::ChannelBind
+            | StunMethod::Connect
+            | StunMethod::ConnectionBind
+            | StunMethod::ConnectionAttempt
+            | StunMethod::Unknown(_) => false,
+        };
+        let is_foreign = message.find(ACCESS_TOKEN).is_none() && !self.directory.knows(username);
+        let name = std::str::from_utf8(username).ok().filter(|name| name.len() < MOST_NAME_BYTES)?;
+        (self.asks_hook && begins && is_foreign).then_some(name)
     }
 
     /// The user who signed the message.
@@ -272,3 +328,6 @@ impl User {
         }
     }
 }
+
+/// RFC 8489 §14.3: a user name is UTF-8 of fewer bytes than this.
+const MOST_NAME_BYTES: usize = 509;

@@ -97,6 +97,21 @@ pub fn rest_password(secret: &Secret, username: &[u8]) -> Secret {
     Secret::new(STANDARD.encode(mac.finalize().into_bytes()))
 }
 
+/// Reads a key of hexadecimal digits, with `0x` in front as coturn writes keys, or without.
+pub fn key_from_hex<const N: usize>(secret: &Secret) -> Option<[u8; N]> {
+    let text = secret.expose();
+    let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
+    let mut bytes = [0; N];
+    if digits.len() != 2 * N {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
+        let digit = |digit: u8| char::from(digit).to_digit(16).map(|digit| digit as u8);
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
 /// The Unix time in front of an expiring user name.
 pub(super) fn expiry(username: &[u8]) -> Option<u64> {
     let digits = username.split(|&byte| byte == b':').next()?;

@@ -7,6 +7,7 @@ use foldhash::quality::RandomState;
 
 use super::access_token::TokenKeys;
 use super::credential::{expiry, rest_password};
+use super::hook::HookUser;
 use super::settings::Settings;
 use crate::secret::Secret;
 use crate::wire::integrity::user_hash;
@@ -136,6 +137,30 @@ impl Directory {
             key: Arc::new(token.key),
             has_token: true,
             expires: Some(token.expires),
+        })
+    }
+
+    /// Whether the name is one that somebody here would know: that of a user, or one that expires.
+    pub(super) fn knows(&self, username: &[u8]) -> bool {
+        self.by_name.contains_key(username) || (!self.secrets.is_empty() && expiry(username).is_some())
+    }
+
+    /// The entry of a user whom a service outside knows, if the message was signed with the key that it told.
+    pub(super) fn find_in_answer(
+        &self,
+        username: &[u8],
+        user: &HookUser,
+        algorithm: PasswordAlgorithm,
+        message: &Message<'_>,
+        unix_seconds: u64,
+    ) -> Option<Entry> {
+        let key = user.key(algorithm).filter(|_| self.algorithms.contains(&algorithm))?;
+        let is_open = user.expires().is_none_or(|expires| unix_seconds < expires);
+        (message.is_protected_by(key) && is_open).then(|| Entry {
+            username: username.into(),
+            key: key.clone(),
+            has_token: false,
+            expires: user.expires(),
         })
     }
 

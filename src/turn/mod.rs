@@ -8,7 +8,8 @@
 //!    them with the present time.
 //! 2. Call [`Server::poll_output`] until it returns `None`, and carry out what it says. Outputs point into the
 //!    datagram that was just handled and into [`Server::scratch`], so drain them before the next input. The one
-//!    exception is [`Output::OpenRelay`]: answer it with [`Server::relay_opened`], then go on draining.
+//!    exception is [`Output::OpenRelay`]: answer it with [`Server::relay_opened`], then go on draining. So may
+//!    [`Output::Ask`] be, with [`Server::decided`]; but its answer may also come later, as an input.
 //! 3. Sleep until an input comes or [`Server::poll_timeout`] is reached.
 //!
 //! ChannelData never comes here: [`Output::OpenRoute`] and [`Output::CloseRoute`] tell the driver which channel leads
@@ -36,6 +37,7 @@ pub mod credential;
 mod directory;
 mod external;
 mod five_tuple;
+mod hook;
 mod icmp;
 mod mobility;
 mod mobility_ticket;
@@ -68,6 +70,7 @@ pub use alternates::{Redirect, is_answer_to, probe};
 pub use anonymous::AnonymousListeners;
 pub use external::ExternalAddresses;
 pub use five_tuple::{AllocationId, FiveTuple, Now, Transport};
+pub use hook::{HookAnswer, HookUser, Undecided};
 pub use icmp::Icmp;
 pub use mobility::{MoveRefusal, MovedAllocation, TakeOver};
 pub use nat_discovery::NatDiscovery;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::account::account;
 use super::auth::User;
 use super::five_tuple::{AllocationId, FiveTuple};
+use super::hook::Undecided;
 use super::mobility::TakeOver;
 use super::peer_connection::ConnectionId;
 use super::per_family::PerFamily;
@@ -60,6 +61,9 @@ pub enum Output {
     },
     /// Open a relay socket, then call [`Server::relay_opened`](super::Server::relay_opened).
     OpenRelay(OpenRelay),
+    /// Find out who this is, now or later, and tell [`Server::decided`](super::Server::decided). No other output comes with
+    /// it, and a retransmission brings it again.
+    Ask(Undecided),
     /// An allocation begins; its relay socket is the one just opened.
     Begin {
         /// The new allocation.

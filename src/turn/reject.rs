@@ -13,6 +13,8 @@ pub(super) enum Reject {
     Malformed,
     /// No credentials, or wrong ones: the answer says how to authenticate.
     Unauthenticated,
+    /// Nobody could say who the client is.
+    Undecided,
     /// The nonce is old or not ours: the answer has a new one.
     StaleNonce,
     /// Attributes that must be understood and are not.
@@ -53,6 +55,8 @@ impl Reject {
         match self {
             Self::Malformed | Self::ChannelConflict => ErrorCode::BAD_REQUEST,
             Self::Unauthenticated => ErrorCode::UNAUTHENTICATED,
+            // RFC 8489 §14.8: 500 is for errors of the server's, after which the client may try again.
+            Self::Undecided => ErrorCode::SERVER_ERROR,
             Self::StaleNonce => ErrorCode::STALE_NONCE,
             Self::UnknownAttributes(_) => ErrorCode::UNKNOWN_ATTRIBUTE,
             Self::NoAllocation | Self::AllocationExists => ErrorCode::ALLOCATION_MISMATCH,

@@ -10,10 +10,10 @@ use rand::{Rng, SeedableRng};
 
 use super::allocation::RouteChange;
 use super::alternates::Alternates;
-use super::auth::{Authenticator, User};
+use super::auth::{Authenticator, Denial, User};
 use super::five_tuple::{AllocationId, FiveTuple, Now};
+use super::hook::{HookAnswer, Undecided};
 use super::mobility_ticket::Tickets;
-use super::opaque_string::opaque_string;
 use super::output::{DropReason, EndReason, Output};
 use super::peer_connection::ConnectionIndex;
 use super::peer_policy::PeerPolicy;
@@ -58,8 +58,7 @@ impl Server {
     ///
     /// The servers of one process share the limit of what strangers are answered.
     pub fn new(mut settings: Settings, seed: [u8; 32], stranger_limit: Arc<StrangerLimit>) -> Self {
-        // RFC 8489 §9.2.2: keys are made of the prepared realm, so clients see no other.
-        settings.realm = opaque_string(&settings.realm);
+        settings.realm = settings.prepared_realm();
         Self {
             authenticator: Authenticator::new(&settings),
             stranger_limit,
@@ -91,10 +90,18 @@ impl Server {
             Err(_) => return self.drop_input(DropReason::Malformed),
         };
         match message.class() {
-            Class::Request => self.handle_request(now, path, &message),
+            Class::Request => self.handle_request(now, path, &message, None),
             Class::Indication => self.handle_indication(now, path, &message),
             // We ask clients nothing, so there is nothing to answer.
             Class::Success | Class::Error => self.drop_input(DropReason::Malformed),
+        }
+    }
+
+    /// Carries a request out, or refuses it, now that somebody has said who its user is: the answer to [`Output::Ask`].
+    pub fn decided(&mut self, now: Now, undecided: &Undecided, answer: &HookAnswer) {
+        self.begin_input();
+        if let Ok(message) = Message::parse(&undecided.request) {
+            self.handle_request(now, undecided.path, &message, Some(answer));
         }
     }
 
@@ -174,7 +181,13 @@ impl Server {
             .find(|&family| until.get(family).is_some_and(|until| until <= now.instant))
     }
 
-    fn handle_request(&mut self, now: Now, path: FiveTuple, message: &Message<'_>) {
+    fn handle_request(
+        &mut self,
+        now: Now,
+        path: FiveTuple,
+        message: &Message<'_>,
+        answer: Option<&HookAnswer>,
+    ) {
         let reply = Reply {
             to: path,
             method: message.method(),
@@ -193,12 +206,15 @@ impl Server {
                 let is_bind = message.method() == Method::ConnectionBind;
                 let id = if is_bind { self.allocation_to_bind(message) } else { self.table.find(&path) };
                 let allocation = id.and_then(|id| self.table.get(id));
-                match self.authenticator.authenticate(now, path, message, allocation) {
+                match self.authenticator.authenticate(now, path, message, allocation, answer) {
                     Ok(user) if user.is_anonymous() && !self.may_serve_anonymously(now, reply) => {
                         self.drop_input(DropReason::RateLimited);
                     }
                     Ok(user) => self.handle_admitted(reply, Request { now, path, message, user }),
-                    Err(reject) => self.refuse(now, reply, None, reject),
+                    Err(Denial::Reject(reject)) => self.refuse(now, reply, None, reject),
+                    Err(Denial::Ask(username)) => {
+                        self.outputs.push_back(Output::Ask(Undecided::new(path, username, message)));
+                    }
                 }
             }
             // RFC 8489 §6.3: a method that does not fit its class, or is unknown, is dropped.

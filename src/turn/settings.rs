@@ -8,6 +8,7 @@ use super::credential::Credentials;
 use super::external::ExternalAddresses;
 use super::nat_discovery::NatDiscovery;
 use super::nonce::NonceKeys;
+use super::opaque_string::opaque_string;
 use super::peer_policy::PeerPolicy;
 use crate::wire::PasswordAlgorithm;
 
@@ -29,6 +30,9 @@ pub struct Settings {
     pub hide_usernames: bool,
     /// Whether a session ends when its expiring name does; default false, so that it may outlive it.
     pub credentials_end_sessions: bool,
+    /// Whether a service outside is asked about users whom nobody here knows ([`Output::Ask`](super::Output::Ask)); default
+    /// false.
+    pub asks_hook: bool,
     /// The name that access tokens are sealed for (RFC 7635 §6.1); by default the realm.
     pub token_server_name: Option<String>,
     /// Keys of the stateless nonces; the same on every worker and, to be valid there, on every replica.
@@ -83,6 +87,13 @@ pub struct Settings {
     pub external_addresses: ExternalAddresses,
 }
 
+impl Settings {
+    /// The realm as clients see it and keys are made with (RFC 8489 §9.2.2): prepared by RFC 8265.
+    pub fn prepared_realm(&self) -> String {
+        opaque_string(&self.realm)
+    }
+}
+
 /// The range of channel numbers that clients may bind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ChannelNumbers {
@@ -101,6 +112,7 @@ impl Default for Settings {
             password_algorithms: vec![PasswordAlgorithm::Sha256, PasswordAlgorithm::Md5],
             hide_usernames: false,
             credentials_end_sessions: false,
+            asks_hook: false,
             token_server_name: None,
             nonce_keys: NonceKeys { issuing: [0; 32], previous: None },
             nonce_lifetime: Duration::from_secs(600),

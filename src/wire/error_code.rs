@@ -37,6 +37,8 @@ impl ErrorCode {
     pub const CONNECTION_TIMEOUT_OR_FAILURE: Self = Self(names::CODE_CONN_TIMEOUT_OR_FAILURE.0);
     /// 486: the user has as many allocations as it may.
     pub const ALLOCATION_QUOTA_REACHED: Self = Self(names::CODE_ALLOC_QUOTA_REACHED.0);
+    /// 500: who the client is could not be found out.
+    pub const SERVER_ERROR: Self = Self(names::CODE_SERVER_ERROR.0);
     /// 508: no port, permission or channel is left.
     pub const INSUFFICIENT_CAPACITY: Self = Self(names::CODE_INSUFFICIENT_CAPACITY.0);
 
@@ -52,6 +54,7 @@ impl ErrorCode {
             Self::BAD_REQUEST => "Bad Request",
             // RFC 8489 §14.8 leaves the words to us. Of all answers this one must be the shortest, see docs/ARCHITECTURE.md.
             Self::UNAUTHENTICATED => "Auth",
+            Self::SERVER_ERROR => "Server Error",
             Self::FORBIDDEN => "Forbidden",
             Self::MOBILITY_FORBIDDEN => "Mobility Forbidden",
             Self::UNKNOWN_ATTRIBUTE => "Unknown Attribute",

@@ -125,6 +125,11 @@ impl<'a> Message<'a> {
         Ok(())
     }
 
+    /// All of the message.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// What the message is about.
     pub fn method(&self) -> Method {
         self.method

@@ -2,12 +2,15 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 
 import pytest
 
+from eventually import eventually
 from network import Network
-from turnpike import USER, Turnpike
+from process import Process
+from turnpike import HOOK_PASSWORD, HOOK_TOKEN, HOOK_USER, REPOSITORY, USER, Turnpike
 from uclient import CLIENTS, MESSAGE_BYTES, MESSAGES, EchoPeer, credential_flags, run_uclient
 
 
@@ -96,6 +99,57 @@ def test_loses_nothing_while_it_moves(flags: list[str], network: Network, turnpi
     assert turnpike.metric("turnpike_turn_allocations_moved_total") - before >= CLIENTS
 
 
+@pytest.fixture
+def auth_hook(network: Network, turnpike: Turnpike) -> Iterator[None]:
+    port = turnpike.ports.auth_hook
+    program = [sys.executable, str(AUTH_HOOK), "--port", str(port), "--token", HOOK_TOKEN]
+
+    def assert_listens() -> None:
+        try:
+            network.relay.connect("127.0.0.1", port).close()
+        except ConnectionError as error:
+            raise AssertionError("the auth hook does not listen yet") from error
+
+    with Process(network.relay.command(*program)):
+        eventually(assert_listens)
+        yield
+
+
+@pytest.mark.parametrize("flags", [[], ["-t"]], ids=["udp", "tcp"])
+def test_loses_nothing_of_a_user_of_the_auth_hook(
+    flags: list[str], network: Network, turnpike: Turnpike, echo_peer: None, auth_hook: None
+) -> None:
+    done = run_uclient(network.client, "-u", HOOK_USER, "-w", HOOK_PASSWORD, *flags)
+
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"Total lost packets 0 \(0\.0+%\)", done.stdout), done.stdout
+    # One question is enough for all clients of both runs.
+    assert turnpike.metric("turnpike_auth_hook_questions_total", result="granted") == 1
+
+
+def test_whoever_the_auth_hook_does_not_know_gets_no_allocation(
+    network: Network, turnpike: Turnpike, auth_hook: None
+) -> None:
+    created = turnpike.metric("turnpike_turn_allocations_created_total")
+    refused = turnpike.metric("turnpike_auth_hook_questions_total", result="refused")
+
+    refusal = run_uclient(network.client, "-u", "mallory", "-w", HOOK_PASSWORD)
+
+    assert refusal.returncode != 0
+    assert turnpike.metric("turnpike_turn_allocations_created_total") == created
+    assert turnpike.metric("turnpike_auth_hook_questions_total", result="refused") > refused
+
+
+def test_without_the_auth_hook_its_users_get_no_allocation(network: Network, turnpike: Turnpike) -> None:
+    failed = turnpike.metric("turnpike_auth_hook_questions_total", result="failed")
+
+    refusal = run_uclient(network.client, "-u", "erin", "-w", "brockovich")
+
+    assert refusal.returncode != 0
+    assert turnpike.metric("turnpike_auth_hook_questions_total", result="failed") > failed
+    assert turnpike.log_record("auth hook failed; users whom it alone knows get 500", level="WARN")
+
+
 @pytest.mark.parametrize("flags", [[], ["-t"]], ids=["udp", "tcp"])
 def test_loses_nothing_without_credentials(
     flags: list[str], network: Network, turnpike: Turnpike, echo_peer: None
@@ -134,3 +188,6 @@ def test_wrong_credentials_get_no_allocation(flags: list[str], network: Network,
     assert refusal.returncode != 0
     assert "Cannot complete Allocation" in refusal.stdout
     assert turnpike.metric("turnpike_turn_allocations_created_total") == before
+
+
+AUTH_HOOK = REPOSITORY / "docs" / "examples" / "auth_hook.py"

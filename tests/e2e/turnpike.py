@@ -16,6 +16,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 API_KEY = "test-key-0123456789abcdef"
 USER, PASSWORD = "alice", "wonderland"
 REST_SECRET = "north"
+# Known to the auth hook alone, which is docs/examples/auth_hook.py.
+HOOK_USER, HOOK_PASSWORD = "dora", "explorer"
+HOOK_TOKEN = "test-token-0123456789abcdef"
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Ports:
     turn: int = 3478
     turns: int = 5349
     anonymous: int = 3479
+    auth_hook: int = 8100
     gateway: int = 8080
     admin: int = 9090
     backend: int = 8000
@@ -128,6 +132,11 @@ relay_ports = "49152-65535"
 # Debian's turnutils_uclient binds channels above 0x4FFF.
 channel_numbers = "rfc5766"
 mobility = true
+
+[turn.auth_hook]
+url = "http://127.0.0.1:{ports.auth_hook}/turn"
+token = "{HOOK_TOKEN}"
+negative_cache = "1s"
 
 [turn.anonymous]
 listen = ["{RELAY_CLIENT_SIDE}:{ports.anonymous}"]

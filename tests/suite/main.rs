@@ -4,6 +4,7 @@
 
 mod alternates;
 mod anonymous;
+mod auth_hook;
 mod bench;
 mod bursts;
 mod certificates;

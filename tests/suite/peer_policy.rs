@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use turnpike::relay::Relay;
+use turnpike::relay::{Partners, Relay};
 use turnpike::telemetry::Metrics;
 use turnpike::turn::peer_policy::PeerPolicy;
 
@@ -25,7 +25,8 @@ async fn a_name_lets_its_addresses_be_reached() {
 #[test]
 fn a_new_policy_reaches_every_worker() {
     let settings = settings(&CONFIG.replace("workers = 2", "workers = 4"));
-    let relay = Relay::start(&settings.relay, &settings.turn, &Metrics::new(), None, || ()).unwrap();
+    let relay =
+        Relay::start(&settings.relay, &settings.turn, &Metrics::new(), Partners::default(), || ()).unwrap();
     let mut policy = relay.policy_handle();
     let peer = socket();
     let mut clients: Vec<Client> = (0..12).map(|_| Client::new(relay.local_addrs()[0])).collect();

@@ -13,7 +13,7 @@ use rustls::ALL_VERSIONS;
 use rustls::version::{TLS12, TLS13};
 use tokio_rustls::TlsConnector;
 use turnpike::app::App;
-use turnpike::relay::{HttpTaker, Relay};
+use turnpike::relay::{HttpTaker, Partners, Relay};
 use turnpike::telemetry::Metrics;
 
 use crate::stream_client::*;
@@ -205,7 +205,8 @@ fn a_client_that_speaks_http_is_closed_when_nobody_takes_it() {
         assert_eq!(client.received, b"GET /");
         false
     });
-    let relay = Relay::start(&settings.relay, &settings.turn, &metrics, Some(refuse), || ()).unwrap();
+    let partners = Partners { http: Some(refuse), ..Partners::default() };
+    let relay = Relay::start(&settings.relay, &settings.turn, &metrics, partners, || ()).unwrap();
     let mut client = connect(relay.http_addr().unwrap());
     client.write_all(b"GET /").unwrap();
     assert_eq!(client.read(&mut [0]).unwrap(), 0);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 use tempfile::TempDir;
+use turnpike::tls::CertificateFiles;
 use turnpike::wire::stream::{Cut, cut};
 
 use crate::support::*;
@@ -137,6 +138,12 @@ impl Certificate {
         std::fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
     }
 
+    /// Where it and its key lie.
+    pub(crate) fn files(&self) -> CertificateFiles {
+        let path = |name| self.folder.path().join(name);
+        CertificateFiles { certificate: path("tls.crt"), private_key: path("tls.key") }
+    }
+
     /// A configuration with TLS.
     pub(crate) fn config(&self) -> String {
         let tls = format!("listen_tcp = [\"127.0.0.1:0\"]\n{}[turn.peers]", self.section("turn"));
@@ -145,8 +152,8 @@ impl Certificate {
 
     /// The section that names the files.
     pub(crate) fn section(&self, owner: &str) -> String {
-        let path = |name| self.folder.path().join(name).display().to_string();
-        format!("[{owner}.tls]\ncertificate = {:?}\nprivate_key = {:?}\n", path("tls.crt"), path("tls.key"))
+        let CertificateFiles { certificate, private_key } = self.files();
+        format!("[{owner}.tls]\ncertificate = {certificate:?}\nprivate_key = {private_key:?}\n")
     }
 
     /// A handshake that is still to be done, on a connection that may have been used before.

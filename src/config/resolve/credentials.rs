@@ -7,9 +7,8 @@ use super::{Rules, Unique};
 use crate::config::error::Cause;
 use crate::config::schema::{PasswordAlgorithm, Turn, User};
 use crate::config::secrets::Source;
-use crate::secret::Secret;
 use crate::turn;
-use crate::turn::credential::{Credentials, TokenKey, UserKey};
+use crate::turn::credential::{Credentials, TokenKey, UserKey, key_from_hex};
 
 pub(super) fn credentials(written: &Turn, rules: &mut Rules<'_>) -> Credentials {
     let mut credentials = Credentials::default();
@@ -122,26 +121,11 @@ fn name<'a>(name: &'a str, key: &str, names: &mut Unique<&'a str>, rules: &mut R
 /// A key of `N` bytes that is written in hexadecimal digits.
 fn hex_key<const N: usize>(section: &str, source: &Source<'_>, rules: &mut Rules<'_>) -> Option<[u8; N]> {
     let secret = rules.secret(section, source)?;
-    let key = from_hex(&secret);
+    let key = key_from_hex(&secret);
     if key.is_none() {
         rules.refuse(&format!("{section}.{}", source.written_key()), Cause::HexKey { digits: 2 * N });
     }
     key
-}
-
-/// Reads hexadecimal digits, with `0x` in front as coturn writes keys, or without.
-fn from_hex<const N: usize>(secret: &Secret) -> Option<[u8; N]> {
-    let text = secret.expose();
-    let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
-    let mut bytes = [0; N];
-    if digits.len() != 2 * N {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-        let digit = |digit: u8| char::from(digit).to_digit(16).map(|digit| digit as u8);
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
 }
 
 /// RFC 8489 §14.3: a user name has fewer than 509 bytes.

@@ -1,5 +1,6 @@
 //! From the values of the file to the settings of the rooms; checks what types cannot, and reports all of it.
 
+mod auth_hook;
 mod credentials;
 mod gateway;
 mod turn;
@@ -29,6 +30,7 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
     let turn = turn::turn(&schema.turn, &mut rules);
     let alternates = turn::alternates(&schema.turn, &mut rules);
     let relay = turn::relay(&schema.turn, &schema.gateway, &mut rules);
+    let auth_hook = auth_hook::auth_hook(&schema.turn.auth_hook, &mut rules);
     let gateway = gateway::gateway(&schema.gateway, &relay, &mut rules);
     let telemetry = telemetry(&schema.log, &mut rules);
     separate_listeners(schema, &relay, &mut rules);
@@ -39,6 +41,7 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
         warnings: warning::find(schema, &turn.peer_policy),
         turn,
         alternates,
+        auth_hook,
         relay,
         gateway,
         admin: AdminSettings { listen: schema.admin.listen.0 },

@@ -58,6 +58,8 @@ pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
         password_algorithms: password_algorithms(written, rules),
         hide_usernames: written.hide_usernames,
         credentials_end_sessions: written.credentials_end_sessions,
+        // The relay is told by its caller whether there is somebody to ask.
+        asks_hook: false,
         token_server_name: written.token_server_name.clone(),
         nonce_keys: nonce_keys(written, rules),
         nonce_lifetime: written.lifetimes.nonce.0,

@@ -12,6 +12,7 @@ use crate::{gateway, relay, telemetry, turn};
 #[test]
 fn an_empty_file_is_the_defaults_of_the_rooms() {
     let settings = Files::new("").load(&[]).unwrap();
+    assert!(settings.auth_hook.is_none());
     assert_eq!(settings.relay, relay::Settings::default());
     assert_eq!(settings.telemetry, telemetry::Settings::default());
     assert_eq!(settings.admin.listen, SocketAddr::from(([127, 0, 0, 1], 9090)));
@@ -67,6 +68,16 @@ bandwidth_per_allocation = "500kbit"
 unauthenticated_per_second = 10
 bindings_per_second = 11
 connections = 7
+[turn.auth_hook]
+url = "http://127.0.0.1:8100/turn"
+token_file = "hook.token"
+ca_file = "ca.crt"
+timeout = "3s"
+cache = "2m"
+negative_cache = "5s"
+max_connections = 14
+max_questions = 15
+max_questions_per_source = 16
 [turn.anonymous]
 listen = ["10.0.0.5:3479"]
 listen_tcp = ["10.0.0.5:3480"]
@@ -120,7 +131,10 @@ listen = "127.0.0.1:9091"
 format = "json"
 level = "info,turnpike::relay=debug"
 "#;
-    let files = Files::new(config).with("app.key", "0123456789abcdef\r\n").with("bob.key", &"0a".repeat(32));
+    let files = Files::new(config)
+        .with("app.key", "0123456789abcdef\r\n")
+        .with("bob.key", &"0a".repeat(32))
+        .with("hook.token", "hook-token\n");
     let settings = files.load(&[]).unwrap();
     let seconds = Duration::from_secs;
 
@@ -192,6 +206,19 @@ level = "info,turnpike::relay=debug"
         },
     };
     assert_eq!(settings.relay, relay);
+
+    let hook = settings.auth_hook.unwrap();
+    assert_eq!(hook.url.to_string(), "http://127.0.0.1:8100/turn");
+    assert_eq!(hook.token.unwrap().expose(), "hook-token");
+    assert_eq!(hook.ca_file, Some(files.folder.path().join("ca.crt")));
+    assert_eq!((hook.timeout, hook.max_connections), (seconds(3), 14));
+    let bounds = relay::HookSettings {
+        cache: seconds(120),
+        negative_cache: seconds(5),
+        max_questions: 15,
+        max_questions_per_source: 16,
+    };
+    assert_eq!(hook.relay, bounds);
 
     let gateway = &settings.gateway;
     assert_eq!(gateway.listen, Some(SocketAddr::from(([127, 0, 0, 1], 8443))));
@@ -306,7 +333,7 @@ key = "0123456789abcdef"
         "turn.users[0] has no sha256_key: clients that use sha256 cannot log in as this user; \
          give the key, or strike sha256 from turn.password_algorithms",
         "turn.hide_usernames goes with turn.users only: clients that hide their name cannot use \
-         turn.secrets or turn.token_keys; set it to false",
+         turn.secrets, turn.token_keys or turn.auth_hook; set it to false",
     ];
     assert_eq!(lines(config), expected);
     let mended = config.replace("hide_usernames = true", "password_algorithms = [\"md5\"]");

@@ -1,4 +1,4 @@
-//! Those whom nobody here knows: clients without credentials.
+//! Those whom nobody here knows: clients without credentials, and users of the auth hook.
 
 use super::Files;
 use super::errors::refused;
@@ -63,4 +63,53 @@ key = "0123456789abcdef"
     assert!(policy.backend("10.1.2.3:5500".parse().unwrap()).is_some());
     assert!(policy.backend("10.1.2.3:80".parse().unwrap()).is_none());
     assert_eq!(policy.names().collect::<Vec<_>>(), ["backend"]);
+}
+
+#[test]
+fn rules_of_the_auth_hook() {
+    let config = r#"
+[turn.auth_hook]
+token = "with spaces in it"
+timeout = "11s"
+cache = "0s"
+negative_cache = "2h"
+max_connections = 0
+max_questions = 10001
+max_questions_per_source = 0
+"#;
+    let expected = [
+        "turnpike.toml:2:1: turn.auth_hook: has no url; \
+         write where the service is asked, such as https://auth.example.org/turn",
+        "turnpike.toml:3:9: turn.auth_hook.token: has characters that a header cannot carry; \
+         write printable ASCII without spaces",
+        "turnpike.toml:4:11: turn.auth_hook.timeout: `11s` is out of range; write 100ms to 10s",
+        "turnpike.toml:5:9: turn.auth_hook.cache: `0s` is out of range; write 1s to 1h",
+        "turnpike.toml:6:18: turn.auth_hook.negative_cache: `2h` is out of range; write 1s to 1h",
+        "turnpike.toml:7:19: turn.auth_hook.max_connections: `0` is out of range; write 1 to 1000",
+        "turnpike.toml:8:17: turn.auth_hook.max_questions: `10001` is out of range; write 1 to 10000",
+        "turnpike.toml:9:28: turn.auth_hook.max_questions_per_source: `0` is out of range; write 1 to 10000",
+    ];
+    assert_eq!(refused(config), expected);
+    assert_eq!(
+        refused("[turn.auth_hook]\nurl = \"auth:8100\""),
+        ["turnpike.toml:2:7: turn.auth_hook.url: `auth:8100` is not the URL of a service; \
+          write it as https://host/path, without a user or password"]
+    );
+}
+
+#[test]
+fn warns_of_a_hook_that_is_asked_in_the_clear() {
+    let warnings = |url: &str| {
+        let config = format!(
+            "[turn.auth_hook]\nurl = {url:?}\n[[gateway.keys]]\nid = \"app\"\nkey = \"0123456789abcdef\""
+        );
+        Files::new(&config).load(&[]).unwrap().warnings.iter().map(Warning::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        warnings("http://auth:8100/"),
+        ["turn.auth_hook.url is http://auth:8100/: its answers, which hold keys of users, \
+          cross the network unprotected; use https"]
+    );
+    assert_eq!(warnings("https://auth:8100/"), [""; 0], "nor is it said that nobody may allocate");
+    assert_eq!(warnings("http://127.0.0.1:8100/"), [""; 0]);
 }

@@ -8,9 +8,9 @@ pub(super) use super::answer::Answer;
 use crate::secret::Secret;
 use crate::turn::peer_policy::{PeerPolicy, PeerRule};
 use crate::turn::{
-    AllocationId, ConnectionId, DropReason, EndReason, FiveTuple, NonceKeys, Now, OpenRelay, OpenedRelay,
-    Output, PerFamily, RelayPort, RelayRefusal, RelayTransport, RelayWish, ReservationToken, Server,
-    Settings, StrangerLimit, TakeOver, Transport,
+    AllocationId, ConnectionId, DropReason, EndReason, FiveTuple, HookAnswer, NonceKeys, Now, OpenRelay,
+    OpenedRelay, Output, PerFamily, RelayPort, RelayRefusal, RelayTransport, RelayWish, ReservationToken,
+    Server, Settings, StrangerLimit, TakeOver, Transport, Undecided,
 };
 use crate::wire::attribute;
 use crate::wire::{AddressFamily, Class, Key, MessageWriter, Method, TransactionId};
@@ -42,6 +42,7 @@ pub(super) enum Seen {
     Moved { to: SocketAddr },
     Left(SocketAddr),
     TakeOver { worker: u16 },
+    Ask(String),
     Drop(DropReason),
 }
 
@@ -90,6 +91,8 @@ pub(super) struct Harness {
     pub(super) asked_transport: Option<RelayTransport>,
     /// What another worker's server is to give away.
     pub(super) take_overs: Vec<TakeOver>,
+    /// The requests of users whom somebody else is asked about.
+    pub(super) undecided: Vec<Undecided>,
     next_port: u16,
     next_transaction: u8,
 }
@@ -140,6 +143,7 @@ impl Harness {
             asked: None,
             asked_transport: None,
             take_overs: Vec::new(),
+            undecided: Vec::new(),
             next_port: 50_000,
             next_transaction: 0,
         }
@@ -176,6 +180,13 @@ impl Harness {
             Some(Seen::Reply(answer)) => answer,
             other => panic!("no answer but {other:?}"),
         }
+    }
+
+    /// Tells the server who the user of the oldest undecided request is.
+    pub(super) fn decide(&mut self, answer: &HookAnswer) -> Vec<Seen> {
+        let undecided = self.undecided.remove(0);
+        self.server.decided(self.now, &undecided, answer);
+        self.drain(&[])
     }
 
     pub(super) fn set_peer_policy(&mut self, policy: PeerPolicy) -> Vec<Seen> {
@@ -334,6 +345,11 @@ impl Harness {
                 let worker = take_over.worker;
                 self.take_overs.push(*take_over);
                 Seen::TakeOver { worker }
+            }
+            Output::Ask(undecided) => {
+                let username = undecided.username.to_string();
+                self.undecided.push(undecided);
+                Seen::Ask(username)
             }
             Output::Drop(reason) => Seen::Drop(reason),
             Output::Dial { connection, peer, .. } => Seen::Dial(connection, peer),

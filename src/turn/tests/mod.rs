@@ -11,6 +11,7 @@ mod authentication;
 mod channels;
 mod data;
 mod families;
+mod hook;
 mod limits;
 mod mobility;
 mod nat_discovery;
