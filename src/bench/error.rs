@@ -66,7 +66,8 @@ pub enum BenchError {
         source: io::Error,
     },
     /// The server does not answer.
-    #[error("{server} does not answer {} requests; is it a TURN server, and is the port the right one?", name(*method))]
+    #[error("{server} does not answer {} requests; is it a TURN server, is the port the right one, and does it limit how often \
+        strangers are answered (turnpike: turn.limits.unauthenticated_per_second)?", name(*method))]
     NoAnswer {
         /// The server.
         server: SocketAddr,
