@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::peer_names::{PeerNames, look_up};
 use crate::config::Settings;
 use crate::relay;
-use crate::turn::peer_policy::PeerPolicy;
+use crate::turn::peer_policy::{OwnListener, PeerPolicy};
 use crate::turn::{self, ExternalAddresses};
 
 /// Makes the policy anew whenever it is asked.
@@ -78,7 +78,7 @@ impl PolicyKeeper {
         let mut policy = self.written.clone();
         self.names.tell(&mut policy);
         for &listener in &self.listeners {
-            relay::forbid_as_peer(&mut policy, &self.external, listener)?;
+            relay::forbid_as_peer(&mut policy, &self.external, listener, OwnListener::Streams)?;
         }
         Ok(policy)
     }

@@ -107,7 +107,7 @@ fn explain(policy: &PeerPolicy, peer: Peer) -> (Explanation<'_>, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::turn::peer_policy::{ALL_PORTS, NamedRule, PeerRule};
+    use crate::turn::peer_policy::{ALL_PORTS, NamedRule, OwnListener, PeerRule};
 
     fn policy() -> PeerPolicy {
         let mut policy = PeerPolicy::default();
@@ -115,7 +115,7 @@ mod tests {
         policy.deny(PeerRule { network: "8.8.8.0/24".parse().unwrap(), ports: ALL_PORTS });
         policy.allow_name(NamedRule { name: "backend".into(), ports: ALL_PORTS, addresses: Vec::new() });
         policy.set_addresses("backend", &["192.168.0.7".parse().unwrap()]);
-        policy.add_own_listener("10.0.0.1:5349".parse().unwrap());
+        policy.add_own_listener("10.0.0.1:5349".parse().unwrap(), OwnListener::Streams);
         policy
     }
 

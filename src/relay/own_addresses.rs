@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::sys;
 use crate::turn::ExternalAddresses;
-use crate::turn::peer_policy::PeerPolicy;
+use crate::turn::peer_policy::{OwnListener, PeerPolicy};
 
 /// Rules out a listener of this process as a peer, under every address that leads to it.
 ///
@@ -14,6 +14,7 @@ pub fn forbid_as_peer(
     policy: &mut PeerPolicy,
     external: &ExternalAddresses,
     listener: SocketAddr,
+    takes: OwnListener,
 ) -> io::Result<()> {
     let mut addresses = vec![listener.ip()];
     if listener.ip().is_unspecified() {
@@ -21,7 +22,7 @@ pub fn forbid_as_peer(
     }
     addresses.extend(external.public_addresses());
     for address in addresses {
-        policy.add_own_listener(SocketAddr::new(address, listener.port()));
+        policy.add_own_listener(SocketAddr::new(address, listener.port()), takes);
     }
     Ok(())
 }
@@ -39,7 +40,7 @@ mod tests {
     fn a_wildcard_listener_is_ruled_out_under_each_address() {
         let mut policy = PeerPolicy::default();
         let listener = "0.0.0.0:3478".parse().unwrap();
-        forbid_as_peer(&mut policy, &ExternalAddresses::default(), listener).unwrap();
+        forbid_as_peer(&mut policy, &ExternalAddresses::default(), listener, OwnListener::Datagrams).unwrap();
         assert_eq!(judge(&policy, "127.0.0.1:3478"), Judgement::OwnListener);
         assert_eq!(judge(&policy, "0.0.0.0:3478"), Judgement::OwnListener);
         assert_ne!(judge(&policy, "127.0.0.1:3479"), Judgement::OwnListener);
@@ -50,7 +51,8 @@ mod tests {
         let mut policy = PeerPolicy::default();
         let mut external = ExternalAddresses::default();
         external.add("8.8.4.4".parse().unwrap(), None);
-        forbid_as_peer(&mut policy, &external, "10.0.0.5:3478".parse().unwrap()).unwrap();
+        let listener = "10.0.0.5:3478".parse().unwrap();
+        forbid_as_peer(&mut policy, &external, listener, OwnListener::Streams).unwrap();
         assert_eq!(judge(&policy, "8.8.4.4:3478"), Judgement::OwnListener);
         assert_eq!(judge(&policy, "10.0.0.5:3478"), Judgement::OwnListener);
     }

@@ -4,16 +4,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc::Sender;
 
+use super::command::Command;
 use super::own_addresses::forbid_as_peer;
-use super::worker::Command;
 use crate::sys::Waker;
 use crate::turn::ExternalAddresses;
-use crate::turn::peer_policy::PeerPolicy;
+use crate::turn::peer_policy::{OwnListener, PeerPolicy};
 
 /// May outlive its relay, and then does nothing.
 #[derive(Debug)]
 pub struct PolicyHandle {
-    pub(super) listeners: Vec<SocketAddr>,
+    pub(super) listeners: Vec<(SocketAddr, OwnListener)>,
     pub(super) external: ExternalAddresses,
     /// The policy that the workers have, own listeners included.
     pub(super) present: PeerPolicy,
@@ -25,8 +25,8 @@ impl PolicyHandle {
     ///
     /// Fails where the addresses of this machine cannot be listed; the policy of before then stays.
     pub fn set(&mut self, mut policy: PeerPolicy) -> io::Result<bool> {
-        for &listener in &self.listeners {
-            forbid_as_peer(&mut policy, &self.external, listener)?;
+        for &(listener, takes) in &self.listeners {
+            forbid_as_peer(&mut policy, &self.external, listener, takes)?;
         }
         if policy == self.present {
             return Ok(false);

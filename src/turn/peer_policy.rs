@@ -4,7 +4,7 @@
 //! only public unicast addresses pass. Addresses that carry an IPv4 address inside are judged by that one. Rules may
 //! name hosts; their addresses are looked up elsewhere and told by [`PeerPolicy::set_addresses`].
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
@@ -20,7 +20,16 @@ pub struct PeerPolicy {
     denied: Rules,
     /// Those that clients without credentials may reach.
     backends: Rules,
-    own_listeners: HashSet<SocketAddr, RandomState>,
+    own_listeners: HashMap<SocketAddr, OwnListener, RandomState>,
+}
+
+/// What a listener of this process takes, and sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnListener {
+    /// Connections.
+    Streams,
+    /// Datagrams, and perhaps connections too.
+    Datagrams,
 }
 
 /// The rules that say one thing, in the order of their writing.
@@ -110,14 +119,27 @@ impl PeerPolicy {
     }
 
     /// Names an address and port that this process itself listens on.
-    pub fn add_own_listener(&mut self, address: SocketAddr) {
-        self.own_listeners.insert(SocketAddr::new(unwrap_embedded(address.ip()), address.port()));
+    pub fn add_own_listener(&mut self, address: SocketAddr, takes: OwnListener) {
+        let address = SocketAddr::new(unwrap_embedded(address.ip()), address.port());
+        // The same port may be there for both.
+        if self.own_listeners.get(&address) != Some(&OwnListener::Datagrams) {
+            self.own_listeners.insert(address, takes);
+        }
     }
 
     /// Whether this is an address and port that this process itself listens on.
     pub fn is_own_listener(&self, address: SocketAddr) -> bool {
+        self.own_listener(address).is_some()
+    }
+
+    /// Whether this process itself sends datagrams from here.
+    pub(super) fn sends_from(&self, address: SocketAddr) -> bool {
+        self.own_listener(address) == Some(OwnListener::Datagrams)
+    }
+
+    fn own_listener(&self, address: SocketAddr) -> Option<OwnListener> {
         let address = SocketAddr::new(unwrap_embedded(address.ip()), address.port());
-        self.own_listeners.contains(&address)
+        self.own_listeners.get(&address).copied()
     }
 
     /// Judges a peer.
@@ -386,7 +408,7 @@ mod tests {
     fn our_own_listeners_are_never_peers() {
         let mut policy = PeerPolicy::default();
         policy.allow(rule("0.0.0.0/0", 0..=65535));
-        policy.add_own_listener("10.0.0.1:3478".parse().unwrap());
+        policy.add_own_listener("10.0.0.1:3478".parse().unwrap(), OwnListener::Datagrams);
         assert_eq!(policy.judge("10.0.0.1:3478".parse().unwrap()), Judgement::OwnListener);
         assert_eq!(policy.judge("[::ffff:10.0.0.1]:3478".parse().unwrap()), Judgement::OwnListener);
         assert_eq!(policy.judge("10.0.0.1:3479".parse().unwrap()), Judgement::AllowedByRule);

@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use super::allocation::RouteChange;
 use super::alternates::Alternates;
 use super::auth::{Authenticator, Denial, User};
-use super::five_tuple::{AllocationId, FiveTuple, Now};
+use super::five_tuple::{AllocationId, FiveTuple, Now, Transport};
 use super::hook::{HookAnswer, Undecided};
 use super::mobility_ticket::Tickets;
 use super::output::{DropReason, EndReason, Output};
@@ -78,7 +78,8 @@ impl Server {
     pub fn handle_client(&mut self, now: Now, path: FiveTuple, datagram: &[u8]) {
         self.begin_input();
         // An answer would come back to us as the next request: a loop that never ends.
-        if self.settings.peer_policy.is_own_listener(path.client) {
+        // A port of ours that takes connections alone may be a client's for datagrams, on the same machine.
+        if path.transport == Transport::Udp && self.settings.peer_policy.sends_from(path.client) {
             return self.drop_input(DropReason::OwnAddress);
         }
         let message = match Message::parse(datagram) {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::harness::*;
-use crate::turn::peer_policy::{ALL_PORTS, PeerPolicy, PeerRule};
+use crate::turn::peer_policy::{ALL_PORTS, OwnListener, PeerPolicy, PeerRule};
 use crate::turn::{AnonymousListeners, DropReason, EndReason, FiveTuple, RelayRefusal, Settings, Transport};
 use crate::wire::attribute::{
     CONNECTION_ID, LIFETIME, MESSAGE_INTEGRITY, MOBILITY_TICKET, NONCE, REQUESTED_TRANSPORT, USERNAME,
@@ -167,7 +167,7 @@ fn backends_are_no_way_around_the_peer_policy() {
                 .peer_policy
                 .add_backend(PeerRule { network: network.parse().unwrap(), ports: ALL_PORTS });
         }
-        settings.peer_policy.add_own_listener("10.0.0.9:3478".parse().unwrap());
+        settings.peer_policy.add_own_listener("10.0.0.9:3478".parse().unwrap(), OwnListener::Datagrams);
     });
     assert_eq!(allocate(&mut net, path(4000)), 0);
     assert_eq!(permit(&mut net, path(4000), "192.168.0.1:5000"), 403, "private and not allowed");

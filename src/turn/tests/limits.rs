@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::harness::*;
+use crate::turn::peer_policy::OwnListener;
 use crate::turn::{DropReason, FiveTuple, RelayRefusal, Transport};
 use crate::wire::Method;
 
@@ -76,11 +77,18 @@ fn an_allocation_in_the_middle_of_a_flood_gets_its_fresh_nonce() {
 #[test]
 fn what_claims_to_come_from_our_own_listener_gets_no_answer() {
     let own: SocketAddr = "192.0.2.2:3478".parse().unwrap();
-    let mut net = Harness::with(|settings| settings.peer_policy.add_own_listener(own));
+    let takes_connections: SocketAddr = "192.0.2.2:8080".parse().unwrap();
+    let mut net = Harness::with(|settings| {
+        settings.peer_policy.add_own_listener(own, OwnListener::Datagrams);
+        settings.peer_policy.add_own_listener(own, OwnListener::Streams);
+        settings.peer_policy.add_own_listener(takes_connections, OwnListener::Streams);
+    });
     for method in [Method::Binding, Method::Allocate] {
         let path = FiveTuple { transport: Transport::Udp, client: own, server: own };
         let request = unsigned(method, |writer| writer);
         assert_eq!(net.send(path, &request), [Seen::Drop(DropReason::OwnAddress)]);
+        let path = FiveTuple { client: takes_connections, ..path };
+        assert!(matches!(net.send(path, &request)[..], [Seen::Reply(..)]), "a client on the same machine");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Allocations for TCP peers (RFC 6062).
 
 use super::harness::*;
-use crate::turn::peer_policy::PeerPolicy;
+use crate::turn::peer_policy::{OwnListener, PeerPolicy};
 use crate::turn::{ConnectionId, DropReason, EndReason, RelayTransport, Transport};
 use crate::wire::attribute::{self, CONNECTION_ID, XOR_PEER_ADDRESS};
 use crate::wire::{Class, Message, Method};
@@ -199,7 +199,9 @@ fn a_connect_that_may_not_be_is_refused_for_its_reason() {
 #[test]
 fn a_connect_to_a_listener_of_ours_is_forbidden() {
     let listener = "10.0.0.9:3478";
-    let mut net = Harness::with(|settings| settings.peer_policy.add_own_listener(listener.parse().unwrap()));
+    let mut net = Harness::with(|settings| {
+        settings.peer_policy.add_own_listener(listener.parse().unwrap(), OwnListener::Streams)
+    });
     let alice = alice_with_tcp(&mut net);
     assert_eq!(code(connect(&mut net, &alice, listener)), 403);
 }
