@@ -101,8 +101,9 @@ pub struct Turn {
     /// A file that holds this second secret.
     #[schemars(example = &"/run/secrets/turnpike-previous-nonce")]
     pub previous_nonce_secret_file: Option<PathBuf>,
-    /// Receive and send buffer that is asked of the kernel for each listening socket, 4KiB to 512MiB. The kernel grants
-    /// no more than net.core.rmem_max and net.core.wmem_max.
+    /// Receive and send buffer that is asked of the kernel for each listening socket, 4KiB to 512MiB. Unless the process
+    /// may administrate the network (CAP_NET_ADMIN), the kernel grants no more than net.core.rmem_max and
+    /// net.core.wmem_max.
     pub listener_buffer: ByteSize,
     /// The same for the socket of each allocation.
     pub relay_buffer: ByteSize,

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
+use super::command::Command;
 use super::handshakes::Mailbox;
-use super::worker::Command;
 
 /// May outlive its relay, and then does nothing.
 #[derive(Debug)]

@@ -13,12 +13,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::command::Command;
 use super::outbox::{Bytes, Cargo};
 use super::relayed_addresses::{Neighbour, RelayedAddresses};
 use super::report;
 use super::ring::Piece;
 use super::shared::Shared;
-use super::worker::{Command, Worker};
+use super::worker::Worker;
 use crate::telemetry::{Direction, DropReason};
 use crate::turn::ExternalAddresses;
 use crate::wire::AddressFamily;

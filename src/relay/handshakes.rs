@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 
 use tracing::debug;
 
+use super::command::Command;
 use super::connections::ConnectionId;
-use super::worker::Command;
 use crate::sys::{self, Waker};
 use crate::tls::{CertificateStore, TlsSession};
 

@@ -31,6 +31,7 @@ mod beginning;
 mod budget;
 mod bursts;
 mod by_allocation;
+mod command;
 mod connection;
 mod connections;
 mod crossings;
@@ -41,6 +42,7 @@ mod fast_path;
 mod handshakes;
 mod http_client;
 mod intake;
+mod listener_drops;
 mod listeners;
 mod moves;
 mod outbox;
@@ -87,11 +89,12 @@ pub use settings::{AnonymousSettings, BandwidthSettings, HookSettings, QuotaSett
 
 use crate::telemetry::Metrics;
 use crate::tls::CertificateStore;
-use crate::turn::peer_policy::PeerPolicy;
+use crate::turn::peer_policy::{OwnListener, PeerPolicy};
 use crate::turn::{self, AnonymousListeners};
+use command::Command;
 use handshakes::{HandshakeThreads, Mailbox};
 use shared::Shared;
-use worker::{Command, Worker};
+use worker::Worker;
 
 /// A running relay; [`stop`](Self::stop) ends it, and so does dropping it.
 #[derive(Debug)]
@@ -163,8 +166,8 @@ impl Relay {
             datagrams: local_addrs[settings.listen.len()..].to_vec(),
             streams: stream_addrs[settings.listen_tcp.len()..].to_vec(),
         };
-        for &listener in local_addrs.iter().chain(&stream_addrs) {
-            forbid_as_peer(&mut turn.peer_policy, &turn.external_addresses, listener)
+        for (listener, takes) in own_listeners(&local_addrs, &stream_addrs) {
+            forbid_as_peer(&mut turn.peer_policy, &turn.external_addresses, listener, takes)
                 .map_err(StartError::Interfaces)?;
         }
         let on_failure: Arc<dyn Fn() + Send + Sync> = Arc::new(on_failure);
@@ -236,7 +239,7 @@ impl Relay {
     pub fn policy_handle(&self) -> PolicyHandle {
         let mailbox = |worker: &WorkerHandle| (worker.mailbox.commands.clone(), worker.mailbox.waker.clone());
         PolicyHandle {
-            listeners: self.local_addrs.iter().chain(&self.stream_addrs).copied().collect(),
+            listeners: own_listeners(&self.local_addrs, &self.stream_addrs).collect(),
             external: self.external.clone(),
             present: self.peer_policy.clone(),
             mailboxes: self.workers.iter().map(mailbox).collect(),
@@ -321,6 +324,16 @@ fn handshake_threads(
 ) -> Result<Option<HandshakeThreads>, StartError> {
     let start = |certificate| HandshakeThreads::start(certificate, workers);
     certificate.cloned().map(start).transpose().map_err(StartError::HandshakeThreads)
+}
+
+/// The addresses of the relay itself, which are never peers.
+fn own_listeners(
+    datagrams: &[SocketAddr],
+    streams: &[SocketAddr],
+) -> impl Iterator<Item = (SocketAddr, OwnListener)> {
+    let datagrams = datagrams.iter().map(|&address| (address, OwnListener::Datagrams));
+    let streams = streams.iter().map(|&address| (address, OwnListener::Streams));
+    datagrams.chain(streams)
 }
 
 /// How many cores the process may use, by its affinity and its cgroup.

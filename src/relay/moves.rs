@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
 use super::bandwidth;
+use super::command::Command;
 use super::connections::ConnectionId;
 use super::crossings::Payload;
 use super::fast_path::Flow;
@@ -18,7 +19,7 @@ use super::outputs::{Input, Place};
 use super::relay_sockets::MovingSockets;
 use super::report;
 use super::shared::Shared;
-use super::worker::{Command, Worker};
+use super::worker::Worker;
 use crate::turn::{AllocationId, EndReason, FiveTuple, MoveRefusal, MovedAllocation, TakeOver};
 use crate::wire::{ChannelData, Protocol, classify};
 

@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use foldhash::quality::RandomState;
 
 use super::answers::Answers;
+use super::command::Command;
 use super::handshakes::Mailbox;
 use super::settings::HookSettings;
-use super::worker::Command;
 use crate::telemetry::{HookBound, HookMetrics, HookResult};
 use crate::turn::credential::UserKey;
 use crate::turn::{FiveTuple, HookAnswer, HookUser, SourcePrefix, Transport, Undecided};

@@ -4,8 +4,9 @@
 
 use std::ops::Range;
 
+use super::command::Command;
 use super::connection::Connection;
-use super::worker::{Command, Worker};
+use super::worker::Worker;
 use crate::telemetry::CloseReason;
 use crate::turn::ConnectionId;
 use crate::wire::attribute::CONNECTION_ID;

@@ -12,12 +12,13 @@ use rand::rngs::SysRng;
 use tracing::{debug, error};
 
 use super::bandwidth::Bandwidth;
-use super::connections::ConnectionId;
-use super::crossings::{Batch, Crossings, Payload};
+use super::command::Command;
+use super::crossings::{Crossings, Payload};
 use super::fast_path::FastPath;
 use super::handshakes::Mailbox;
+use super::listener_drops::ListenerDrops;
 use super::listeners::Listeners;
-use super::moves::{Belongings, Call, Moves};
+use super::moves::Moves;
 use super::outbox::{Bytes, Outbox, Via};
 use super::outputs::{Input, Place};
 use super::peer_streams::PeerStreams;
@@ -26,22 +27,20 @@ use super::report;
 use super::ring::{Piece, Ring, SLOTS};
 use super::settings::Settings;
 use super::shared::Shared;
-use super::stream_move::MovedStream;
 use super::streams::Streams;
 use super::token::Token;
 use super::waiting::WaitingRequests;
 use crate::sys::{Readiness, Ready, Received, Receiver, UdpSocket};
 use crate::telemetry::{DropReason, Offload, RelayStats};
-use crate::tls::TlsSession;
-use crate::turn::peer_policy::PeerPolicy;
-use crate::turn::{self, FiveTuple, HookAnswer, Icmp, MoveRefusal, Now, Transport};
+use crate::turn::{self, FiveTuple, Icmp, Now, Transport};
 use crate::wire::{AddressFamily, ChannelData, Protocol, classify};
 
 /// A worker with everything that it owns; what it shares stands in `Shared`.
 pub(super) struct Worker {
     pub(super) readiness: Readiness,
-    commands: mpsc::Receiver<Command>,
+    pub(super) commands: mpsc::Receiver<Command>,
     pub(super) listeners: Vec<UdpSocket>,
+    pub(super) listener_drops: ListenerDrops,
     pub(super) relays: RelaySockets,
     pub(super) streams: Streams,
     pub(super) peers: PeerStreams,
@@ -56,45 +55,6 @@ pub(super) struct Worker {
     pub(super) outbox: Outbox,
     pub(super) stats: Arc<RelayStats>,
     pub(super) now: Now,
-}
-
-/// What other threads may ask of a worker.
-#[derive(Debug)]
-pub(super) enum Command {
-    /// End every allocation, then the thread.
-    Stop,
-    /// Send clients to these servers, when they must be sent elsewhere.
-    SetAlternates(Vec<SocketAddr>),
-    /// Send whoever allocates elsewhere, if possible.
-    Drain,
-    /// Give an allocation to another worker (RFC 8016).
-    GiveAway(Box<Call>),
-    /// Go on with a move that another worker was asked for.
-    TakeIn(Box<Call>, Result<Box<Belongings>, MoveRefusal>),
-    /// Take what a client sent on the path that its allocation had before it moved here.
-    Forwarded {
-        /// The path.
-        path: FiveTuple,
-        /// A datagram or a frame.
-        bytes: Box<[u8]>,
-    },
-    /// Take what other workers' allocations sent to relayed addresses of this one.
-    TakeCrossings(Box<Batch>),
-    /// Go on with the requests of a user, now that it is known who that is.
-    Decided(Arc<str>, HookAnswer),
-    /// Judge peers by this policy from now on.
-    SetPeerPolicy(Box<PeerPolicy>),
-    /// Take over a client's connection, which wants to carry the bytes of one of this worker's peers.
-    TakeStream(Box<MovedStream>),
-    /// Go on with a connection that a handshake thread has worked on.
-    Handshaken {
-        /// Which one.
-        connection: ConnectionId,
-        /// How far it has come.
-        tls: Box<TlsSession>,
-        /// What the client has sent behind its handshake, or why there is none.
-        result: Result<Vec<u8>, rustls::Error>,
-    },
 }
 
 impl Worker {
@@ -121,6 +81,7 @@ impl Worker {
             readiness,
             commands,
             listeners: listeners.datagrams,
+            listener_drops: ListenerDrops::new(present().instant),
             relays: RelaySockets::new(index as u16, settings, shared, random_seed()?),
             streams: Streams::new(settings, listeners.streams, shared, mailbox.clone()),
             peers: PeerStreams::new(index as u8, shared),
@@ -190,31 +151,7 @@ impl Worker {
             self.flush();
             self.send_crossings();
             self.settle_streams();
-        }
-    }
-
-    /// Carries out the commands that have come; true when one of them is to stop.
-    fn obey(&mut self) -> bool {
-        loop {
-            match self.commands.try_recv() {
-                Ok(Command::SetPeerPolicy(policy)) => {
-                    self.server.set_peer_policy(self.now, *policy);
-                    self.carry_out(None);
-                }
-                Ok(Command::Stop) | Err(mpsc::TryRecvError::Disconnected) => return true,
-                Ok(Command::Handshaken { connection, tls, result }) => {
-                    self.handshaken(connection, tls, result);
-                }
-                Ok(Command::TakeStream(moved)) => self.take_over(*moved),
-                Ok(Command::SetAlternates(healthy)) => self.server.set_alternates(healthy),
-                Ok(Command::Drain) => self.server.drain(),
-                Ok(Command::GiveAway(call)) => self.give_away(call),
-                Ok(Command::TakeIn(call, given)) => self.take_in(*call, given),
-                Ok(Command::Decided(username, answer)) => self.decided(&username, &answer),
-                Ok(Command::Forwarded { path, bytes }) => self.take_forwarded(path, &bytes),
-                Ok(Command::TakeCrossings(batch)) => self.take_crossings(*batch),
-                Err(mpsc::TryRecvError::Empty) => return false,
-            }
+            self.count_listener_drops();
         }
     }
 

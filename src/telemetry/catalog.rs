@@ -89,6 +89,11 @@ pub(super) const RELAY_HANDED_OVER: Family = Family::new(
     "Packets from one relayed address of this process to another, which went without the kernel.",
     &[],
 );
+pub(super) const RELAY_LISTENER_DROPS: Family = Family::new(
+    "turnpike_relay_listener_dropped_packets_total",
+    "Packets of clients that the kernel threw away, since a listening socket's receive buffer was full.",
+    &[],
+);
 pub(super) const RELAY_RECEIVED: Family =
     Family::new("turnpike_relay_received_packets_total", "Packets taken from the relay's sockets.", &[]);
 pub(super) const RELAY_BATCHES: Family = Family::new(
@@ -206,6 +211,7 @@ pub(super) const ALL: &[Family] = &[
     RELAY_BYTES,
     RELAY_DROPPED,
     RELAY_HANDED_OVER,
+    RELAY_LISTENER_DROPS,
     RELAY_RECEIVED,
     RELAY_BATCHES,
     RELAY_PORTS,

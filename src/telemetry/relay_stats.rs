@@ -20,6 +20,7 @@ pub struct RelayStats {
     pub(super) received: Count,
     pub(super) batches: Count,
     pub(super) handed_over: Count,
+    pub(super) listener_drops: Count,
     pub(super) dropped: [Count; DropReason::ALL.len()],
     pub(super) requests: [Count; TurnMethod::ALL.len()],
     pub(super) responses: [Count; RESPONSE_CODES.len() + 2],
@@ -121,6 +122,11 @@ impl RelayStats {
     /// Counts a packet that went from one relayed address of ours to another without the kernel.
     pub fn handed_over(&self) {
         self.handed_over.add(1);
+    }
+
+    /// Says how many packets the kernel has thrown away in front of the worker's listeners.
+    pub fn listener_drops(&self, packets: u64) {
+        self.listener_drops.store(packets);
     }
 
     /// Counts packets that were not relayed.

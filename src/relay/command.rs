@@ -1,0 +1,80 @@
+//! `Command`: what other threads ask of a worker, by its mailbox.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use super::connections::ConnectionId;
+use super::crossings::Batch;
+use super::moves::{Belongings, Call};
+use super::stream_move::MovedStream;
+use super::worker::Worker;
+use crate::tls::TlsSession;
+use crate::turn::peer_policy::PeerPolicy;
+use crate::turn::{FiveTuple, HookAnswer, MoveRefusal};
+
+/// What other threads may ask of a worker.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// End every allocation, then the thread.
+    Stop,
+    /// Send clients to these servers, when they must be sent elsewhere.
+    SetAlternates(Vec<SocketAddr>),
+    /// Send whoever allocates elsewhere, if possible.
+    Drain,
+    /// Give an allocation to another worker (RFC 8016).
+    GiveAway(Box<Call>),
+    /// Go on with a move that another worker was asked for.
+    TakeIn(Box<Call>, Result<Box<Belongings>, MoveRefusal>),
+    /// Take what a client sent on the path that its allocation had before it moved here.
+    Forwarded {
+        /// The path.
+        path: FiveTuple,
+        /// A datagram or a frame.
+        bytes: Box<[u8]>,
+    },
+    /// Take what other workers' allocations sent to relayed addresses of this one.
+    TakeCrossings(Box<Batch>),
+    /// Go on with the requests of a user, now that it is known who that is.
+    Decided(Arc<str>, HookAnswer),
+    /// Judge peers by this policy from now on.
+    SetPeerPolicy(Box<PeerPolicy>),
+    /// Take over a client's connection, which wants to carry the bytes of one of this worker's peers.
+    TakeStream(Box<MovedStream>),
+    /// Go on with a connection that a handshake thread has worked on.
+    Handshaken {
+        /// Which one.
+        connection: ConnectionId,
+        /// How far it has come.
+        tls: Box<TlsSession>,
+        /// What the client has sent behind its handshake, or why there is none.
+        result: Result<Vec<u8>, rustls::Error>,
+    },
+}
+
+impl Worker {
+    /// Carries out the commands that have come; true when one of them is to stop.
+    pub(super) fn obey(&mut self) -> bool {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::SetPeerPolicy(policy)) => {
+                    self.server.set_peer_policy(self.now, *policy);
+                    self.carry_out(None);
+                }
+                Ok(Command::Stop) | Err(mpsc::TryRecvError::Disconnected) => return true,
+                Ok(Command::Handshaken { connection, tls, result }) => {
+                    self.handshaken(connection, tls, result);
+                }
+                Ok(Command::TakeStream(moved)) => self.take_over(*moved),
+                Ok(Command::SetAlternates(healthy)) => self.server.set_alternates(healthy),
+                Ok(Command::Drain) => self.server.drain(),
+                Ok(Command::GiveAway(call)) => self.give_away(call),
+                Ok(Command::TakeIn(call, given)) => self.take_in(*call, given),
+                Ok(Command::Decided(username, answer)) => self.decided(&username, &answer),
+                Ok(Command::Forwarded { path, bytes }) => self.take_forwarded(path, &bytes),
+                Ok(Command::TakeCrossings(batch)) => self.take_crossings(*batch),
+                Err(mpsc::TryRecvError::Empty) => return false,
+            }
+        }
+    }
+}
