@@ -11,7 +11,7 @@ from turnpike import REPOSITORY, binary
 
 
 def test_first_steps(network: Network) -> None:
-    serve, backend, client = commands("cargo run", "-m backend", "turnpike_client.py")
+    serve, backend, client, bench = commands("-- serve", "-m backend", "turnpike_client.py", "-- bench")
 
     # All on one host. Loopback is its own, so the ports are free there.
     with terminal(network, serve) as relay, terminal(network, backend) as inference:
@@ -19,7 +19,9 @@ def test_first_steps(network: Network) -> None:
         assert inference.stdout.wait_for(lambda line: "ready" in line, START_SECONDS), inference.stderr.all()
         with terminal(network, client) as user:
             exit_code = user.wait(CLIENT_SECONDS)
-
+        with terminal(network, bench) as load:
+            assert load.wait(CLIENT_SECONDS) == 0, load.stderr.text()
+    assert " 0 lost" in load.stdout.text()
     assert exit_code == 0, user.stderr.text()
     summary = json.loads(user.stdout.text())
     assert summary["predictions"] >= 100
