@@ -55,16 +55,21 @@ fn run_for(duration: Duration, load: &Load, tls: Option<&Tls>) -> Result<u64, Be
 }
 
 /// Lets every client ask before the first answer is read, so that the server has batches to work on.
-fn ask_all(clients: &mut [Control], method: Method, write: Write<'_>) -> Result<(), BenchError> {
-    let mut asking: Vec<&mut Control> = clients.iter_mut().collect();
+///
+/// Those are left out afterwards whose 5-tuple is taken, by an allocation that the server has ended and not forgotten.
+fn ask_all(clients: &mut Vec<Control>, method: Method, write: Write<'_>) -> Result<(), BenchError> {
+    let mut asking = std::mem::take(clients);
     while !asking.is_empty() {
         for client in &mut asking {
             client.send(method, write)?;
         }
         let mut challenged = Vec::new();
-        for client in asking {
-            if !client.receive(method)? {
-                challenged.push(client);
+        for mut client in asking {
+            match client.receive(method) {
+                Ok(true) => clients.push(client),
+                Ok(false) => challenged.push(client),
+                Err(BenchError::Refused { code: 437, .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         asking = challenged;
