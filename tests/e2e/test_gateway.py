@@ -60,7 +60,7 @@ def test_backend_errors_pass_through_unchanged(
 
 
 def test_backend_that_went_away_is_a_bad_gateway(network: Network, tmp_path: Path) -> None:
-    ports = Ports(turn=13478, turns=15349, gateway=18080, admin=19090, backend=18000)
+    ports = Ports(turn=13478, turns=15349, anonymous=13479, gateway=18080, admin=19090, backend=18000)
     with Backend(network.backend, ports.backend) as backend, Turnpike(network.relay, tmp_path, ports):
         assert ask(network, "GET", HEALTH_PATH, port=ports.gateway).status == 200
         backend.stop()
