@@ -1,7 +1,6 @@
 //! Asks the operator's own service over HTTP who users are; docs/AUTH-HOOK.md is the contract.
 
 use std::error::Error;
-use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,6 +22,7 @@ use tracing::{debug, info, warn};
 use crate::config::AuthHook;
 use crate::relay::{self, Answer, Question};
 use crate::secret::Secret;
+use crate::telemetry::ErrorChain;
 use crate::tls;
 use crate::turn::credential::{UserKey, key_from_hex};
 
@@ -138,11 +138,11 @@ impl HookClient {
             }
             Err(error) => error,
         };
-        let reason = error.with_sources();
+        let reason = ErrorChain(&error);
         if self.is_failing.swap(true, Ordering::Relaxed) {
-            debug!(reason, "auth hook failed");
+            debug!(%reason, "auth hook failed");
         } else {
-            warn!(reason, "auth hook failed; users whom it alone knows get 500");
+            warn!(%reason, "auth hook failed; users whom it alone knows get 500");
         }
         match error {
             HookError::TimedOut(_) => Answer::TimedOut,
@@ -185,19 +185,6 @@ impl HookClient {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
         request
-    }
-}
-
-impl HookError {
-    /// The error with everything that led to it, for the log.
-    fn with_sources(&self) -> String {
-        let mut text = self.to_string();
-        let mut error: &dyn Error = self;
-        while let Some(source) = error.source() {
-            write!(text, ": {source}").expect("writing to a String does not fail");
-            error = source;
-        }
-        text
     }
 }
 

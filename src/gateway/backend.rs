@@ -1,7 +1,6 @@
 //! Forwards a request to the backend, once, and takes its whole answer.
 
 use std::error::Error;
-use std::fmt::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -123,17 +122,6 @@ impl BackendError {
             Self::TimedOut(_) => BackendFailure::TimedOut,
             Self::TooLong => BackendFailure::TooLong,
         }
-    }
-
-    /// The error with everything that led to it, for the log.
-    pub(super) fn with_sources(&self) -> String {
-        let mut text = self.to_string();
-        let mut error: &dyn Error = self;
-        while let Some(source) = error.source() {
-            write!(text, ": {source}").expect("writing to a String does not fail");
-            error = source;
-        }
-        text
     }
 }
 

@@ -9,7 +9,7 @@ use super::backend::BackendError;
 use super::ids::{RequestId, SessionId};
 use super::keys::KeyId;
 use super::reject::Reject;
-use crate::telemetry::RedactedUser;
+use crate::telemetry::{ErrorChain, RedactedUser};
 
 /// What is known of an offer so far. Dropped without an ending, it says that the client left.
 ///
@@ -65,7 +65,7 @@ impl OfferRecord {
             key = &*self.key,
             status = reject.status().as_u16(),
             cause = reject.code(),
-            error = %error.with_sources(),
+            error = %ErrorChain(error),
             duration_ms = self.duration_ms(),
             request_id = self.request_id(),
             "offer failed"

@@ -20,7 +20,7 @@ use super::ids::RequestId;
 use super::keys::{KeyId, Keys};
 use super::reject::Reject;
 use super::{offer, problem};
-use crate::telemetry::{GatewayMetrics, Route};
+use crate::telemetry::{ErrorChain, GatewayMetrics, Route};
 
 /// What the handlers of all requests share.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ async fn health(State(shared): State<Arc<Shared>>, request: Request) -> Result<R
         Ok(answer) => Ok(answer.map(Body::from)),
         Err(error) => {
             shared.metrics.backend_failed(error.failure());
-            debug!(cause = error.failure().label(), error = %error.with_sources(), "health check failed");
+            debug!(cause = error.failure().label(), error = %ErrorChain(&error), "health check failed");
             Err(Reject::Backend(error.failure()))
         }
     }

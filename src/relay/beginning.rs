@@ -101,12 +101,8 @@ const MAX_HELLO_LEN: usize = 16 << 10;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use rustls::pki_types::ServerName;
-    use rustls::{ClientConfig, ClientConnection, RootCertStore};
-
     use super::*;
+    use crate::tls::hello;
 
     #[test]
     fn the_first_byte_decides() {
@@ -156,7 +152,7 @@ mod tests {
             (&[b"h2", b"stun.nat-discovery"], Purpose::Turn),
             (&[b"acme-tls/1"], Purpose::Turn),
         ] {
-            let hello = hello(asked);
+            let hello = hello(asked, None);
             assert_eq!(recognise(&hello, false, true), Beginning::Tls(purpose), "{asked:?}");
             assert_eq!(recognise(&hello, false, false), Beginning::Tls(Purpose::Turn), "{asked:?}");
             for len in [1, 5, 6, hello.len() - 1] {
@@ -176,21 +172,5 @@ mod tests {
         stream.extend_from_slice(&[22, 3, 1, 0, 1, 0]);
         assert_eq!(recognise(&stream, false, true), Beginning::Tls(Purpose::Turn));
         assert_eq!(recognise(&[22, 0, 0, 0, 0, 0], false, true), Beginning::Tls(Purpose::Turn));
-    }
-
-    /// What a client with TLS sends first.
-    fn hello(asked: &[&[u8]]) -> Vec<u8> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth();
-        config.alpn_protocols = asked.iter().map(|protocol| protocol.to_vec()).collect();
-        let name = ServerName::try_from("localhost").unwrap();
-        let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
-        let mut hello = Vec::new();
-        client.write_tls(&mut hello).unwrap();
-        hello
     }
 }

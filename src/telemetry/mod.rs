@@ -6,6 +6,7 @@
 mod allocation_labels;
 mod catalog;
 mod certificate_metrics;
+mod error_chain;
 mod exposition;
 mod gateway_metrics;
 mod hook_metrics;
@@ -20,6 +21,7 @@ mod stream_labels;
 
 pub use allocation_labels::{AllocationRefusal, EndReason};
 pub use certificate_metrics::{CertificateMetrics, CertificateOwner};
+pub use error_chain::ErrorChain;
 pub use exposition::EXPOSITION_CONTENT_TYPE;
 pub use gateway_metrics::{
     BackendFailure, ConnectionFailure, GatewayMetrics, KeyRefusal, RequestInFlight, Route,

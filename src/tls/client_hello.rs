@@ -40,7 +40,7 @@ impl ClientHello {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use proptest::prelude::*;
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     /// What a client sends first, in records of at most so many bytes.
-    fn hello(protocols: &[&[u8]], record_len: Option<usize>) -> Vec<u8> {
+    pub(crate) fn hello(protocols: &[&[u8]], record_len: Option<usize>) -> Vec<u8> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

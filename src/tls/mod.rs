@@ -15,6 +15,8 @@ mod tests;
 pub use certificate::{Certificate, CertificateFiles};
 pub use client::{client_config, client_config_of_nobody};
 pub use client_hello::ClientHello;
+#[cfg(test)]
+pub(crate) use client_hello::tests::hello;
 pub use error::TlsError;
 pub use session::{Protection, TlsSession};
 pub use store::CertificateStore;
