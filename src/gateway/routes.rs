@@ -15,11 +15,12 @@ use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{debug, error};
 
-use super::backend::{Backend, Forwarded};
-use super::ids::RequestId;
+use super::backends::{Backend, Forwarded};
+use super::http::ids::RequestId;
+use super::http::problem;
+use super::http::reject::Reject;
 use super::keys::{KeyId, Keys};
-use super::reject::Reject;
-use super::{offer, problem};
+use super::offer;
 use crate::telemetry::{ErrorChain, GatewayMetrics, Route};
 
 /// What the handlers of all requests share.

@@ -13,12 +13,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::backend::Backend;
-use super::connection::{self, Front};
-use super::error::{Listener, StartError};
-use super::handed::{Door, Handed};
+use super::backends::Backend;
+use super::front::{Door, Front, Handed, Listener, StartError, connection, listener};
 use super::keys::Keys;
-use super::listener;
 use super::routes::{self, Shared};
 use super::settings::Settings;
 use crate::telemetry::Metrics;

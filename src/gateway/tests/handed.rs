@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use tokio::io::AsyncWriteExt;
 
 use super::harness::{TestBackend, read_to_close, within};
-use crate::gateway::handed::Door;
+use crate::gateway::Door;
 use crate::gateway::{BackendUrl, Gateway, Handed, Settings};
 use crate::telemetry::Metrics;
 use crate::tls::Protection;

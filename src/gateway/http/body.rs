@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::reject::Reject;
 
 /// The whole body, at most `limit_bytes` of it.
-pub(super) async fn read(
+pub(in crate::gateway) async fn read(
     headers: &HeaderMap,
     mut body: Body,
     limit_bytes: usize,
@@ -34,7 +34,7 @@ pub(super) async fn read(
 }
 
 /// Gives up a body of which nothing was read.
-pub(super) fn discard_unread(headers: &HeaderMap, body: Body) {
+pub(in crate::gateway) fn discard_unread(headers: &HeaderMap, body: Body) {
     // RFC 9110 §10.1.1: a client that waits for `100 Continue` sends nothing when it gets a final answer instead; reading
     // would make hyper ask for the body.
     if !headers.contains_key(header::EXPECT) {

@@ -8,11 +8,11 @@ use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
 
 use super::ids::{RequestId, X_REQUEST_ID};
-use super::offer_body::FieldError;
 use super::reject::Reject;
+use crate::gateway::offer::FieldError;
 
 /// Writes the body of a refused request, and the request's id on every answer.
-pub(super) async fn render(request: Request, next: Next) -> Response {
+pub(in crate::gateway) async fn render(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned();
     let id = id.unwrap_or_else(|| RequestId::of(request.headers()));
     let content_type = content_type(request.headers());
@@ -46,16 +46,9 @@ enum Detail<'a> {
 }
 
 fn body(reject: &Reject, id: &RequestId) -> Vec<u8> {
-    let detail = match reject {
-        Reject::BodyInvalid(errors) => Detail::Fields(errors),
-        Reject::NotFound
-        | Reject::MethodNotAllowed
-        | Reject::Key(_)
-        | Reject::BodyTooLarge { .. }
-        | Reject::BodyTimedOut
-        | Reject::BodyBroken
-        | Reject::Backend(_)
-        | Reject::Internal => Detail::Text(reject.detail()),
+    let detail = match reject.fields() {
+        Some(errors) => Detail::Fields(errors),
+        None => Detail::Text(reject.detail()),
     };
     let status = reject.status();
     let problem = Problem {

@@ -27,25 +27,25 @@ use tracing::{debug, warn};
 
 use super::handed::{Handed, Resumed};
 use super::secured::Secured;
-use super::settings::Timeouts;
+use crate::gateway::settings::Timeouts;
 use crate::telemetry::{ConnectionFailure, GatewayMetrics, RedactedAddr};
 use crate::tls::{CertificateStore, Protection};
 
 /// What all connections of one listener share.
-pub(super) struct Front {
-    pub(super) router: Router,
-    pub(super) tls: Option<Arc<CertificateStore>>,
+pub(in crate::gateway) struct Front {
+    pub(in crate::gateway) router: Router,
+    pub(in crate::gateway) tls: Option<Arc<CertificateStore>>,
     /// Whether connections that are handed over may be in the clear although there is a certificate.
-    pub(super) allows_plain: bool,
-    pub(super) timeouts: Timeouts,
-    pub(super) metrics: GatewayMetrics,
+    pub(in crate::gateway) allows_plain: bool,
+    pub(in crate::gateway) timeouts: Timeouts,
+    pub(in crate::gateway) metrics: GatewayMetrics,
 }
 
 /// Where a request came from; an extension of every request.
 #[derive(Debug, Clone)]
-pub(super) struct Origin {
-    pub(super) client: SocketAddr,
-    pub(super) scheme: Scheme,
+pub(in crate::gateway) struct Origin {
+    pub(in crate::gateway) client: SocketAddr,
+    pub(in crate::gateway) scheme: Scheme,
 }
 
 impl fmt::Debug for Front {
@@ -55,7 +55,12 @@ impl fmt::Debug for Front {
 }
 
 /// Serves a connection of the front's own listener.
-pub(super) async fn serve(stream: TcpStream, client: SocketAddr, front: Arc<Front>, open: Watcher) {
+pub(in crate::gateway) async fn serve(
+    stream: TcpStream,
+    client: SocketAddr,
+    front: Arc<Front>,
+    open: Watcher,
+) {
     // Answers are small and written at once; waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
     if let Some(certificate) = &front.tls {
@@ -66,7 +71,7 @@ pub(super) async fn serve(stream: TcpStream, client: SocketAddr, front: Arc<Fron
 }
 
 /// Serves a connection that came in elsewhere.
-pub(super) async fn serve_handed(handed: Handed, front: Arc<Front>, open: Watcher) {
+pub(in crate::gateway) async fn serve_handed(handed: Handed, front: Arc<Front>, open: Watcher) {
     let Handed { socket, client, protection, received } = handed;
     let stream = match TcpStream::from_std(socket) {
         Ok(stream) => stream,

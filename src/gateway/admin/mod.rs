@@ -13,12 +13,10 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tracing::error;
 
-use super::connection::Front;
-use super::error::{Listener, StartError};
-use super::handed::Door;
-use super::reject::Reject;
+use super::front::{Door, Front, Listener, StartError, listener};
+use super::http::reject::Reject;
 use super::settings::{AdminSettings, Timeouts};
-use super::{listener, routes, server};
+use super::{routes, server};
 use crate::telemetry::{EXPOSITION_CONTENT_TYPE, Metrics};
 
 /// Asks every part of the process whether it can serve; called for each `/readyz`, so it must not block.

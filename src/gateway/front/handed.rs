@@ -31,7 +31,7 @@ pub struct Door(mpsc::Sender<Handed>);
 
 impl Door {
     /// A door before which so many may wait, and what comes in by it.
-    pub(super) fn new(most_waiting: usize) -> (Self, mpsc::Receiver<Handed>) {
+    pub(in crate::gateway) fn new(most_waiting: usize) -> (Self, mpsc::Receiver<Handed>) {
         let (sender, receiver) = mpsc::channel(most_waiting);
         (Self(sender), receiver)
     }
@@ -44,13 +44,13 @@ impl Door {
 
 /// A connection of which something has been read before.
 #[derive(Debug)]
-pub(super) struct Resumed {
+pub(in crate::gateway) struct Resumed {
     received: Bytes,
     stream: TcpStream,
 }
 
 impl Resumed {
-    pub(super) fn new(stream: TcpStream, received: Vec<u8>) -> Self {
+    pub(in crate::gateway) fn new(stream: TcpStream, received: Vec<u8>) -> Self {
         Self { received: received.into(), stream }
     }
 }

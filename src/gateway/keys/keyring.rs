@@ -10,13 +10,13 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 use super::settings::ApiKey;
 use crate::telemetry::KeyRefusal;
 
-pub(super) const API_KEY: HeaderName = HeaderName::from_static("api-key");
+pub(in crate::gateway) const API_KEY: HeaderName = HeaderName::from_static("api-key");
 
 /// The keys that open the gateway, as digests.
-pub(super) struct Keys(Vec<Known>);
+pub(in crate::gateway) struct Keys(Vec<Known>);
 
 /// The name of a valid key.
-pub(super) type KeyId = Arc<str>;
+pub(in crate::gateway) type KeyId = Arc<str>;
 
 struct Known {
     id: KeyId,
@@ -24,7 +24,7 @@ struct Known {
 }
 
 impl Keys {
-    pub(super) fn new(keys: &[ApiKey]) -> Self {
+    pub(in crate::gateway) fn new(keys: &[ApiKey]) -> Self {
         let known = |key: &ApiKey| Known {
             id: Arc::from(key.id.as_str()),
             digest: digest(key.key.expose().as_bytes()),
@@ -33,7 +33,7 @@ impl Keys {
     }
 
     /// The name of the key that a request presents.
-    pub(super) fn check(&self, headers: &HeaderMap) -> Result<KeyId, KeyRefusal> {
+    pub(in crate::gateway) fn check(&self, headers: &HeaderMap) -> Result<KeyId, KeyRefusal> {
         let mut given = headers.get_all(API_KEY).iter();
         let Some(key) = given.next().filter(|key| !key.is_empty()) else {
             return Err(KeyRefusal::Missing);

@@ -1,5 +1,8 @@
 //! `POST /skin/webrtc/offer`: key, body, backend, in this order.
 
+mod offer_body;
+mod offer_record;
+
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -7,15 +10,20 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::Method;
 
-use super::backend::Forwarded;
-use super::body;
-use super::ids::{RequestId, SessionId, X_SESSION_ID};
-use super::offer_body::OfferBody;
-use super::offer_record::OfferRecord;
-use super::reject::Reject;
+use super::backends::Forwarded;
+use super::http::body;
+use super::http::ids::{RequestId, SessionId, X_SESSION_ID};
+use super::http::reject::Reject;
 use super::routes::{OFFER, Shared};
+use offer_body::OfferBody;
+use offer_record::OfferRecord;
 
-pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Reject> {
+pub(in crate::gateway) use offer_body::FieldError;
+
+pub(in crate::gateway) async fn answer(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+) -> Result<Response, Reject> {
     let (parts, body) = request.into_parts();
     // Before the body is read: who has no key shall cost no memory.
     let key = match shared.check_key(&parts.headers) {

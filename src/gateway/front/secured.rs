@@ -12,7 +12,7 @@ use crate::tls::TlsSession;
 
 /// What a client says through TLS, and what it is told.
 #[derive(Debug)]
-pub(super) struct Secured {
+pub(in crate::gateway) struct Secured {
     stream: TcpStream,
     tls: Box<TlsSession>,
     plaintext: BytesMut,
@@ -20,7 +20,7 @@ pub(super) struct Secured {
 }
 
 impl Secured {
-    pub(super) fn new(stream: TcpStream, tls: Box<TlsSession>, received: &[u8]) -> Self {
+    pub(in crate::gateway) fn new(stream: TcpStream, tls: Box<TlsSession>, received: &[u8]) -> Self {
         Self { stream, tls, plaintext: received.into(), has_said_goodbye: false }
     }
 

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 /// What the gateway itself needs of an offer; the backend gets the bytes as they came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct OfferBody {
-    pub(super) user_id: Option<String>,
+pub(in crate::gateway) struct OfferBody {
+    pub(in crate::gateway) user_id: Option<String>,
 }
 
 /// One entry of FastAPI's `detail` list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct FieldError {
+pub(in crate::gateway) struct FieldError {
     r#type: &'static str,
     loc: Vec<Value>,
     msg: String,
@@ -25,7 +25,7 @@ pub(super) struct FieldError {
 }
 
 impl OfferBody {
-    pub(super) fn parse(body: &[u8]) -> Result<Self, Vec<FieldError>> {
+    pub(in crate::gateway) fn parse(body: &[u8]) -> Result<Self, Vec<FieldError>> {
         let body = body.trim_ascii();
         if body.is_empty() {
             return Err(vec![FieldError::missing(vec![json!("body")])]);

@@ -5,16 +5,16 @@ use tokio::time::Instant;
 use tracing::field::{DisplayValue, display};
 use tracing::{info, warn};
 
-use super::backend::BackendError;
-use super::ids::{RequestId, SessionId};
-use super::keys::KeyId;
-use super::reject::Reject;
+use crate::gateway::backends::BackendError;
+use crate::gateway::http::ids::{RequestId, SessionId};
+use crate::gateway::http::reject::Reject;
+use crate::gateway::keys::KeyId;
 use crate::telemetry::{ErrorChain, RedactedUser};
 
 /// What is known of an offer so far. Dropped without an ending, it says that the client left.
 ///
 /// It has no place for an SDP or a key, so neither can reach the log.
-pub(super) struct OfferRecord {
+pub(in crate::gateway) struct OfferRecord {
     session: SessionId,
     key: KeyId,
     request_id: Option<RequestId>,
@@ -24,16 +24,16 @@ pub(super) struct OfferRecord {
 }
 
 impl OfferRecord {
-    pub(super) fn begin(session: SessionId, key: KeyId, request_id: Option<RequestId>) -> Self {
+    pub(in crate::gateway) fn begin(session: SessionId, key: KeyId, request_id: Option<RequestId>) -> Self {
         Self { session, key, request_id, user_id: None, started: Instant::now(), is_written: false }
     }
 
-    pub(super) fn set_user(&mut self, user_id: Option<String>) {
+    pub(in crate::gateway) fn set_user(&mut self, user_id: Option<String>) {
         self.user_id = user_id;
     }
 
     /// The backend answered, with whatever status.
-    pub(super) fn answered(mut self, status: StatusCode) {
+    pub(in crate::gateway) fn answered(mut self, status: StatusCode) {
         if !status.is_success() {
             return self.write_failure(status, "backend_status");
         }
@@ -50,13 +50,13 @@ impl OfferRecord {
     }
 
     /// The gateway refused the client's request.
-    pub(super) fn refused(mut self, reject: Reject) -> Reject {
+    pub(in crate::gateway) fn refused(mut self, reject: Reject) -> Reject {
         self.write_failure(reject.status(), reject.code());
         reject
     }
 
     /// The backend gave no usable answer.
-    pub(super) fn failed(mut self, error: &BackendError) -> Reject {
+    pub(in crate::gateway) fn failed(mut self, error: &BackendError) -> Reject {
         self.is_written = true;
         let reject = Reject::Backend(error.failure());
         warn!(

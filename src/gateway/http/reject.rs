@@ -2,14 +2,14 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::offer_body::FieldError;
+use crate::gateway::offer::FieldError;
 use crate::telemetry::{BackendFailure, KeyRefusal};
 
 /// Why a request gets no answer of the backend.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Reject {
+pub(in crate::gateway) enum Reject {
     NotFound,
     MethodNotAllowed,
     Key(KeyRefusal),
@@ -22,7 +22,7 @@ pub(super) enum Reject {
 }
 
 impl Reject {
-    pub(super) fn status(&self) -> StatusCode {
+    pub(in crate::gateway) fn status(&self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -43,7 +43,7 @@ impl Reject {
     }
 
     /// The reason as programs and logs name it.
-    pub(super) fn code(&self) -> &'static str {
+    pub(in crate::gateway) fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -63,7 +63,7 @@ impl Reject {
     }
 
     /// The reason for people.
-    pub(super) fn detail(&self) -> String {
+    pub(in crate::gateway) fn detail(&self) -> String {
         match self {
             // The words of FastAPI, for clients that compare them.
             Self::NotFound => "Not Found".to_owned(),
@@ -86,6 +86,22 @@ impl Reject {
             Self::Internal => "Internal Server Error".to_owned(),
         }
     }
+
+    /// What is wrong with each field of the body, if that is the reason.
+    pub(in crate::gateway) fn fields(&self) -> Option<&[FieldError]> {
+        if let Self::BodyInvalid(errors) = self { Some(errors) } else { None }
+    }
+
+    fn add_headers(&self, headers: &mut HeaderMap) {
+        if let Self::Key(_) = self {
+            // RFC 9110 §15.5.2: a 401 carries a challenge. The scheme is the one of FastAPI.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("APIKey"));
+        }
+        if let Self::BodyTimedOut = self {
+            // RFC 9110 §15.5.9: the rest of the request is not waited for.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
 }
 
 /// Leaves the reason in the response's extensions; `problem::render`, which knows the request, writes the body.
@@ -93,23 +109,7 @@ impl IntoResponse for Reject {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = self.status();
-        match &self {
-            Self::Key(_) => {
-                // RFC 9110 §15.5.2: a 401 carries a challenge. The scheme is the one of FastAPI.
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("APIKey"));
-            }
-            Self::BodyTimedOut => {
-                // RFC 9110 §15.5.9: the rest of the request is not waited for.
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            Self::NotFound
-            | Self::MethodNotAllowed
-            | Self::BodyTooLarge { .. }
-            | Self::BodyBroken
-            | Self::BodyInvalid(_)
-            | Self::Backend(_)
-            | Self::Internal => {}
-        }
+        self.add_headers(response.headers_mut());
         response.extensions_mut().insert(self);
         response
     }

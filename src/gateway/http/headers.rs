@@ -3,14 +3,14 @@
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Uri};
 
-use super::connection::Origin;
-use super::keys::API_KEY;
+use crate::gateway::front::Origin;
+use crate::gateway::keys::API_KEY;
 
 /// Removes what concerns only one connection, from a request or an answer.
 ///
 /// RFC 9110 §7.6.1: an intermediary removes `Connection`, the fields that it names, and those known to be meant for the
 /// next hop only.
-pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+pub(in crate::gateway) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -24,7 +24,12 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// Makes a client's headers into those that the backend gets.
-pub(super) fn prepare_for_backend(headers: &mut HeaderMap, uri: &Uri, origin: &Origin, forwards_key: bool) {
+pub(in crate::gateway) fn prepare_for_backend(
+    headers: &mut HeaderMap,
+    uri: &Uri,
+    origin: &Origin,
+    forwards_key: bool,
+) {
     let host = headers.remove(header::HOST).or_else(|| {
         // HTTP/2 has the host in its `:authority`.
         uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok())

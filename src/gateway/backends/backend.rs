@@ -12,15 +12,16 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
-use super::connection::Origin;
-use super::headers::{prepare_for_backend, remove_hop_by_hop};
-use super::ids::{RequestId, SessionId, X_REQUEST_ID, X_SESSION_ID};
-use super::settings::{BackendUrl, Settings};
+use super::url::BackendUrl;
+use crate::gateway::front::Origin;
+use crate::gateway::http::headers::{prepare_for_backend, remove_hop_by_hop};
+use crate::gateway::http::ids::{RequestId, SessionId, X_REQUEST_ID, X_SESSION_ID};
+use crate::gateway::settings::Settings;
 use crate::telemetry::BackendFailure;
 
 /// The inference backend, and the connections to it.
 #[derive(Debug)]
-pub(super) struct Backend {
+pub(in crate::gateway) struct Backend {
     client: Client<HttpConnector, Full<Bytes>>,
     url: BackendUrl,
     forwards_key: bool,
@@ -29,16 +30,16 @@ pub(super) struct Backend {
 
 /// What is sent in place of the client's request.
 #[derive(Debug)]
-pub(super) struct Forwarded<'a> {
-    pub(super) method: Method,
-    pub(super) path: &'static str,
-    pub(super) session: Option<&'a SessionId>,
-    pub(super) body: Bytes,
+pub(in crate::gateway) struct Forwarded<'a> {
+    pub(in crate::gateway) method: Method,
+    pub(in crate::gateway) path: &'static str,
+    pub(in crate::gateway) session: Option<&'a SessionId>,
+    pub(in crate::gateway) body: Bytes,
 }
 
 /// Why the backend gave no usable answer, with what the network said.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BackendError {
+pub(in crate::gateway) enum BackendError {
     #[error("no connection")]
     Unreachable(#[source] hyper_util::client::legacy::Error),
     #[error("connection closed")]
@@ -52,7 +53,7 @@ pub(super) enum BackendError {
 }
 
 impl Backend {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(in crate::gateway) fn new(settings: &Settings) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(settings.timeouts.backend_connect));
         connector.set_nodelay(true);
@@ -74,7 +75,7 @@ impl Backend {
     ///
     /// It is sent a second time only if no byte of it left the first time, as when an idle connection turns out to be
     /// closed.
-    pub(super) async fn forward(
+    pub(in crate::gateway) async fn forward(
         &self,
         forwarded: Forwarded<'_>,
         client: Parts,
@@ -114,7 +115,7 @@ impl Backend {
 }
 
 impl BackendError {
-    pub(super) fn failure(&self) -> BackendFailure {
+    pub(in crate::gateway) fn failure(&self) -> BackendFailure {
         match self {
             Self::Unreachable(_) => BackendFailure::Unreachable,
             Self::Closed(_) => BackendFailure::Closed,

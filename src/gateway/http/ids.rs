@@ -8,15 +8,15 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use rand::TryRng;
 use rand::rngs::SysRng;
 
-pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-pub(super) const X_SESSION_ID: HeaderName = HeaderName::from_static("x-session-id");
+pub(in crate::gateway) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(in crate::gateway) const X_SESSION_ID: HeaderName = HeaderName::from_static("x-session-id");
 
 /// The id of one request: the client's own where it is harmless, else a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RequestId(String);
+pub(in crate::gateway) struct RequestId(String);
 
 impl RequestId {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(in crate::gateway) fn of(headers: &HeaderMap) -> Self {
         let mut given = headers.get_all(X_REQUEST_ID).iter();
         match (given.next().and_then(|value| value.to_str().ok()), given.next()) {
             (Some(id), None) if is_harmless(id) => Self(id.to_owned()),
@@ -24,11 +24,11 @@ impl RequestId {
         }
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(in crate::gateway) fn as_str(&self) -> &str {
         &self.0
     }
 
-    pub(super) fn to_header(&self) -> HeaderValue {
+    pub(in crate::gateway) fn to_header(&self) -> HeaderValue {
         HeaderValue::from_str(&self.0).expect("made of letters, digits and a few signs only")
     }
 }
@@ -41,14 +41,14 @@ impl fmt::Display for RequestId {
 
 /// The id of one session, unguessable, made for each offer that is forwarded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SessionId(String);
+pub(in crate::gateway) struct SessionId(String);
 
 impl SessionId {
-    pub(super) fn random() -> Self {
+    pub(in crate::gateway) fn random() -> Self {
         Self(random_text())
     }
 
-    pub(super) fn to_header(&self) -> HeaderValue {
+    pub(in crate::gateway) fn to_header(&self) -> HeaderValue {
         HeaderValue::from_str(&self.0).expect("made of the letters, digits, - and _ of base64url only")
     }
 }

@@ -11,7 +11,10 @@ use tracing::warn;
 use super::error::{Listener, StartError};
 use crate::telemetry::{ConnectionFailure, GatewayMetrics};
 
-pub(super) async fn bind(listener: Listener, address: SocketAddr) -> Result<TcpListener, StartError> {
+pub(in crate::gateway) async fn bind(
+    listener: Listener,
+    address: SocketAddr,
+) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| {
         if source.kind() == io::ErrorKind::AddrInUse {
             return StartError::PortInUse { listener, address };
@@ -27,7 +30,10 @@ pub(super) async fn bind(listener: Listener, address: SocketAddr) -> Result<TcpL
 }
 
 /// The next connection. Dropping the future loses none.
-pub(super) async fn accept(listener: &TcpListener, metrics: &GatewayMetrics) -> (TcpStream, SocketAddr) {
+pub(in crate::gateway) async fn accept(
+    listener: &TcpListener,
+    metrics: &GatewayMetrics,
+) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,

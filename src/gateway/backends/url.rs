@@ -1,0 +1,105 @@
+//! `BackendUrl`: the base URL of a backend.
+
+use std::fmt;
+
+use http::Uri;
+use http::uri::{Authority, PathAndQuery, Scheme};
+
+/// Where the inference backend is: `http://host[:port][/prefix]`.
+///
+/// The prefix, if any, goes in front of the path of each forwarded request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendUrl {
+    authority: Authority,
+    prefix: String,
+}
+
+/// Why a text is no base URL of a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BackendUrlError {
+    /// The text is no URL with a scheme and a host.
+    #[error("no absolute URL; write it as http://host:port")]
+    NotAbsolute,
+    /// The scheme is not `http`.
+    #[error("the backend is spoken to in plain HTTP only; write it as http://host:port")]
+    NotHttp,
+    /// The URL carries `user:password@`.
+    #[error("a user or password in the URL is not supported; leave out the part before the @")]
+    HasUser,
+    /// The URL carries a query.
+    #[error("a base URL has no query; leave out the part from the ?")]
+    HasQuery,
+}
+
+impl Default for BackendUrl {
+    /// Where uvicorn listens unless told otherwise.
+    fn default() -> Self {
+        Self { authority: Authority::from_static("127.0.0.1:8000"), prefix: String::new() }
+    }
+}
+
+impl BackendUrl {
+    /// Checks a base URL.
+    pub fn parse(text: &str) -> Result<Self, BackendUrlError> {
+        let parts = text.parse::<Uri>().map_err(|_| BackendUrlError::NotAbsolute)?.into_parts();
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
+            return Err(BackendUrlError::NotAbsolute);
+        };
+        if scheme != Scheme::HTTP {
+            return Err(BackendUrlError::NotHttp);
+        }
+        if authority.as_str().contains('@') {
+            return Err(BackendUrlError::HasUser);
+        }
+        let path = parts.path_and_query.unwrap_or(PathAndQuery::from_static("/"));
+        if path.query().is_some() {
+            return Err(BackendUrlError::HasQuery);
+        }
+        Ok(Self { authority, prefix: path.path().trim_end_matches('/').to_owned() })
+    }
+
+    /// The URL of one of the backend's routes.
+    pub(super) fn join(&self, path: &str, query: Option<&str>) -> Result<Uri, http::Error> {
+        let prefix = &self.prefix;
+        let target = match query {
+            Some(query) => format!("{prefix}{path}?{query}"),
+            None => format!("{prefix}{path}"),
+        };
+        Uri::builder().scheme(Scheme::HTTP).authority(self.authority.clone()).path_and_query(target).build()
+    }
+}
+
+impl fmt::Display for BackendUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}{}", self.authority, self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joins_the_backends_prefix_and_a_route() {
+        let at_root = BackendUrl::parse("http://backend:8000/").unwrap();
+        let below = BackendUrl::parse("http://[::1]:8000/models/skin/").unwrap();
+
+        assert_eq!(at_root.join("/health", None).unwrap(), "http://backend:8000/health");
+        assert_eq!(below.join("/health", Some("a=b")).unwrap(), "http://[::1]:8000/models/skin/health?a=b");
+        assert_eq!(below.to_string(), "http://[::1]:8000/models/skin");
+    }
+
+    #[test]
+    fn refuses_what_is_no_base_url() {
+        for (text, error) in [
+            ("", BackendUrlError::NotAbsolute),
+            ("backend:8000", BackendUrlError::NotAbsolute),
+            ("/skin", BackendUrlError::NotAbsolute),
+            ("https://backend", BackendUrlError::NotHttp),
+            ("http://user:word@backend", BackendUrlError::HasUser),
+            ("http://backend/?a=b", BackendUrlError::HasQuery),
+        ] {
+            assert_eq!(BackendUrl::parse(text), Err(error), "{text:?}");
+        }
+    }
+}
