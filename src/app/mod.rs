@@ -6,6 +6,7 @@
 mod alternate_keeper;
 mod auth_hook;
 mod certificate_keeper;
+mod operations;
 mod peer_names;
 mod policy_keeper;
 mod signals;
@@ -13,7 +14,6 @@ mod signals;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use tokio::runtime::Handle;
@@ -23,17 +23,24 @@ use tracing::{error, info, warn};
 
 pub use policy_keeper::peer_policy;
 
-use crate::config::Settings;
-use crate::gateway::{Admin, Door, Gateway, Handed, PartReadiness, Readiness};
+use crate::config::{ConfigErrors, Settings};
+use crate::gateway::{
+    Admin, Controls, Door, Drain, Gateway, Handed, Operations, PartReadiness, Readiness, ReloadReport,
+};
 use crate::relay::{self, HttpClient, HttpTaker, Partners, Relay};
-use crate::telemetry::{self, CertificateOwner, Metrics};
+use crate::telemetry::{self, CertificateOwner, LogControl, Metrics};
 use crate::{sys, turn};
 use certificate_keeper::CertificateKeeper;
+use operations::{Load, ProcessOperations};
 use policy_keeper::PolicyKeeper;
 
-/// Serves until a signal comes; an error says why it could not start or had to stop.
-pub fn serve(settings: Settings) -> anyhow::Result<()> {
-    telemetry::start_logging(&settings.telemetry)?;
+/// Serves until a signal comes, with the settings that `load` reads now and whenever it is asked for them; an error says
+/// why it could not start or had to stop.
+pub fn serve(
+    load: impl Fn() -> Result<Settings, ConfigErrors> + Send + Sync + 'static,
+) -> anyhow::Result<()> {
+    let settings = load()?;
+    let log = telemetry::start_logging(&settings.telemetry)?;
     for warning in &settings.warnings {
         warn!("{warning}");
     }
@@ -46,7 +53,7 @@ pub fn serve(settings: Settings) -> anyhow::Result<()> {
     let served = runtime.block_on(async {
         let stop = signals::stop_requested().context("cannot listen for signals")?;
         let mut reload = signals::reload_requested().context("cannot listen for signals")?;
-        let app = App::start(&settings).await?;
+        let app = App::start_with(&settings, Arc::new(load), log).await?;
         info!(
             turn = ?app.turn_addrs(),
             turn_tcp = ?app.turn_tcp_addrs(),
@@ -65,8 +72,10 @@ pub fn serve(settings: Settings) -> anyhow::Result<()> {
                     return Ok(());
                 }
                 Some(()) = reload.recv() => {
-                    info!("SIGHUP: certificates are read anew");
-                    app.reload_certificates();
+                    info!("SIGHUP: configuration and certificates are read anew");
+                    let operations = Arc::clone(&app.operations);
+                    // What is wrong has been logged. Files of a network may not answer for long.
+                    tokio::task::spawn_blocking(move || operations.reload());
                 }
                 () = app.relay_failed.notified() => {
                     error!("a relay worker failed: turnpike stops, so that it can be started anew");
@@ -90,26 +99,40 @@ pub struct App {
     admin: JoinHandle<()>,
     admin_addr: SocketAddr,
     metrics: Metrics,
-    is_draining: Arc<AtomicBool>,
+    drain: Drain,
     stop_gateway: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
     relay_failed: Arc<Notify>,
     policy_keeper: AbortHandle,
     alternate_keeper: AbortHandle,
-    /// Without it the keepers of the certificates end.
-    reload_certificates: watch::Sender<()>,
+    operations: Arc<ProcessOperations>,
 }
 
 impl App {
-    /// Binds everything, then serves; what was bound before an error is freed again.
+    /// Binds everything, then serves; what was bound before an error is freed again. The settings stay as they are.
     pub async fn start(settings: &Settings) -> anyhow::Result<Self> {
+        let unchanged = settings.clone();
+        Self::start_with(settings, Arc::new(move || Ok(unchanged.clone())), LogControl::detached()).await
+    }
+
+    /// The same for settings that can be read anew, and a log that can be changed.
+    async fn start_with(settings: &Settings, load: Arc<Load>, log: LogControl) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
         let gateway = Gateway::bind(&settings.gateway, &metrics).await?;
         let own_addr = gateway.local_addr()?;
-        let is_draining = Arc::new(AtomicBool::new(false));
+        let drain = gateway.drain();
         let relay_health = Arc::new(std::sync::OnceLock::new());
-        let readiness = readiness(Arc::clone(&is_draining), Arc::clone(&relay_health));
-        let admin = Admin::bind(&settings.admin, &metrics, readiness).await?;
+        let readiness = readiness(drain.clone(), Arc::clone(&relay_health));
+        let reload_certificates = watch::Sender::new(());
+        let operations = Arc::new(ProcessOperations::new(
+            load,
+            settings,
+            gateway.updater(),
+            log,
+            reload_certificates.clone(),
+        ));
+        let controls = Controls::new(&gateway, Arc::clone(&operations) as Arc<dyn Operations>);
+        let admin = Admin::bind(&settings.admin, &metrics, readiness, controls).await?;
         let admin_addr = admin.local_addr()?;
 
         // The relay knows its own listeners, which the gateway may share.
@@ -137,7 +160,6 @@ impl App {
         let alternates = alternate_keeper::keep(settings.alternates.clone(), relay.alternates_handle());
         let alternate_keeper = tokio::spawn(alternates).abort_handle();
 
-        let reload_certificates = watch::Sender::new(());
         for (owner, certificate) in [
             (CertificateOwner::Relay, relay.certificate()),
             (CertificateOwner::Gateway, gateway.certificate()),
@@ -156,13 +178,13 @@ impl App {
             admin: tokio::spawn(admin.serve(told(admin_stopped))),
             admin_addr,
             metrics,
-            is_draining,
+            drain,
             stop_gateway,
             stop_admin,
             relay_failed,
             policy_keeper: policy_keeper.abort_handle(),
             alternate_keeper,
-            reload_certificates,
+            operations,
         })
     }
 
@@ -191,14 +213,14 @@ impl App {
         &self.metrics
     }
 
-    /// Looks at the files of the certificates now, and serves new ones as soon as they have been read.
-    pub fn reload_certificates(&self) {
-        self.reload_certificates.send_replace(());
+    /// Reads the configuration and the certificates anew, and puts into effect what can change.
+    pub fn reload(&self) -> Result<ReloadReport, String> {
+        self.operations.reload()
     }
 
     /// Stops in order: no longer ready, then no more offers, then no more media, then nobody watches any more.
     pub async fn stop(self) {
-        self.is_draining.store(true, Ordering::Release);
+        self.drain.set(true);
         self.relay.drain();
         let _ = self.stop_gateway.send(true);
         report_panic("gateway", self.gateway.await);
@@ -219,9 +241,9 @@ fn takes_http(door: Door) -> HttpTaker {
 }
 
 /// Tells the admin listener which part can serve.
-fn readiness(is_draining: Arc<AtomicBool>, relay: Arc<std::sync::OnceLock<relay::Health>>) -> Readiness {
+fn readiness(drain: Drain, relay: Arc<std::sync::OnceLock<relay::Health>>) -> Readiness {
     Arc::new(move || {
-        let draining = is_draining.load(Ordering::Acquire).then(|| "the process is stopping".to_owned());
+        let draining = drain.is_on().then(|| "it drains, and takes no further sessions".to_owned());
         let relay_reason = match relay.get() {
             None => Some("the workers are starting".to_owned()),
             Some(health) if !health.is_whole() => Some("a worker has failed".to_owned()),

@@ -37,7 +37,7 @@ enum Command {
     Policy(PolicyCommand),
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 struct ConfigFile {
     /// The configuration; `TURNPIKE_<SECTION>_<KEY>` variables go over it.
     #[arg(long, value_name = "FILE", env = config::FILE_VARIABLE, default_value = "/etc/turnpike/turnpike.toml")]

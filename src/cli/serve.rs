@@ -4,5 +4,6 @@ use super::ConfigFile;
 use crate::app;
 
 pub(super) fn run(file: &ConfigFile) -> anyhow::Result<()> {
-    app::serve(file.read()?.resolve()?)
+    let file = file.clone();
+    app::serve(move || file.read()?.resolve())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::addresses::{Backend, ListenAddress};
 use super::schema::{
     Admin, Anonymous, AuthHook, ChannelNumbers, Gateway, Lifetimes, Limits, Log, LogFormat, NatDiscovery,
-    PasswordAlgorithm, Peers, Redirect, Timeouts, Tls, Turn,
+    PasswordAlgorithm, Peers, Redirect, Sessions, Timeouts, Tls, Turn,
 };
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::{gateway, relay, telemetry, turn};
@@ -152,6 +152,7 @@ impl Default for Gateway {
             health_needs_key: gateway.health_needs_key,
             tls: Tls::default(),
             timeouts: Timeouts::default(),
+            sessions: Sessions::default(),
             keys: Vec::new(),
         }
     }
@@ -172,9 +173,20 @@ impl Default for Timeouts {
     }
 }
 
+impl Default for Sessions {
+    fn default() -> Self {
+        let sessions = gateway::SessionSettings::default();
+        Self { total: sessions.most, direct_after: HumanDuration(sessions.direct_after) }
+    }
+}
+
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: ListenAddress(gateway::AdminSettings::default().listen) }
+        Self {
+            listen: ListenAddress(gateway::AdminSettings::default().listen),
+            token: None,
+            token_file: None,
+        }
     }
 }
 

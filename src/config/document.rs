@@ -13,6 +13,7 @@ use super::keys::{Shape, options};
 use super::place::{Place, Places, position};
 use super::schema::Schema;
 use super::suggestion::Suggestion;
+use super::values::Values;
 
 /// The tree of values.
 pub(super) struct Document<'a> {
@@ -65,6 +66,11 @@ impl<'a> Document<'a> {
             table = inner;
         }
         table.insert(Spanned::new(0..0, name.to_owned().into()), value);
+    }
+
+    /// What was written for each option.
+    pub(super) fn values(&self) -> Values {
+        Values::of(&self.tree, self.shape)
     }
 
     /// Notes what is wrong with a source of values.

@@ -22,6 +22,7 @@ mod secrets;
 mod suggestion;
 mod text;
 pub mod units;
+mod values;
 mod warning;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use env::FILE_VARIABLE;
 pub use error::{Cause, ConfigError, ConfigErrors};
 pub use place::Place;
 pub use suggestion::Suggestion;
+pub use values::Values;
 pub use warning::Warning;
 
 use document::Document;
@@ -63,6 +65,8 @@ pub struct Settings {
     pub telemetry: telemetry::Settings,
     /// What is allowed and probably not meant.
     pub warnings: Vec<Warning>,
+    /// What was written for each option.
+    pub values: Values,
 }
 
 /// A configuration whose types and units are right, before its rules are checked.
@@ -70,6 +74,7 @@ pub struct Settings {
 pub struct Written {
     schema: Schema,
     places: Places,
+    values: Values,
     /// What relative paths start from.
     folder: PathBuf,
 }
@@ -106,7 +111,8 @@ pub fn read(path: &Path, env: impl Iterator<Item = (OsString, OsString)>) -> Res
     let variables = env::ours(env);
     let mut document = Document::parse(path, &text, &shape);
     env::overlay(&mut document, &shape, &variables);
+    let values = document.values();
     let (schema, places) = document.read()?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-    Ok(Written { schema, places, folder })
+    Ok(Written { schema, places, values, folder })
 }

@@ -262,6 +262,8 @@ pub struct Gateway {
     pub tls: Tls,
     /// How long each step of a request may take, 100ms to 5m.
     pub timeouts: Timeouts,
+    /// The sessions that offers begin.
+    pub sessions: Sessions,
     /// A key that clients present in their api-key header. Repeat the table for each one.
     pub keys: Vec<Key>,
 }
@@ -299,6 +301,17 @@ pub struct Timeouts {
     pub drain: HumanDuration,
 }
 
+/// The sessions that offers begin.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sessions {
+    /// Sessions of all clients together, 1 to 1000000. One more is answered with 503.
+    pub total: usize,
+    /// How long a session counts for which no allocation of this relay has come, 1s to 1h. Then it is taken for one that
+    /// needs no relay, and as nobody sees its end, it counts no more.
+    pub direct_after: HumanDuration,
+}
+
 /// A key that clients present in their api-key header.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -320,8 +333,16 @@ pub struct Key {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Admin {
-    /// The TCP address of /metrics, /livez and /readyz. They ask for no key: keep it off the internet.
+    /// The TCP address of /metrics, /livez, /readyz and the API under /admin/v1. All but the API ask for no token: keep
+    /// it off the internet.
     pub listen: ListenAddress,
+    /// What the API wants to be shown, as `Authorization: Bearer …`: at least 16 characters, printable ASCII without
+    /// spaces. Without it the API serves on a loopback address alone.
+    #[schemars(example = &"replace-me-with-random-text")]
+    pub token: Option<Secret>,
+    /// A file that holds the token.
+    #[schemars(example = &"/run/secrets/turnpike-admin")]
+    pub token_file: Option<PathBuf>,
 }
 
 /// What is logged.

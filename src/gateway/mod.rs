@@ -9,19 +9,26 @@
 
 mod admin;
 mod backends;
+mod drain;
 mod front;
 mod http;
 mod keys;
 mod offer;
+mod relay_link;
 mod routes;
 mod server;
+mod sessions;
 mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use admin::{Admin, PartReadiness, Readiness};
+pub use admin::{Admin, Controls, Operations, PartReadiness, Readiness, ReloadReport};
 pub use backends::{BackendUrl, BackendUrlError};
+pub use drain::Drain;
 pub use front::{Door, Handed, Listener, StartError};
+pub use http::ids::SessionId;
 pub use keys::ApiKey;
-pub use server::Gateway;
+pub use relay_link::{Claim, RelayView};
+pub use server::{Gateway, Updater};
+pub use sessions::{SessionSettings, SessionView, SessionsHandle};
 pub use settings::{AdminSettings, Settings, Timeouts};

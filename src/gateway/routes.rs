@@ -16,11 +16,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{debug, error};
 
 use super::backends::{Backend, Forwarded};
+use super::drain::Drain;
 use super::http::ids::RequestId;
 use super::http::problem;
 use super::http::reject::Reject;
 use super::keys::{KeyId, Keys};
 use super::offer;
+use super::sessions::Sessions;
 use crate::telemetry::{ErrorChain, GatewayMetrics, Route};
 
 /// What the handlers of all requests share.
@@ -28,6 +30,8 @@ use crate::telemetry::{ErrorChain, GatewayMetrics, Route};
 pub(super) struct Shared {
     pub(super) backend: Backend,
     pub(super) keys: Keys,
+    pub(super) sessions: Sessions,
+    pub(super) drain: Drain,
     pub(super) health_needs_key: bool,
     pub(super) body_limit_bytes: usize,
     pub(super) body_deadline: Duration,

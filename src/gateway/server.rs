@@ -14,9 +14,12 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::backends::Backend;
+use super::drain::Drain;
 use super::front::{Door, Front, Handed, Listener, StartError, connection, listener};
 use super::keys::Keys;
+use super::relay_link::{RelayLink, RelayView};
 use super::routes::{self, Shared};
+use super::sessions::{Sessions, SessionsHandle};
 use super::settings::Settings;
 use crate::telemetry::Metrics;
 use crate::tls::CertificateStore;
@@ -28,6 +31,9 @@ pub struct Gateway {
     door: Door,
     handed: mpsc::Receiver<Handed>,
     front: Front,
+    sessions: Sessions,
+    relay: RelayLink,
+    drain: Drain,
 }
 
 impl Gateway {
@@ -41,9 +47,13 @@ impl Gateway {
             Some(address) => Some(listener::bind(Listener::Gateway, address).await?),
             None => None,
         };
+        let (relay, drain) = (RelayLink::default(), Drain::default());
+        let sessions = Sessions::new(settings.sessions, relay.clone(), metrics.sessions().clone());
         let router = routes::router(Arc::new(Shared {
             backend: Backend::new(settings),
             keys: Keys::new(&settings.keys),
+            sessions: sessions.clone(),
+            drain: drain.clone(),
             health_needs_key: settings.health_needs_key,
             body_limit_bytes: settings.body_limit_bytes,
             body_deadline: settings.timeouts.request_body,
@@ -57,7 +67,7 @@ impl Gateway {
             metrics: metrics.gateway().clone(),
         };
         let (door, handed) = Door::new(MAX_WAITING);
-        Ok(Self { listener, door, handed, front })
+        Ok(Self { listener, door, handed, front, sessions, relay, drain })
     }
 
     /// The address of its own that clients reach, with the real port where the settings say 0.
@@ -75,9 +85,51 @@ impl Gateway {
         self.front.tls.as_ref()
     }
 
-    /// Serves until `shutdown` completes; then takes no more connections and lets requests in flight finish.
+    /// The live sessions, for what the relay says about their allocations.
+    pub fn sessions(&self) -> SessionsHandle {
+        SessionsHandle { sessions: self.sessions.clone(), relay: self.relay.clone() }
+    }
+
+    /// The switch that has offers refused.
+    pub fn drain(&self) -> Drain {
+        self.drain.clone()
+    }
+
+    /// What exchanges settings while the gateway serves.
+    pub fn updater(&self) -> Updater {
+        Updater { sessions: self.sessions.clone() }
+    }
+
+    /// Tells which relay the sessions' media goes through; the first one stays.
+    pub fn join(&self, relay: Box<dyn RelayView>) {
+        self.relay.join(relay);
+    }
+
+    /// Serves until `shutdown` completes; then takes no more connections, lets requests in flight finish, and ends the
+    /// sessions.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        serve(self.listener, self.handed, self.front, shutdown).await;
+        let serving = serve(self.listener, self.handed, self.front, shutdown);
+        tokio::select! {
+            () = serving => {}
+            never = self.sessions.sweep() => match never {},
+        }
+        self.sessions.end_all();
+    }
+}
+
+/// Exchanges those settings of a gateway that can change while it serves.
+#[derive(Debug, Clone)]
+pub struct Updater {
+    sessions: Sessions,
+}
+
+impl Updater {
+    /// The options that [`Updater::update`] puts into effect; a section stands for all that is in it.
+    pub const OPTIONS: [&str; 1] = ["gateway.sessions"];
+
+    /// Puts new settings into effect, as far as they can change; what is in progress goes on.
+    pub fn update(&self, settings: &Settings) {
+        self.sessions.update(settings.sessions);
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::backends::BackendUrl;
 use super::keys::ApiKey;
+use super::sessions::SessionSettings;
+use crate::secret::Secret;
 use crate::tls::CertificateFiles;
 
 /// Settings of the signaling gateway.
@@ -31,13 +33,17 @@ pub struct Settings {
     pub body_limit_bytes: usize,
     /// Deadlines of a request.
     pub timeouts: Timeouts,
+    /// How many sessions there may be, and when one counts as over.
+    pub sessions: SessionSettings,
 }
 
 /// Settings of the listener that operators, probes and Prometheus use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct AdminSettings {
-    /// Where `/metrics`, `/livez` and `/readyz` are served; default `127.0.0.1:9090`. Port 0 takes a free one.
+    /// Where `/metrics`, `/livez`, `/readyz` and the API are served; default `127.0.0.1:9090`. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// What the API wants to be shown; without it the API serves on a loopback address alone.
+    pub token: Option<Secret>,
 }
 
 /// How long each step of a request may take.
@@ -79,6 +85,7 @@ impl Default for Settings {
             health_needs_key: false,
             body_limit_bytes: 256 << 10,
             timeouts: Timeouts::default(),
+            sessions: SessionSettings::default(),
         }
     }
 }
@@ -99,6 +106,6 @@ impl Default for Timeouts {
 
 impl Default for AdminSettings {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9090)) }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9090)), token: None }
     }
 }

@@ -72,6 +72,21 @@ pub(super) const GATEWAY_CONNECTION_FAILURES: Family = Family::new(
     &["cause"],
 );
 
+pub(super) const SESSIONS: Family =
+    Family::new("turnpike_sessions", "Live sessions by state: offered, answered, relayed.", &["state"]);
+pub(super) const SESSIONS_ENDED: Family =
+    Family::new("turnpike_sessions_ended_total", "Sessions that have ended, by reason.", &["reason"]);
+pub(super) const SESSIONS_REFUSED: Family = Family::new(
+    "turnpike_sessions_refused_total",
+    "Offers refused because a client, a user or all together had as many sessions as they may, by whose bound it was.",
+    &["cause"],
+);
+pub(super) const SESSION_DURATION: Family = Family::new(
+    "turnpike_session_duration_seconds",
+    "Time from a session's offer to its end, by reason of the end.",
+    &["reason"],
+);
+
 pub(super) const RELAY_PACKETS: Family = Family::new(
     "turnpike_relay_packets_total",
     "Application packets relayed, or pieces of TCP streams, by direction.",

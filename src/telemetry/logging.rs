@@ -3,10 +3,10 @@
 use std::io::{IsTerminal, stderr};
 
 use tracing::Subscriber;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
+use super::log_control::LogControl;
 use super::log_fields::TextFields;
 use super::settings::{LogFormat, Settings};
 
@@ -19,42 +19,52 @@ pub enum LoggingError {
 }
 
 /// Sends the events of the whole process to standard error from now on.
-pub fn start_logging(settings: &Settings) -> Result<(), LoggingError> {
-    match settings.log_format {
-        LogFormat::Text => text(settings, stderr, stderr().is_terminal()).try_init()?,
-        LogFormat::Json => json(settings, stderr).try_init()?,
-    }
-    Ok(())
+pub fn start_logging(settings: &Settings) -> Result<LogControl, LoggingError> {
+    let control = match settings.log_format {
+        LogFormat::Text => {
+            let (log, control) = text(settings, stderr, stderr().is_terminal());
+            log.try_init()?;
+            control
+        }
+        LogFormat::Json => {
+            let (log, control) = json(settings, stderr);
+            log.try_init()?;
+            control
+        }
+    };
+    Ok(control)
 }
 
-fn text<W>(settings: &Settings, writer: W, has_colours: bool) -> impl Subscriber + Send + Sync + use<W>
+fn text<W>(
+    settings: &Settings,
+    writer: W,
+    has_colours: bool,
+) -> (impl Subscriber + Send + Sync + use<W>, LogControl)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt()
-        .with_env_filter(filter(settings))
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(settings.log_filter.to_env_filter())
         .with_writer(writer)
         .with_ansi(has_colours)
         .fmt_fields(TextFields)
-        .finish()
+        .with_filter_reloading();
+    let control = LogControl::new(settings.log_filter.clone(), builder.reload_handle());
+    (builder.finish(), control)
 }
 
-fn json<W>(settings: &Settings, writer: W) -> impl Subscriber + Send + Sync + use<W>
+fn json<W>(settings: &Settings, writer: W) -> (impl Subscriber + Send + Sync + use<W>, LogControl)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt()
+    let builder = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        .with_env_filter(filter(settings))
+        .with_env_filter(settings.log_filter.to_env_filter())
         .with_writer(writer)
-        .finish()
-}
-
-fn filter(settings: &Settings) -> EnvFilter {
-    EnvFilter::builder()
-        .parse(settings.log_filter.as_str())
-        .expect("a LogFilter is only made of text that parses")
+        .with_filter_reloading();
+    let control = LogControl::new(settings.log_filter.clone(), builder.reload_handle());
+    (builder.finish(), control)
 }
 
 #[cfg(test)]
@@ -65,7 +75,7 @@ mod tests {
     use tracing::{debug, info, info_span, subscriber};
 
     use super::*;
-    use crate::telemetry::RedactedUser;
+    use crate::telemetry::{LogFilter, RedactedUser};
 
     const HOSTILE: &str =
         "eve\n2025-01-01T00:00:00Z ERROR forged status=200 \"x\" \u{1b}[31mred\u{9b}1m\u{2028}";
@@ -74,7 +84,7 @@ mod tests {
     fn keeps_a_hostile_user_id_on_its_line_in_text() {
         let log = Log::default();
 
-        subscriber::with_default(text(&Settings::default(), log.writer(), false), log_hostile_values);
+        subscriber::with_default(text(&Settings::default(), log.writer(), false).0, log_hostile_values);
 
         let lines = log.lines();
         assert_eq!(lines.len(), 1, "{lines:?}");
@@ -88,7 +98,7 @@ mod tests {
     fn keeps_a_hostile_user_id_on_its_line_in_json() {
         let log = Log::default();
 
-        subscriber::with_default(json(&Settings::default(), log.writer()), log_hostile_values);
+        subscriber::with_default(json(&Settings::default(), log.writer()).0, log_hostile_values);
 
         let lines = log.lines();
         assert_eq!(lines.len(), 1, "{lines:?}");
@@ -104,7 +114,7 @@ mod tests {
     fn leaves_plain_values_unquoted_in_text() {
         let log = Log::default();
 
-        subscriber::with_default(text(&Settings::default(), log.writer(), false), || {
+        subscriber::with_default(text(&Settings::default(), log.writer(), false).0, || {
             info!(user_id = %RedactedUser("user-42"), none = None::<u8>, empty = "", "offer answered");
         });
 
@@ -112,20 +122,22 @@ mod tests {
     }
 
     #[test]
-    fn obeys_the_filter() {
+    fn obeys_the_filter_and_the_next_one() {
         let log = Log::default();
-        let settings = Settings {
-            log_filter: crate::telemetry::LogFilter::parse("warn,turnpike=info").unwrap(),
-            ..Settings::default()
-        };
+        let settings =
+            Settings { log_filter: LogFilter::parse("warn,turnpike=info").unwrap(), ..Settings::default() };
 
-        subscriber::with_default(text(&settings, log.writer(), false), || {
+        let (subscriber, control) = text(&settings, log.writer(), false);
+        subscriber::with_default(subscriber, || {
             info!("shown");
             debug!("hidden");
             info!(target: "another", "hidden");
+            control.set(LogFilter::parse("debug").unwrap()).unwrap();
+            debug!("shown now");
         });
 
-        assert_eq!(log.lines().len(), 1);
+        assert_eq!(log.lines().len(), 2);
+        assert_eq!(control.filter().as_str(), "debug");
     }
 
     fn log_hostile_values() {

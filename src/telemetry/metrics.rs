@@ -12,6 +12,7 @@ use super::gateway_metrics::GatewayMetrics;
 use super::hook_metrics::HookMetrics;
 use super::relay_metrics::{RelayCollector, RelayRegistry};
 use super::relay_stats::RelayStats;
+use super::session_metrics::SessionMetrics;
 
 /// All metrics of one process, or of one test; clones share them.
 #[derive(Clone)]
@@ -20,6 +21,7 @@ pub struct Metrics {
     gateway: GatewayMetrics,
     certificates: CertificateMetrics,
     hook: HookMetrics,
+    sessions: SessionMetrics,
     relay: Arc<RelayRegistry>,
 }
 
@@ -30,12 +32,13 @@ impl Metrics {
         let gateway = GatewayMetrics::new(|collector| register(&registry, collector));
         let certificates = CertificateMetrics::new(|collector| register(&registry, collector));
         let hook = HookMetrics::new(|collector| register(&registry, collector));
+        let sessions = SessionMetrics::new(|collector| register(&registry, collector));
         let relay = Arc::default();
         register(&registry, Box::new(RelayCollector::new(Arc::clone(&relay))));
         register(&registry, Box::new(build_info()));
         #[cfg(target_os = "linux")]
         register(&registry, Box::new(prometheus::process_collector::ProcessCollector::for_self()));
-        Self { registry, gateway, certificates, hook, relay }
+        Self { registry, gateway, certificates, hook, sessions, relay }
     }
 
     /// The counts of the gateway.
@@ -51,6 +54,11 @@ impl Metrics {
     /// The counts of the auth hook.
     pub fn hook(&self) -> &HookMetrics {
         &self.hook
+    }
+
+    /// The counts of the sessions.
+    pub fn sessions(&self) -> &SessionMetrics {
+        &self.sessions
     }
 
     /// Makes the counts of one more relay worker, which alone may add to them.

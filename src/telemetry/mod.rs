@@ -10,12 +10,14 @@ mod error_chain;
 mod exposition;
 mod gateway_metrics;
 mod hook_metrics;
+mod log_control;
 mod log_fields;
 mod logging;
 mod metrics;
 mod redact;
 mod relay_metrics;
 mod relay_stats;
+mod session_metrics;
 mod settings;
 mod stream_labels;
 
@@ -27,9 +29,11 @@ pub use gateway_metrics::{
     BackendFailure, ConnectionFailure, GatewayMetrics, KeyRefusal, RequestInFlight, Route,
 };
 pub use hook_metrics::{HookBound, HookMetrics, HookResult};
+pub use log_control::LogControl;
 pub use logging::{LoggingError, start_logging};
 pub use metrics::Metrics;
 pub use redact::{RedactedAddr, RedactedUser};
 pub use relay_stats::{Direction, DropReason, Offload, RelayStats, TurnMethod};
+pub use session_metrics::{SessionEnd, SessionMetrics, SessionRefusal, SessionState};
 pub use settings::{LogFilter, LogFormat, Settings};
 pub use stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};

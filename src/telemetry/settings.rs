@@ -1,5 +1,8 @@
 //! What an operator can choose about logs.
 
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+
 /// Settings of what operators see.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
@@ -25,8 +28,12 @@ pub struct LogFilter(String);
 
 impl LogFilter {
     /// Checks a filter.
-    pub fn parse(text: &str) -> Result<Self, tracing_subscriber::filter::ParseError> {
-        tracing_subscriber::EnvFilter::builder().parse(text).map(|_| Self(text.to_owned()))
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        EnvFilter::builder().parse(text).map(|_| Self(text.to_owned()))
+    }
+
+    pub(super) fn to_env_filter(&self) -> EnvFilter {
+        EnvFilter::builder().parse(&self.0).expect("checked when it was made")
     }
 
     /// The filter as it was written.

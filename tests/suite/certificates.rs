@@ -18,7 +18,7 @@ async fn new_clients_see_the_new_certificate_and_old_ones_go_on() {
     assert!(answer(&mut old_http).starts_with("HTTP/1.1 404"));
 
     certificate.renew();
-    app.reload_certificates();
+    app.reload().unwrap();
     for part in ["relay", "gateway"] {
         eventually(|| reloads(&app, part, "succeeded") == 1.0);
     }
@@ -40,7 +40,7 @@ async fn files_that_are_no_certificate_leave_the_one_before() {
     let app = start(&config(&certificate)).await;
 
     certificate.spoil();
-    app.reload_certificates();
+    app.reload().unwrap();
     eventually(|| reloads(&app, "relay", "failed") == 1.0);
 
     certificate.over_tls(app.turn_tcp_addrs()[0]).allocated();

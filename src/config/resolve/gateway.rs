@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::{Rules, Unique, certificate};
 use crate::config::error::Cause;
-use crate::config::schema::{Gateway, Key, Timeouts};
+use crate::config::schema::{Admin, Gateway, Key, Sessions, Timeouts};
 use crate::config::secrets::Source;
 use crate::config::units::{ByteSize, HumanDuration};
-use crate::gateway::{self, ApiKey, Settings};
+use crate::gateway::{self, AdminSettings, ApiKey, SessionSettings, Settings};
 use crate::relay;
 
 /// The relay's settings say whether it shares a port, and has a certificate for it.
@@ -26,6 +26,7 @@ pub(super) fn gateway(written: &Gateway, relay: &relay::Settings, rules: &mut Ru
         forward_key: written.forward_key,
         health_needs_key: written.health_needs_key,
         timeouts: timeouts(&written.timeouts, rules),
+        sessions: sessions(&written.sessions, rules),
     }
 }
 
@@ -83,6 +84,27 @@ fn timeouts(written: &Timeouts, rules: &mut Rules<'_>) -> gateway::Timeouts {
     }
 }
 
+fn sessions(written: &Sessions, rules: &mut Rules<'_>) -> SessionSettings {
+    rules.in_range("gateway.sessions.total", &written.total, 1..=MOST_SESSIONS);
+    rules.in_range("gateway.sessions.direct_after", &written.direct_after, LEAST_DIRECT..=MOST_DIRECT);
+    SessionSettings { most: written.total, direct_after: written.direct_after.0 }
+}
+
+/// `[admin]`.
+pub(super) fn admin(written: &Admin, rules: &mut Rules<'_>) -> AdminSettings {
+    let source = Source { key: "token", value: written.token.as_ref(), file: written.token_file.as_ref() };
+    let token = rules.secret("admin", &source);
+    if let Some(token) = &token {
+        let key = format!("admin.{}", source.written_key());
+        if !token.expose().chars().all(|c| c.is_ascii_graphic()) {
+            rules.refuse(&key, Cause::KeyCharacters);
+        } else if token.expose().len() < LEAST_KEY_CHARACTERS {
+            rules.refuse(&key, Cause::ShortSecret { least: LEAST_KEY_CHARACTERS });
+        }
+    }
+    AdminSettings { listen: written.listen.0, token }
+}
+
 /// An offer with one video track and no candidates has about this size.
 const LEAST_BODY: ByteSize = ByteSize(1 << 10);
 
@@ -94,6 +116,13 @@ const LEAST_TIMEOUT: HumanDuration = HumanDuration(Duration::from_millis(100));
 
 /// Clients and the proxies before us have given up long before.
 const MOST_TIMEOUT: HumanDuration = HumanDuration(Duration::from_secs(300));
+
+/// Some hundred bytes each.
+const MOST_SESSIONS: usize = 1_000_000;
+
+/// Clients gather and connect in seconds; an hour is longer than any of them tries.
+const LEAST_DIRECT: HumanDuration = HumanDuration(Duration::from_secs(1));
+const MOST_DIRECT: HumanDuration = HumanDuration(Duration::from_secs(3600));
 
 /// Bounds what a label of a metric can cost.
 const MOST_ID_CHARACTERS: usize = 64;

@@ -17,7 +17,6 @@ use super::place::Places;
 use super::schema::{Log, LogFormat, Schema, Tls};
 use super::secrets::Source;
 use super::{Settings, Written, warning};
-use crate::gateway::AdminSettings;
 use crate::secret::Secret;
 use crate::tls::CertificateFiles;
 use crate::{relay, telemetry};
@@ -32,6 +31,7 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
     let relay = turn::relay(&schema.turn, &schema.gateway, &mut rules);
     let auth_hook = auth_hook::auth_hook(&schema.turn.auth_hook, &mut rules);
     let gateway = gateway::gateway(&schema.gateway, &relay, &mut rules);
+    let admin = gateway::admin(&schema.admin, &mut rules);
     let telemetry = telemetry(&schema.log, &mut rules);
     separate_listeners(schema, &relay, &mut rules);
     if !rules.errors.is_empty() {
@@ -44,8 +44,9 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
         auth_hook,
         relay,
         gateway,
-        admin: AdminSettings { listen: schema.admin.listen.0 },
+        admin,
         telemetry,
+        values: written.values.clone(),
     };
     Ok(settings)
 }

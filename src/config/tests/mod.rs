@@ -5,6 +5,7 @@ mod errors;
 mod manual;
 mod settings;
 mod strangers;
+mod values;
 
 use std::ffi::OsString;
 use std::fs;

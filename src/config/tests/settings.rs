@@ -122,17 +122,22 @@ backend_connect = "4s"
 backend_answer = "6s"
 backend_idle = "7s"
 drain = "8s"
+[gateway.sessions]
+total = 2000
+direct_after = "9s"
 [[gateway.keys]]
 id = "app"
 key_file = "app.key"
 [admin]
 listen = "127.0.0.1:9091"
+token_file = "admin.token"
 [log]
 format = "json"
 level = "info,turnpike::relay=debug"
 "#;
     let files = Files::new(config)
         .with("app.key", "0123456789abcdef\r\n")
+        .with("admin.token", "fedcba9876543210\n")
         .with("bob.key", &"0a".repeat(32))
         .with("hook.token", "hook-token\n");
     let settings = files.load(&[]).unwrap();
@@ -238,10 +243,12 @@ level = "info,turnpike::relay=debug"
         drain: seconds(8),
     };
     assert_eq!(gateway.timeouts, timeouts);
+    assert_eq!(gateway.sessions, gateway::SessionSettings { most: 2000, direct_after: seconds(9) });
     assert_eq!(gateway.keys[0].id, "app");
     assert_eq!(gateway.keys[0].key.expose(), "0123456789abcdef");
 
     assert_eq!(settings.admin.listen, SocketAddr::from(([127, 0, 0, 1], 9091)));
+    assert_eq!(settings.admin.token.as_ref().unwrap().expose(), "fedcba9876543210");
     assert_eq!(settings.telemetry.log_format, telemetry::LogFormat::Json);
     assert_eq!(settings.telemetry.log_filter.as_str(), "info,turnpike::relay=debug");
     assert_eq!(settings.warnings, [Warning::NamesHidden]);

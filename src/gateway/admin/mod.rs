@@ -1,10 +1,19 @@
 //! `Admin`: the listener for operators, probes and Prometheus.
+//!
+//! Metrics and health are for everybody who reaches it; the API asks for more (`access`).
+
+mod access;
+mod api;
+mod extract;
+mod process;
+mod sessions;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -13,11 +22,18 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tracing::error;
 
+use super::drain::Drain;
 use super::front::{Door, Front, Listener, StartError, listener};
 use super::http::reject::Reject;
+use super::server::Gateway;
+use super::sessions::{Sessions, SessionsHandle};
 use super::settings::{AdminSettings, Timeouts};
 use super::{routes, server};
 use crate::telemetry::{EXPOSITION_CONTENT_TYPE, Metrics};
+use access::Access;
+
+pub(in crate::gateway) use access::AccessRefusal;
+pub use process::{Operations, ReloadReport};
 
 /// Asks every part of the process whether it can serve; called for each `/readyz`, so it must not block.
 pub type Readiness = Arc<dyn Fn() -> Vec<PartReadiness> + Send + Sync>;
@@ -34,11 +50,28 @@ pub struct PartReadiness {
     pub reason: Option<String>,
 }
 
+/// What operators may look at and change.
+#[derive(Clone)]
+pub struct Controls {
+    pub(super) sessions: Sessions,
+    pub(super) drain: Drain,
+    /// The process itself.
+    pub(super) operations: Arc<dyn Operations>,
+}
+
 /// The admin listener, bound to its address.
 #[derive(Debug)]
 pub struct Admin {
     listener: TcpListener,
     front: Front,
+}
+
+impl Controls {
+    /// Those of a gateway, and of the process around it.
+    pub fn new(gateway: &Gateway, operations: Arc<dyn Operations>) -> Self {
+        let SessionsHandle { sessions, .. } = gateway.sessions();
+        Self { sessions, drain: gateway.drain(), operations }
+    }
 }
 
 impl Admin {
@@ -47,9 +80,14 @@ impl Admin {
         settings: &AdminSettings,
         metrics: &Metrics,
         readiness: Readiness,
+        controls: Controls,
     ) -> Result<Self, StartError> {
         let listener = listener::bind(Listener::Admin, settings.listen).await?;
-        let router = router(Shared { metrics: metrics.clone(), readiness });
+        let access = Access::new(settings.listen, settings.token.as_ref());
+        let (api, document) = api::api();
+        let shared =
+            Shared { metrics: metrics.clone(), readiness, controls, access, document: document.into() };
+        let router = router(shared, api);
         let front = Front {
             router,
             tls: None,
@@ -77,10 +115,20 @@ impl Admin {
 struct Shared {
     metrics: Metrics,
     readiness: Readiness,
+    controls: Controls,
+    access: Access,
+    /// The description of the API.
+    document: Arc<str>,
 }
 
-fn router(shared: Shared) -> Router {
+fn router(shared: Shared, api: Router<Shared>) -> Router {
+    let guarded = api.route_layer(from_fn_with_state(shared.clone(), access::guard));
     let routes = Router::new()
+        .merge(guarded)
+        .route(
+            "/openapi.json",
+            get(async |State(shared): State<Shared>| api::show_document(&shared.document)),
+        )
         .route("/metrics", get(show_metrics))
         .route("/livez", get(show_liveness))
         .route("/readyz", get(show_readiness));

@@ -1,6 +1,7 @@
 //! The ids that tie a request, its session, the logs and the backend together.
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -40,12 +41,25 @@ impl fmt::Display for RequestId {
 }
 
 /// The id of one session, unguessable, made for each offer that is forwarded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::gateway) struct SessionId(String);
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(Arc<str>);
 
 impl SessionId {
-    pub(in crate::gateway) fn random() -> Self {
-        Self(random_text())
+    /// A new one: 128 random bits.
+    pub fn random() -> Self {
+        Self(random_text().into())
+    }
+
+    /// The id that a text names, if it looks like one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_id = text.len() == ID_CHARACTERS
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        is_id.then(|| Self(text.into()))
+    }
+
+    /// The id as headers, logs and URLs write it: 22 characters.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     pub(in crate::gateway) fn to_header(&self) -> HeaderValue {
@@ -70,6 +84,9 @@ fn random_text() -> String {
     SysRng.try_fill_bytes(&mut bytes).expect("the system's generator does not fail once it is seeded");
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
+
+/// What 16 bytes are in base64.
+const ID_CHARACTERS: usize = 22;
 
 /// Room for every usual format (a UUID has 36), and not for a message.
 const REQUEST_ID_BYTES: usize = 128;
@@ -97,6 +114,17 @@ mod tests {
     #[test]
     fn makes_each_id_anew() {
         assert_ne!(SessionId::random(), SessionId::random());
+    }
+
+    #[test]
+    fn reads_an_id_back_and_nothing_else() {
+        let id = SessionId::random();
+        assert_eq!(SessionId::parse(id.as_str()), Some(id));
+        for text in
+            ["", "short", "0123456789012345678901/", "01234567890123456789 1", "0123456789012345678901x"]
+        {
+            assert_eq!(SessionId::parse(text), None, "{text:?}");
+        }
     }
 
     fn with_ids(ids: &[&str]) -> HeaderMap {

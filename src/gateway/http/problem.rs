@@ -37,6 +37,25 @@ struct Problem<'a> {
     request_id: &'a str,
 }
 
+/// The same for the description of the API, which has no lists of fields.
+#[derive(utoipa::ToSchema)]
+#[schema(as = Problem)]
+#[expect(dead_code, reason = "describes what Problem writes")]
+pub(in crate::gateway) struct ProblemSchema {
+    /// Always `about:blank`; `code` tells problems apart.
+    r#type: String,
+    /// The status in words.
+    title: String,
+    /// The status.
+    status: u16,
+    /// What is wrong, for people.
+    detail: String,
+    /// What is wrong, for programs.
+    code: String,
+    /// The id of the request, as in the logs.
+    request_id: String,
+}
+
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Detail<'a> {

@@ -4,7 +4,9 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
+use crate::gateway::admin::AccessRefusal;
 use crate::gateway::offer::FieldError;
+use crate::gateway::sessions::Refusal;
 use crate::telemetry::{BackendFailure, KeyRefusal};
 
 /// Why a request gets no answer of the backend.
@@ -13,10 +15,22 @@ pub(in crate::gateway) enum Reject {
     NotFound,
     MethodNotAllowed,
     Key(KeyRefusal),
-    BodyTooLarge { limit_bytes: usize },
+    BodyTooLarge {
+        limit_bytes: usize,
+    },
     BodyTimedOut,
     BodyBroken,
     BodyInvalid(Vec<FieldError>),
+    Draining,
+    Sessions(Refusal),
+    SessionEnded,
+    /// There is none of this kind by that name.
+    NoSuch(&'static str),
+    /// What is wrong with a parameter or body of the admin API.
+    ParameterInvalid(String),
+    /// What is wrong with the configuration that was to be read anew.
+    ConfigInvalid(String),
+    Admin(AccessRefusal),
     Backend(BackendFailure),
     Internal,
 }
@@ -31,6 +45,15 @@ impl Reject {
             Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::BodyInvalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Sessions(Refusal::Client { .. } | Refusal::User { .. }) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Sessions(Refusal::Total) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::SessionEnded => StatusCode::GONE,
+            Self::NoSuch(_) => StatusCode::NOT_FOUND,
+            Self::ParameterInvalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::ConfigInvalid(_) => StatusCode::CONFLICT,
+            Self::Admin(AccessRefusal::TokenMissing | AccessRefusal::TokenWrong) => StatusCode::UNAUTHORIZED,
+            Self::Admin(AccessRefusal::Closed | AccessRefusal::Foreign) => StatusCode::FORBIDDEN,
             Self::Backend(BackendFailure::TimedOut) => StatusCode::GATEWAY_TIMEOUT,
             Self::Backend(
                 BackendFailure::Unreachable
@@ -53,6 +76,17 @@ impl Reject {
             Self::BodyTimedOut => "body_timed_out",
             Self::BodyBroken => "body_broken",
             Self::BodyInvalid(_) => "body_invalid",
+            Self::Sessions(Refusal::Client { .. } | Refusal::User { .. }) => "too_many_sessions",
+            Self::Sessions(Refusal::Total) => "no_session_left",
+            Self::Draining => "draining",
+            Self::SessionEnded => "session_ended",
+            Self::NoSuch(_) => "not_found",
+            Self::ParameterInvalid(_) => "parameter_invalid",
+            Self::ConfigInvalid(_) => "configuration_invalid",
+            Self::Admin(AccessRefusal::TokenMissing) => "token_missing",
+            Self::Admin(AccessRefusal::TokenWrong) => "token_invalid",
+            Self::Admin(AccessRefusal::Closed) => "api_closed",
+            Self::Admin(AccessRefusal::Foreign) => "foreign_page",
             Self::Backend(BackendFailure::Unreachable) => "backend_unreachable",
             Self::Backend(BackendFailure::Closed) => "backend_closed",
             Self::Backend(BackendFailure::Garbled) => "backend_garbled",
@@ -76,6 +110,29 @@ impl Reject {
             Self::BodyTimedOut => "The request's body did not arrive in time".to_owned(),
             Self::BodyBroken => "The request's body ended too early".to_owned(),
             Self::BodyInvalid(_) => "The request's body is not a valid offer".to_owned(),
+            Self::Sessions(Refusal::Client { most }) => {
+                format!("The key's client may have {most} sessions at once; end one, or ask for more")
+            }
+            Self::Sessions(Refusal::User { most }) => {
+                format!("A user may have {most} sessions at once; end one first")
+            }
+            Self::Sessions(Refusal::Total) => "There are as many sessions as this server takes".to_owned(),
+            Self::Draining => "This server takes no further sessions; try again, another one answers".to_owned(),
+            Self::NoSuch(what) => format!("There is no such {what}"),
+            Self::ParameterInvalid(reason) => reason.clone(),
+            Self::ConfigInvalid(errors) => errors.clone(),
+            Self::Admin(AccessRefusal::TokenMissing) => "Not authenticated".to_owned(),
+            Self::Admin(AccessRefusal::TokenWrong) => "Invalid token".to_owned(),
+            Self::Admin(AccessRefusal::Closed) => {
+                "The API can be reached from other machines and has no token; set admin.token_file, or listen on 127.0.0.1"
+                    .to_owned()
+            }
+            Self::Admin(AccessRefusal::Foreign) => {
+                "The API takes no requests from pages of other sites, or under names that others may own; \
+                 use an address or localhost"
+                    .to_owned()
+            }
+            Self::SessionEnded => "The session was ended before its answer came".to_owned(),
             Self::Backend(BackendFailure::Unreachable) => "The backend cannot be reached".to_owned(),
             Self::Backend(BackendFailure::Closed) => {
                 "The backend closed the connection before its answer was whole".to_owned()
@@ -96,6 +153,13 @@ impl Reject {
         if let Self::Key(_) = self {
             // RFC 9110 §15.5.2: a 401 carries a challenge. The scheme is the one of FastAPI.
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("APIKey"));
+        }
+        if let Self::Admin(AccessRefusal::TokenMissing | AccessRefusal::TokenWrong) = self {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Self::Sessions(_) | Self::Draining = self {
+            // Nobody knows when a session ends; this keeps clients from asking without end.
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
         if let Self::BodyTimedOut = self {
             // RFC 9110 §15.5.9: the rest of the request is not waited for.

@@ -63,7 +63,7 @@ impl fmt::Debug for Keys {
 }
 
 /// Keys are long and random, so a fast digest is as good as a slow one.
-fn digest(key: &[u8]) -> [u8; 32] {
+pub(in crate::gateway) fn digest(key: &[u8]) -> [u8; 32] {
     Sha256::digest(key).into()
 }
 

@@ -3,5 +3,5 @@
 mod keyring;
 mod settings;
 
-pub(in crate::gateway) use keyring::{API_KEY, KeyId, Keys};
+pub(in crate::gateway) use keyring::{API_KEY, KeyId, Keys, digest};
 pub use settings::ApiKey;

@@ -3,6 +3,7 @@
 mod offer_body;
 mod offer_record;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -11,10 +12,12 @@ use axum::response::Response;
 use http::Method;
 
 use super::backends::Forwarded;
+use super::front::Origin;
 use super::http::body;
 use super::http::ids::{RequestId, SessionId, X_SESSION_ID};
 use super::http::reject::Reject;
 use super::routes::{OFFER, Shared};
+use super::sessions::{Bounds, Opening};
 use offer_body::OfferBody;
 use offer_record::OfferRecord;
 
@@ -33,21 +36,40 @@ pub(in crate::gateway) async fn answer(
             return Err(reject);
         }
     };
+    if shared.drain.is_on() {
+        body::discard_unread(&parts.headers, body);
+        return Err(Reject::Draining);
+    }
     let session = SessionId::random();
     let request_id = parts.extensions.get::<RequestId>().cloned();
-    let mut record = OfferRecord::begin(session.clone(), key, request_id);
+    let mut record = OfferRecord::begin(session.clone(), Arc::clone(&key), request_id);
 
     let body = match body::read(&parts.headers, body, shared.body_limit_bytes, shared.body_deadline).await {
         Ok(body) => body,
         Err(reject) => return Err(record.refused(reject)),
     };
-    match OfferBody::parse(&body) {
-        Ok(offer) => record.set_user(offer.user_id),
+    let user_id = match OfferBody::parse(&body) {
+        Ok(offer) => offer.user_id,
         Err(errors) => return Err(record.refused(Reject::BodyInvalid(errors))),
-    }
+    };
+    record.set_user(user_id.clone());
+    let opening = Opening {
+        id: session.clone(),
+        client: Arc::clone(&key),
+        key,
+        user_id: user_id.map(Arc::from),
+        address: parts.extensions.get::<Origin>().map_or(UNKNOWN, |origin| origin.client.ip().to_canonical()),
+    };
+    let open_session = match shared.sessions.open(opening, Bounds::default()) {
+        Ok(open_session) => open_session,
+        Err(refusal) => return Err(record.refused(Reject::Sessions(refusal))),
+    };
     let forwarded = Forwarded { method: Method::POST, path: OFFER, session: Some(&session), body };
     match shared.backend.forward(forwarded, parts).await {
         Ok(mut answer) => {
+            if answer.status().is_success() && !open_session.answered(BACKEND.into()) {
+                return Err(record.refused(Reject::SessionEnded));
+            }
             answer.headers_mut().insert(X_SESSION_ID, session.to_header());
             record.answered(answer.status());
             Ok(answer.map(Body::from))
@@ -58,3 +80,9 @@ pub(in crate::gateway) async fn answer(
         }
     }
 }
+
+/// The name of the one backend there is.
+const BACKEND: &str = "default";
+
+/// The address of a request that came by no connection, as only tests make them.
+const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);

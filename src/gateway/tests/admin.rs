@@ -7,8 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::Method;
 use serde_json::json;
 
-use super::harness::{Answer, request};
-use crate::gateway::{Admin, AdminSettings, PartReadiness, StartError};
+use super::harness::{self, Answer, OFFER, TestBackend, TestOperations, request};
+use crate::gateway::{
+    Admin, AdminSettings, Controls, Gateway, Operations, PartReadiness, Settings, StartError,
+};
+use crate::secret::Secret;
 use crate::telemetry::Metrics;
 
 #[tokio::test]
@@ -54,7 +57,7 @@ async fn refuses_what_it_does_not_serve() {
     let (admin, _) = start().await;
 
     get(admin, "/nowhere").await.assert_problem(404, "not_found");
-    let posted = request(admin, Method::POST, "/metrics", &[], "").await;
+    let posted = send(admin, Method::POST, "/metrics", &[], "").await;
     posted.assert_problem(405, "method_not_allowed");
 }
 
@@ -62,10 +65,102 @@ async fn refuses_what_it_does_not_serve() {
 async fn says_at_once_that_its_port_is_in_use() {
     let (taken, _) = start().await;
 
-    let settings = AdminSettings { listen: taken };
-    let error = Admin::bind(&settings, &Metrics::new(), Arc::new(Vec::new)).await.unwrap_err();
+    let settings = AdminSettings { listen: taken, ..AdminSettings::default() };
+    let controls = controls(&gateway().await, &Arc::default());
+    let error = Admin::bind(&settings, &Metrics::new(), Arc::new(Vec::new), controls).await.unwrap_err();
 
     assert!(matches!(error, StartError::PortInUse { address, .. } if address == taken), "{error}");
+}
+
+#[tokio::test]
+async fn lists_shows_and_ends_sessions() {
+    let backend = TestBackend::agreeable().await;
+    let running = harness::start(backend.address, |_| {}).await;
+    let admin = start_for(&running.controls(), None).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(running.offer(&[], OFFER).await.header("x-session-id").to_owned());
+    }
+
+    let list = get(admin, "/admin/v1/sessions?limit=2&state=answered").await.json();
+    let next = list["next"].as_str().unwrap();
+    let rest = get(admin, &format!("/admin/v1/sessions?after={next}")).await.json();
+    let shown = get(admin, &format!("/admin/v1/sessions/{}", ids[0])).await.json();
+    let path = format!("/admin/v1/sessions/{}", ids[1]);
+    let ended = send(admin, Method::DELETE, &path, &[], "").await;
+
+    assert_eq!((list["sessions"].as_array().unwrap().len(), &list["total"]), (2, &json!(3)));
+    assert_eq!((&rest["sessions"][0]["id"], rest.get("next")), (&json!(ids[2]), None));
+    assert_eq!((&shown["key"], &shown["state"]), (&json!("app"), &json!("answered")));
+    assert_eq!(shown["address"], "127.0.0.1");
+    assert_eq!(ended.status, 204);
+    get(admin, &path).await.assert_problem(404, "not_found");
+    send(admin, Method::DELETE, &path, &[], "").await.assert_problem(404, "not_found");
+    assert!(running.shows(r#"turnpike_sessions_ended_total{reason="operator"} 1"#));
+}
+
+#[tokio::test]
+async fn says_what_is_wrong_with_a_parameter() {
+    let (admin, _) = start().await;
+
+    for query in ["limit=0", "limit=1001", "limit=x", "after=x", "state=gone", "unknown=1"] {
+        let answer = get(admin, &format!("/admin/v1/sessions?{query}")).await;
+        answer.assert_problem(422, "parameter_invalid");
+    }
+    let level = send(admin, Method::PUT, "/admin/v1/log-level", &[JSON], r#"{"level":"loud=="}"#).await;
+    level.assert_problem(422, "parameter_invalid");
+    let body = send(admin, Method::PUT, "/admin/v1/process", &[JSON], r#"{"draining":1}"#).await;
+    body.assert_problem(422, "parameter_invalid");
+}
+
+#[tokio::test]
+async fn refuses_offers_while_it_drains() {
+    let backend = TestBackend::agreeable().await;
+    let running = harness::start(backend.address, |_| {}).await;
+    let admin = start_for(&running.controls(), None).await;
+
+    let begun = send(admin, Method::PUT, "/admin/v1/process", &[JSON], r#"{"draining":true}"#).await;
+    let refused = running.offer(&[], OFFER).await;
+    let ended = send(admin, Method::PUT, "/admin/v1/process", &[JSON], r#"{"draining":false}"#).await;
+
+    assert_eq!(begun.json()["draining"], true);
+    refused.assert_problem(503, "draining");
+    assert_eq!(refused.header("retry-after"), "5");
+    assert_eq!(ended.json()["draining"], false);
+    assert_eq!(running.offer(&[], OFFER).await.status, 200);
+}
+
+#[tokio::test]
+async fn asks_for_the_token_but_not_for_metrics() {
+    let gateway = gateway().await;
+    let admin = start_for(&controls(&gateway, &Arc::default()), Some("0123456789abcdef")).await;
+
+    let refused = get(admin, "/admin/v1/sessions").await;
+    let bearer = ("authorization", "Bearer 0123456789abcdef");
+    let served = send(admin, Method::GET, "/admin/v1/sessions", &[bearer], "").await;
+
+    refused.assert_problem(401, "token_missing");
+    assert_eq!(refused.header("www-authenticate"), "Bearer");
+    assert_eq!(served.json(), json!({"sessions": [], "total": 0}));
+    assert_eq!(get(admin, "/metrics").await.status, 200);
+    assert_eq!(get(admin, "/openapi.json").await.json()["openapi"], "3.1.0");
+}
+
+#[tokio::test]
+async fn changes_the_log_level_and_reloads() {
+    let operations = Arc::<TestOperations>::default();
+    let admin = start_for(&controls(&gateway().await, &operations), None).await;
+
+    let level = send(admin, Method::PUT, "/admin/v1/log-level", &[JSON], r#"{"level":"debug"}"#).await;
+    let reloaded = send(admin, Method::POST, "/admin/v1/reload", &[], "").await;
+    operations.is_broken.store(true, Ordering::SeqCst);
+    let broken = send(admin, Method::POST, "/admin/v1/reload", &[], "").await;
+
+    assert_eq!(level.json(), json!({"level": "debug"}));
+    assert_eq!(get(admin, "/admin/v1/log-level").await.json(), json!({"level": "debug"}));
+    assert_eq!(reloaded.json(), json!({"changed": ["gateway.sessions.total"], "needs_restart": []}));
+    broken.assert_problem(409, "configuration_invalid");
+    assert_eq!(broken.json()["detail"], "turnpike.toml:1:1: turn: no table");
 }
 
 async fn start() -> (SocketAddr, Arc<AtomicBool>) {
@@ -79,13 +174,47 @@ async fn start() -> (SocketAddr, Arc<AtomicBool>) {
             PartReadiness { part: "relay", ready, reason },
         ]
     });
-    let settings = AdminSettings { listen: SocketAddr::from(([127, 0, 0, 1], 0)) };
-    let admin = Admin::bind(&settings, &Metrics::new(), readiness).await.unwrap();
+    let settings = AdminSettings { listen: SocketAddr::from(([127, 0, 0, 1], 0)), token: None };
+    let controls = controls(&gateway().await, &Arc::default());
+    let admin = Admin::bind(&settings, &Metrics::new(), readiness, controls).await.unwrap();
     let address = admin.local_addr().unwrap();
     tokio::spawn(admin.serve(std::future::pending()));
     (address, relay_is_ready)
 }
 
-async fn get(address: SocketAddr, path: &str) -> Answer {
-    request(address, Method::GET, path, &[], "").await
+async fn start_for(controls: &Controls, token: Option<&str>) -> SocketAddr {
+    let settings =
+        AdminSettings { listen: SocketAddr::from(([127, 0, 0, 1], 0)), token: token.map(Secret::new) };
+    let admin = Admin::bind(&settings, &Metrics::new(), Arc::new(Vec::new), controls.clone()).await.unwrap();
+    let address = admin.local_addr().unwrap();
+    tokio::spawn(admin.serve(std::future::pending()));
+    address
 }
+
+/// A gateway that nobody asks anything.
+async fn gateway() -> Gateway {
+    let settings = Settings { listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))), ..Settings::default() };
+    Gateway::bind(&settings, &Metrics::new()).await.unwrap()
+}
+
+fn controls(gateway: &Gateway, operations: &Arc<TestOperations>) -> Controls {
+    Controls::new(gateway, Arc::clone(operations) as Arc<dyn Operations>)
+}
+
+async fn get(address: SocketAddr, path: &str) -> Answer {
+    send(address, Method::GET, path, &[], "").await
+}
+
+/// Sends a request as somebody on this machine does.
+async fn send(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &'static str,
+) -> Answer {
+    let headers: Vec<_> = headers.iter().copied().chain([("host", "localhost:9090")]).collect();
+    request(address, method, path, &headers, body).await
+}
+
+const JSON: (&str, &str) = ("content-type", "application/json");

@@ -1,7 +1,7 @@
 //! A running gateway, backends to put behind it, and clients to put in front.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,15 +21,16 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::gateway::{ApiKey, BackendUrl, Gateway, Settings};
+use crate::gateway::{ApiKey, BackendUrl, Controls, Gateway, Operations, ReloadReport, Settings};
 use crate::secret::Secret;
-use crate::telemetry::Metrics;
+use crate::telemetry::{LogFilter, Metrics};
 
 pub(super) const KEY: &str = "open-sesame";
 pub(super) const OFFER: &str = r#"{ "sdp": "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\n",  "type": "offer" }"#;
 
 pub(super) struct Running {
     pub(super) address: SocketAddr,
+    controls: Controls,
     pub(super) metrics: Metrics,
     pub(super) stop: oneshot::Sender<()>,
     pub(super) task: JoinHandle<()>,
@@ -47,14 +48,45 @@ pub(super) async fn start(backend: SocketAddr, change: impl FnOnce(&mut Settings
     let metrics = Metrics::new();
     let gateway = Gateway::bind(&settings, &metrics).await.unwrap();
     let address = gateway.local_addr().unwrap().unwrap();
+    let controls = Controls::new(&gateway, Arc::new(TestOperations::default()));
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(gateway.serve(async {
         let _ = stopped.await;
     }));
-    Running { address, metrics, stop, task }
+    Running { address, controls, metrics, stop, task }
+}
+
+/// A process that remembers its log level, and whose configuration is right or broken as the test likes.
+#[derive(Default)]
+pub(super) struct TestOperations {
+    level: Mutex<String>,
+    pub(super) is_broken: AtomicBool,
+}
+
+impl Operations for TestOperations {
+    fn reload(&self) -> Result<ReloadReport, String> {
+        if self.is_broken.load(Ordering::SeqCst) {
+            return Err("turnpike.toml:1:1: turn: no table".to_owned());
+        }
+        Ok(ReloadReport { changed: vec!["gateway.sessions.total".to_owned()], needs_restart: Vec::new() })
+    }
+
+    fn log_level(&self) -> String {
+        self.level.lock().unwrap().clone()
+    }
+
+    fn set_log_level(&self, level: &str) -> Result<(), String> {
+        let checked = LogFilter::parse(level).map_err(|error| error.to_string());
+        checked.map(|filter| filter.as_str().clone_into(&mut self.level.lock().unwrap()))
+    }
 }
 
 impl Running {
+    /// What operators may do with it.
+    pub(super) fn controls(&self) -> Controls {
+        self.controls.clone()
+    }
+
     pub(super) async fn offer(&self, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
         let mut all = vec![("api-key", KEY), ("content-type", "application/json")];
         all.extend_from_slice(headers);
@@ -88,7 +120,10 @@ pub(super) async fn request(
     headers: &[(&str, &str)],
     body: impl Into<Bytes>,
 ) -> Answer {
-    let mut request = http::Request::builder().method(method).uri(path).header("host", "turn.example");
+    let mut request = http::Request::builder().method(method).uri(path);
+    if headers.iter().all(|&(name, _)| name != "host") {
+        request = request.header("host", "turn.example");
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

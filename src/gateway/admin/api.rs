@@ -1,0 +1,57 @@
+//! The admin API under `/admin/v1`, and its description by OpenAPI.
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{Shared, process, sessions};
+
+/// The routes, and the document that describes them.
+pub(super) fn api() -> (Router<Shared>, String) {
+    let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
+        .nest(
+            ROOT,
+            OpenApiRouter::new()
+                .routes(routes!(sessions::list))
+                .routes(routes!(sessions::show, sessions::end))
+                .routes(routes!(process::show, process::set_drain))
+                .routes(routes!(process::show_log_level, process::set_log_level))
+                .routes(routes!(process::reload)),
+        )
+        .split_for_parts();
+    let document = document.to_json().expect("a document of strings and lists is always JSON");
+    (routes, document)
+}
+
+/// Serves the document, which holds no secret.
+pub(super) fn show_document(document: &str) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, json)], document.to_owned()).into_response()
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "turnpike admin API",
+        description = "Sessions, keys, backends and the process itself, for operators.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    modifiers(&Token)
+)]
+struct Document;
+
+/// Says that the API wants a token where one is set.
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document.components.get_or_insert_default().add_security_scheme("token", scheme);
+    }
+}
+
+pub(super) const ROOT: &str = "/admin/v1";

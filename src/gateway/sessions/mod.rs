@@ -1,0 +1,22 @@
+//! Live sessions: what each offer that was answered became, until somebody ends it or the relay says that it is over.
+//!
+//! In: offers that begin, answers, what the relay tells of allocations, and orders to end. Out: bounds on how many a
+//! client or a user may have, a list for operators, and one log line at the end of each.
+//!
+//! ```text
+//! open ──▶ offered ──answered──▶ answered ──an allocation is claimed──▶ relayed ──the last one ends──▶ ended
+//!             └─ dropped: the offer failed      └─ no allocation for a while: direct, and nobody sees its end
+//! ```
+
+mod handle;
+mod registry;
+mod session;
+mod settings;
+mod store;
+
+pub use handle::SessionsHandle;
+pub(in crate::gateway) use registry::{Bounds, Refusal};
+pub(in crate::gateway) use session::Opening;
+pub use session::SessionView;
+pub use settings::SessionSettings;
+pub(in crate::gateway) use store::{Filter, Sessions};

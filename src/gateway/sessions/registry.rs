@@ -1,0 +1,307 @@
+//! `Registry`: the sessions there are, counted by client and user; it is told the time.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::time::Instant;
+
+use super::session::{Opening, Session};
+use super::settings::SessionSettings;
+use crate::gateway::http::ids::SessionId;
+use crate::telemetry::{SessionRefusal, SessionState};
+
+/// All sessions of a process.
+#[derive(Debug)]
+pub(super) struct Registry {
+    settings: SessionSettings,
+    sessions: HashMap<SessionId, Session>,
+    of_clients: HashMap<Arc<str>, usize>,
+    /// Users are told apart by client: two applications may both have a user 1.
+    of_users: HashMap<(Arc<str>, Arc<str>), usize>,
+    /// Sessions that were answered, with the moment when they count as direct, in the order of these moments.
+    answered: VecDeque<(Instant, SessionId)>,
+    by_state: [usize; SessionState::ALL.len()],
+}
+
+/// How many sessions a client and each of its users may have at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::gateway) struct Bounds {
+    pub(in crate::gateway) of_client: Option<usize>,
+    pub(in crate::gateway) of_user: Option<usize>,
+}
+
+/// Why there may be no further session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::gateway) enum Refusal {
+    /// The client has as many as it may.
+    Client { most: usize },
+    /// The user has as many as it may.
+    User { most: usize },
+    /// There are as many as there may be.
+    Total,
+}
+
+impl Refusal {
+    /// The refusal as metrics count it.
+    pub(super) fn cause(self) -> SessionRefusal {
+        match self {
+            Self::Client { .. } => SessionRefusal::Client,
+            Self::User { .. } => SessionRefusal::User,
+            Self::Total => SessionRefusal::Total,
+        }
+    }
+}
+
+impl Registry {
+    pub(super) fn new(settings: SessionSettings) -> Self {
+        Self {
+            settings,
+            sessions: HashMap::new(),
+            of_clients: HashMap::new(),
+            of_users: HashMap::new(),
+            answered: VecDeque::new(),
+            by_state: [0; SessionState::ALL.len()],
+        }
+    }
+
+    pub(super) fn set_settings(&mut self, settings: SessionSettings) {
+        self.settings = settings;
+    }
+
+    /// Begins a session, if there may be one more.
+    pub(super) fn open(
+        &mut self,
+        opening: Opening,
+        bounds: Bounds,
+        now: Instant,
+        now_at: SystemTime,
+    ) -> Result<(), Refusal> {
+        if self.sessions.len() >= self.settings.most {
+            return Err(Refusal::Total);
+        }
+        if let Some(most) = bounds.of_client
+            && self.of_clients.get(&opening.client).is_some_and(|&count| count >= most)
+        {
+            return Err(Refusal::Client { most });
+        }
+        let user = user_of(&opening);
+        if let (Some(most), Some(user)) = (bounds.of_user, &user)
+            && self.of_users.get(user).is_some_and(|&count| count >= most)
+        {
+            return Err(Refusal::User { most });
+        }
+        *self.of_clients.entry(Arc::clone(&opening.client)).or_default() += 1;
+        if let Some(user) = user {
+            *self.of_users.entry(user).or_default() += 1;
+        }
+        self.by_state[SessionState::Offered as usize] += 1;
+        let session = Session {
+            began: now,
+            began_at: now_at,
+            state: SessionState::Offered,
+            backend: None,
+            allocations: 0,
+            opening,
+        };
+        self.sessions.insert(session.opening.id.clone(), session);
+        Ok(())
+    }
+
+    /// The client has its answer; false if the session has ended meanwhile.
+    pub(super) fn answered(&mut self, id: &SessionId, backend: Arc<str>, now: Instant) -> bool {
+        let Some(session) = self.sessions.get_mut(id) else { return false };
+        session.backend = Some(backend);
+        let state = if session.allocations > 0 { SessionState::Relayed } else { SessionState::Answered };
+        change_state(&mut self.by_state, session, state);
+        self.answered.push_back((now + self.settings.direct_after, id.clone()));
+        true
+    }
+
+    /// An allocation belongs to a session from now on; false if that has ended.
+    pub(super) fn allocation_claimed(&mut self, id: &SessionId) -> bool {
+        let Some(session) = self.sessions.get_mut(id) else { return false };
+        session.allocations += 1;
+        if session.state == SessionState::Answered {
+            change_state(&mut self.by_state, session, SessionState::Relayed);
+        }
+        true
+    }
+
+    /// An allocation of a session has ended; with the last one the session ends, unless its offer still waits.
+    pub(super) fn allocation_ended(&mut self, id: &SessionId) -> Option<Session> {
+        let session = self.sessions.get_mut(id)?;
+        session.allocations = session.allocations.saturating_sub(1);
+        let is_over = session.allocations == 0 && session.state == SessionState::Relayed;
+        if is_over { self.end(id) } else { None }
+    }
+
+    pub(super) fn end(&mut self, id: &SessionId) -> Option<Session> {
+        let session = self.sessions.remove(id)?;
+        self.by_state[session.state as usize] -= 1;
+        count_down(&mut self.of_clients, Arc::clone(&session.opening.client));
+        if let Some(user) = user_of(&session.opening) {
+            count_down(&mut self.of_users, user);
+        }
+        Some(session)
+    }
+
+    /// Ends the sessions for which no allocation has come.
+    pub(super) fn end_direct(&mut self, now: Instant) -> Vec<Session> {
+        let mut ended = Vec::new();
+        while let Some((_, id)) = self.answered.pop_front_if(|(due, _)| *due <= now) {
+            let is_direct =
+                self.sessions.get(&id).is_some_and(|session| session.state == SessionState::Answered);
+            if is_direct {
+                ended.extend(self.end(&id));
+            }
+        }
+        ended
+    }
+
+    /// The ids of the sessions that a condition holds for.
+    pub(super) fn ids_where(&self, condition: impl Fn(&Opening) -> bool) -> Vec<SessionId> {
+        let matching = self.sessions.values().filter(|session| condition(&session.opening));
+        matching.map(|session| session.opening.id.clone()).collect()
+    }
+
+    pub(super) fn get(&self, id: &SessionId) -> Option<&Session> {
+        self.sessions.get(id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.values()
+    }
+
+    /// How many there are in each state.
+    pub(super) fn count(&self) -> [usize; SessionState::ALL.len()] {
+        self.by_state
+    }
+}
+
+fn change_state(by_state: &mut [usize], session: &mut Session, state: SessionState) {
+    by_state[session.state as usize] -= 1;
+    by_state[state as usize] += 1;
+    session.state = state;
+}
+
+fn user_of(opening: &Opening) -> Option<(Arc<str>, Arc<str>)> {
+    opening.user_id.clone().map(|user_id| (Arc::clone(&opening.client), user_id))
+}
+
+/// Whoever has none left leaves no trace.
+fn count_down<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: K) {
+    if let Entry::Occupied(mut count) = counts.entry(key) {
+        *count.get_mut() -= 1;
+        if *count.get() == 0 {
+            count.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn bounds_the_sessions_of_a_client_and_of_each_user() {
+        let mut registry = Registry::new(SessionSettings::default());
+        let bounds = Bounds { of_client: Some(3), of_user: Some(2) };
+
+        let first = open(&mut registry, "app", Some("ann"), bounds).unwrap();
+        open(&mut registry, "app", Some("ann"), bounds).unwrap();
+        assert_eq!(open(&mut registry, "app", Some("ann"), bounds), Err(Refusal::User { most: 2 }));
+        open(&mut registry, "app", None, bounds).unwrap();
+        assert_eq!(open(&mut registry, "app", Some("bob"), bounds), Err(Refusal::Client { most: 3 }));
+        open(&mut registry, "other", Some("ann"), bounds).unwrap();
+
+        registry.end(&first).unwrap();
+        open(&mut registry, "app", Some("ann"), bounds).unwrap();
+    }
+
+    #[test]
+    fn bounds_all_sessions_together_and_forgets_who_has_none() {
+        let mut registry = Registry::new(SessionSettings { most: 2, ..SessionSettings::default() });
+
+        let first = open(&mut registry, "a", Some("1"), Bounds::default()).unwrap();
+        let second = open(&mut registry, "b", Some("2"), Bounds::default()).unwrap();
+        assert_eq!(open(&mut registry, "c", None, Bounds::default()), Err(Refusal::Total));
+        registry.end(&first).unwrap();
+        registry.end(&second).unwrap();
+
+        assert!(registry.of_clients.is_empty() && registry.of_users.is_empty());
+        assert_eq!(registry.count(), [0, 0, 0]);
+    }
+
+    #[test]
+    fn ends_with_its_last_allocation() {
+        let mut registry = Registry::new(SessionSettings::default());
+        let id = open(&mut registry, "app", None, Bounds::default()).unwrap();
+
+        // Allocations come before the answer, and clients drop one of two when they bundle.
+        assert!(registry.allocation_claimed(&id));
+        assert!(registry.allocation_claimed(&id));
+        assert_eq!(registry.count(), [1, 0, 0]);
+        assert!(registry.answered(&id, "one".into(), Instant::now()));
+        assert_eq!(registry.count(), [0, 0, 1]);
+        assert!(registry.allocation_ended(&id).is_none());
+        assert_eq!(registry.allocation_ended(&id).unwrap().opening.id, id);
+        assert_eq!(registry.count(), [0, 0, 0]);
+        assert!(!registry.allocation_claimed(&id));
+    }
+
+    #[test]
+    fn an_allocation_that_ends_before_the_answer_does_not_end_the_session() {
+        let mut registry = Registry::new(SessionSettings::default());
+        let id = open(&mut registry, "app", None, Bounds::default()).unwrap();
+
+        registry.allocation_claimed(&id);
+
+        assert!(registry.allocation_ended(&id).is_none());
+        assert!(registry.answered(&id, "one".into(), Instant::now()));
+        assert_eq!(registry.count(), [0, 1, 0]);
+    }
+
+    #[test]
+    fn takes_a_session_without_an_allocation_for_direct() {
+        let mut registry = Registry::new(SessionSettings::default());
+        let direct = open(&mut registry, "app", None, Bounds::default()).unwrap();
+        let relayed = open(&mut registry, "app", None, Bounds::default()).unwrap();
+        let gone = open(&mut registry, "app", None, Bounds::default()).unwrap();
+        let start = Instant::now();
+        for id in [&direct, &relayed, &gone] {
+            registry.answered(id, "one".into(), start);
+        }
+        registry.allocation_claimed(&relayed);
+        registry.end(&gone);
+
+        assert!(registry.end_direct(start + Duration::from_secs(59)).is_empty());
+        let ended = registry.end_direct(start + Duration::from_secs(60));
+
+        assert_eq!(ended.iter().map(|session| &session.opening.id).collect::<Vec<_>>(), [&direct]);
+        assert_eq!(registry.count(), [0, 0, 1]);
+        assert!(registry.answered.is_empty());
+    }
+
+    fn open(
+        registry: &mut Registry,
+        client: &str,
+        user_id: Option<&str>,
+        bounds: Bounds,
+    ) -> Result<SessionId, Refusal> {
+        let id = SessionId::random();
+        let opening = Opening {
+            id: id.clone(),
+            client: client.into(),
+            key: client.into(),
+            user_id: user_id.map(Arc::from),
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        };
+        registry.open(opening, bounds, Instant::now(), SystemTime::UNIX_EPOCH)?;
+        Ok(id)
+    }
+}

@@ -1,0 +1,87 @@
+//! `Session`: one client's stream, from its offer to its end.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::gateway::http::ids::SessionId;
+use crate::telemetry::SessionState;
+
+/// What is known of a session when its offer comes.
+#[derive(Debug, Clone)]
+pub(in crate::gateway) struct Opening {
+    pub(in crate::gateway) id: SessionId,
+    /// Whose keys opened it.
+    pub(in crate::gateway) client: Arc<str>,
+    /// Which of them.
+    pub(in crate::gateway) key: Arc<str>,
+    pub(in crate::gateway) user_id: Option<Arc<str>>,
+    /// Where the offer came from.
+    pub(in crate::gateway) address: IpAddr,
+}
+
+/// One session.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) opening: Opening,
+    pub(super) began: Instant,
+    /// The same by the clock on the wall, for people.
+    pub(super) began_at: SystemTime,
+    pub(super) state: SessionState,
+    /// Who answered.
+    pub(super) backend: Option<Arc<str>>,
+    /// Allocations of the relay that belong to it.
+    pub(super) allocations: u32,
+}
+
+/// A session as operators see it.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct SessionView {
+    /// The session's id.
+    pub id: String,
+    /// Whose keys opened it.
+    pub client: String,
+    /// Which of them.
+    pub key: String,
+    /// The `user_id` of the offer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// The address that the offer came from.
+    pub address: String,
+    /// How far it has come: `offered`, `answered` or `relayed`.
+    pub state: &'static str,
+    /// The backend that answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+    /// Allocations of the relay that belong to it now.
+    pub allocations: u32,
+    /// When the offer came, in Unix seconds.
+    pub began_at: u64,
+    /// Seconds since then.
+    pub age_seconds: u64,
+}
+
+impl Session {
+    pub(super) fn view(&self, now: Instant) -> SessionView {
+        let Opening { id, client, key, user_id, address } = &self.opening;
+        SessionView {
+            id: id.to_string(),
+            client: client.to_string(),
+            key: key.to_string(),
+            user_id: user_id.as_deref().map(str::to_owned),
+            address: address.to_string(),
+            state: self.state.label(),
+            backend: self.backend.as_deref().map(str::to_owned),
+            allocations: self.allocations,
+            began_at: self.began_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            age_seconds: self.age(now).as_secs(),
+        }
+    }
+
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.began)
+    }
+}

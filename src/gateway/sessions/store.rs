@@ -1,0 +1,367 @@
+//! `Sessions`: the registry as the whole gateway shares it, with its log lines and counts.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tracing::info;
+
+use super::registry::{Bounds, Refusal, Registry};
+use super::session::{Opening, Session, SessionView};
+use super::settings::SessionSettings;
+use crate::gateway::http::ids::SessionId;
+use crate::gateway::relay_link::RelayLink;
+use crate::telemetry::{RedactedUser, SessionEnd, SessionMetrics, SessionState};
+
+/// The live sessions; clones share them.
+#[derive(Debug, Clone)]
+pub(in crate::gateway) struct Sessions {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Held for a look-up or a change, never while waiting.
+    registry: Mutex<Registry>,
+    relay: RelayLink,
+    metrics: SessionMetrics,
+}
+
+/// A session whose offer has not been answered; dropped, it has failed.
+#[derive(Debug)]
+pub(in crate::gateway) struct OpenSession {
+    sessions: Sessions,
+    id: SessionId,
+    is_answered: bool,
+}
+
+/// Which sessions are meant; what is not given is not asked about.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::gateway) struct Filter<'a> {
+    pub(in crate::gateway) client: Option<&'a str>,
+    pub(in crate::gateway) key: Option<&'a str>,
+    pub(in crate::gateway) user_id: Option<&'a str>,
+    pub(in crate::gateway) backend: Option<&'a str>,
+    pub(in crate::gateway) state: Option<SessionState>,
+}
+
+impl Sessions {
+    pub(in crate::gateway) fn new(
+        settings: SessionSettings,
+        relay: RelayLink,
+        metrics: SessionMetrics,
+    ) -> Self {
+        Self { shared: Arc::new(Shared { registry: Mutex::new(Registry::new(settings)), relay, metrics }) }
+    }
+
+    /// Begins a session, if there may be one more.
+    pub(in crate::gateway) fn open(&self, opening: Opening, bounds: Bounds) -> Result<OpenSession, Refusal> {
+        let id = opening.id.clone();
+        let opened = self.change(|registry| registry.open(opening, bounds, Instant::now(), present()));
+        opened.inspect_err(|refusal| self.shared.metrics.refused(refusal.cause()))?;
+        Ok(OpenSession { sessions: self.clone(), id, is_answered: false })
+    }
+
+    /// Ends a session and the allocations that belong to it; false if there is none of that id.
+    pub(in crate::gateway) fn end(&self, id: &SessionId, reason: SessionEnd) -> bool {
+        let ended = self.change(|registry| registry.end(id));
+        let Some(session) = ended else { return false };
+        self.settle(&session, reason);
+        true
+    }
+
+    /// Ends a session that a client may end: one of its own.
+    #[allow(dead_code, reason = "used by the next change")]
+    pub(in crate::gateway) fn end_of_client(&self, id: &SessionId, client: &str) -> bool {
+        let is_own = self.registry().get(id).is_some_and(|session| &*session.opening.client == client);
+        is_own && self.end(id, SessionEnd::Client)
+    }
+
+    /// Ends all sessions that a key opened, and says how many that were.
+    #[allow(dead_code, reason = "used by the next change")]
+    pub(in crate::gateway) fn end_of_key(&self, key: &str) -> usize {
+        let ids = self.registry().ids_where(|opening| &*opening.key == key);
+        ids.iter().filter(|id| self.end(id, SessionEnd::KeyRevoked)).count()
+    }
+
+    /// An allocation of the relay belongs to a session from now on; false if that has ended.
+    pub(in crate::gateway) fn allocation_claimed(&self, id: &SessionId) -> bool {
+        self.change(|registry| registry.allocation_claimed(id))
+    }
+
+    /// The relay says that an allocation of a session has ended.
+    pub(in crate::gateway) fn allocation_ended(&self, id: &SessionId) {
+        let ended = self.change(|registry| registry.allocation_ended(id));
+        if let Some(session) = ended {
+            self.settle(&session, SessionEnd::Relay);
+        }
+    }
+
+    /// One session, if it lives.
+    pub(in crate::gateway) fn view(&self, id: &SessionId) -> Option<SessionView> {
+        self.registry().get(id).map(|session| session.view(Instant::now()))
+    }
+
+    /// At most so many sessions that a filter lets through, the oldest first, from behind an id on; how many there are of
+    /// them in all; and whether the list goes on.
+    pub(in crate::gateway) fn list(
+        &self,
+        filter: Filter<'_>,
+        after: Option<&SessionId>,
+        most: usize,
+    ) -> (Vec<SessionView>, usize, bool) {
+        let registry = self.registry();
+        let mut found: Vec<&Session> =
+            registry.iter().filter(|session| filter.lets_through(session)).collect();
+        let total = found.len();
+        // Sessions of one moment are told apart by their ids, so that a list can be continued.
+        found.sort_unstable_by_key(|session| (session.began, &session.opening.id));
+        let start = match after.and_then(|id| registry.get(id)) {
+            Some(last) => {
+                let last = (last.began, &last.opening.id);
+                found.partition_point(|session| (session.began, &session.opening.id) <= last)
+            }
+            None => 0,
+        };
+        let now = Instant::now();
+        let views = found[start..].iter().take(most).map(|session| session.view(now)).collect();
+        (views, total, total - start > most)
+    }
+
+    /// How many there are.
+    pub(in crate::gateway) fn total(&self) -> usize {
+        self.registry().count().iter().sum()
+    }
+
+    /// Changes the bounds; sessions that there are stay.
+    pub(in crate::gateway) fn update(&self, settings: SessionSettings) {
+        self.change(|registry| registry.set_settings(settings));
+    }
+
+    /// Ends sessions that have become direct, for as long as it is polled.
+    pub(in crate::gateway) async fn sweep(&self) -> Infallible {
+        let mut tick = interval(SWEEP_INTERVAL);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let now = tick.tick().await;
+            let ended = self.change(|registry| registry.end_direct(now));
+            for session in &ended {
+                self.settle(session, SessionEnd::Direct);
+            }
+        }
+    }
+
+    /// Ends all that are left, since the process stops.
+    pub(in crate::gateway) fn end_all(&self) {
+        let ids = self.registry().ids_where(|_| true);
+        for id in &ids {
+            self.end(id, SessionEnd::Shutdown);
+        }
+    }
+
+    /// Does what belongs to every end: the relay gives up what is left, and it is told and counted.
+    fn settle(&self, session: &Session, reason: SessionEnd) {
+        let Opening { id, client, key, user_id, .. } = &session.opening;
+        if session.allocations > 0 {
+            self.shared.relay.close(id);
+        }
+        let age = session.age(Instant::now());
+        self.shared.metrics.ended(reason, age);
+        // What became of an offer without an answer stands in its own line.
+        if reason == SessionEnd::Failed {
+            return;
+        }
+        info!(
+            session = %id,
+            user_id = user_id.as_deref().map(|user_id| display(RedactedUser(user_id))),
+            client = &**client,
+            key = &**key,
+            backend = session.backend.as_deref(),
+            reason = reason.label(),
+            state = session.state.label(),
+            duration_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
+            "session ended"
+        );
+    }
+
+    /// Changes the registry, and shows what there is afterwards.
+    fn change<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
+        let mut registry = self.registry();
+        let outcome = change(&mut registry);
+        self.shared.metrics.live(registry.count());
+        outcome
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        // Each change is whole before anything that could panic.
+        self.shared.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OpenSession {
+    #[allow(dead_code, reason = "used by the next change")]
+    pub(in crate::gateway) fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    /// The client gets its answer; false if the session was ended while the backend thought.
+    pub(in crate::gateway) fn answered(mut self, backend: Arc<str>) -> bool {
+        self.is_answered = true;
+        self.sessions.change(|registry| registry.answered(&self.id, backend, Instant::now()))
+    }
+}
+
+impl Drop for OpenSession {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.sessions.end(&self.id, SessionEnd::Failed);
+        }
+    }
+}
+
+impl Filter<'_> {
+    fn lets_through(&self, session: &Session) -> bool {
+        let Opening { client, key, user_id, .. } = &session.opening;
+        let agrees = |wanted: Option<&str>, has: Option<&str>| wanted.is_none() || wanted == has;
+        agrees(self.client, Some(client))
+            && agrees(self.key, Some(key))
+            && agrees(self.user_id, user_id.as_deref())
+            && agrees(self.backend, session.backend.as_deref())
+            && self.state.is_none_or(|state| state == session.state)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the gateway owns a clock; operators are told by the wall's")]
+fn present() -> SystemTime {
+    SystemTime::now()
+}
+
+/// How late a direct session may be noticed; a second is nothing beside the minute that it waits.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::gateway::{Claim, RelayView};
+    use crate::telemetry::Metrics;
+
+    #[derive(Default, Clone)]
+    struct Relay(Arc<Mutex<Vec<SessionId>>>);
+
+    impl RelayView for Relay {
+        fn claim(&self, _: &SessionId, _: Claim) {}
+
+        fn close(&self, session: &SessionId) {
+            self.0.lock().unwrap().push(session.clone());
+        }
+    }
+
+    #[test]
+    fn a_session_that_is_dropped_before_its_answer_has_failed() {
+        let (sessions, metrics, _) = start();
+
+        drop(open(&sessions, "app", "key"));
+
+        assert!(shows(&metrics, r#"turnpike_sessions{state="offered"} 0"#));
+        assert!(shows(&metrics, r#"turnpike_sessions_ended_total{reason="failed"} 1"#));
+    }
+
+    #[test]
+    fn the_end_of_a_session_ends_its_allocations() {
+        let (sessions, metrics, relay) = start();
+        let open_session = open(&sessions, "app", "key");
+        let id = open_session.id().clone();
+        assert!(sessions.allocation_claimed(&id));
+        assert!(open_session.answered("one".into()));
+        assert!(shows(&metrics, r#"turnpike_sessions{state="relayed"} 1"#));
+
+        assert!(!sessions.end_of_client(&id, "other"), "only its own client may");
+        assert!(sessions.end_of_client(&id, "app"));
+        assert!(!sessions.end(&id, SessionEnd::Operator));
+
+        assert_eq!(*relay.0.lock().unwrap(), [id]);
+        assert!(shows(&metrics, r#"turnpike_sessions_ended_total{reason="client"} 1"#));
+        assert!(shows(&metrics, r#"turnpike_sessions{state="relayed"} 0"#));
+    }
+
+    #[test]
+    fn a_revoked_key_takes_its_sessions_along() {
+        let (sessions, _, _) = start();
+        let ids: Vec<_> = ["old", "old", "new"]
+            .into_iter()
+            .map(|key| {
+                let session = open(&sessions, "app", key);
+                let id = session.id().clone();
+                session.answered("one".into());
+                id
+            })
+            .collect();
+
+        assert_eq!(sessions.end_of_key("old"), 2);
+
+        assert!(sessions.view(&ids[0]).is_none());
+        assert_eq!(sessions.view(&ids[2]).unwrap().key, "new");
+    }
+
+    #[test]
+    fn lists_in_pages_what_a_filter_lets_through() {
+        let (sessions, _, _) = start();
+        let mut open_sessions: Vec<_> = (0..5).map(|_| open(&sessions, "app", "key")).collect();
+        open_sessions.push(open(&sessions, "other", "key"));
+        let filter = Filter { client: Some("app"), ..Filter::default() };
+
+        let (first, total, goes_on) = sessions.list(filter, None, 3);
+        let last = SessionId::parse(&first[2].id).unwrap();
+        let (second, _, goes_on_again) = sessions.list(filter, Some(&last), 3);
+
+        assert_eq!((first.len(), second.len(), total), (3, 2, 5));
+        assert_eq!((goes_on, goes_on_again), (true, false));
+        let mut ids: Vec<_> = first.iter().chain(&second).map(|view| &view.id).collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 5);
+        let answered = Filter { state: Some(SessionState::Answered), ..Filter::default() };
+        assert_eq!(sessions.list(answered, None, 3).1, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sweeps_sessions_that_use_no_relay() {
+        let (sessions, metrics, _) = start();
+        open(&sessions, "app", "key").answered("one".into());
+        let sweeper = tokio::spawn({
+            let sessions = sessions.clone();
+            async move { sessions.sweep().await }
+        });
+
+        tokio::time::sleep(Duration::from_secs(62)).await;
+        sweeper.abort();
+
+        assert!(shows(&metrics, r#"turnpike_sessions_ended_total{reason="direct"} 1"#));
+    }
+
+    fn start() -> (Sessions, Metrics, Relay) {
+        let metrics = Metrics::new();
+        let (link, relay) = (RelayLink::default(), Relay::default());
+        link.join(Box::new(relay.clone()));
+        let sessions = Sessions::new(SessionSettings::default(), link, metrics.sessions().clone());
+        (sessions, metrics, relay)
+    }
+
+    fn open(sessions: &Sessions, client: &str, key: &str) -> OpenSession {
+        let opening = Opening {
+            id: SessionId::random(),
+            client: client.into(),
+            key: key.into(),
+            user_id: None,
+            address: Ipv4Addr::LOCALHOST.into(),
+        };
+        sessions.open(opening, Bounds::default()).unwrap()
+    }
+
+    fn shows(metrics: &Metrics, line: &str) -> bool {
+        metrics.exposition().unwrap().lines().any(|shown| shown == line)
+    }
+}
