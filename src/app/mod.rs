@@ -9,6 +9,7 @@ mod certificate_keeper;
 mod operations;
 mod peer_names;
 mod policy_keeper;
+mod session_link;
 mod signals;
 
 use std::net::SocketAddr;
@@ -147,11 +148,15 @@ impl App {
             None => None,
         };
         let http = settings.relay.http.map(|_| takes_http(gateway.door()));
-        let relay = Relay::start(&settings.relay, &turn, &metrics, Partners { http, hook }, {
+        let (session_events, told_of_sessions) = session_link::events();
+        let partners = Partners { http, hook, sessions: Some(session_events) };
+        let relay = Relay::start(&settings.relay, &turn, &metrics, partners, {
             let relay_failed = Arc::clone(&relay_failed);
             move || relay_failed.notify_one()
         })?;
         let _ = relay_health.set(relay.health());
+        gateway.join(Box::new(relay.claims_handle()));
+        tokio::spawn(session_link::keep(told_of_sessions, gateway.sessions()));
         let gateway_addr = own_addr
             .or(relay.http_addr())
             .context("the gateway has no address: name one in gateway.listen")?;

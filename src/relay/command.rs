@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc;
 
+use super::claims::{Claim, SessionTag};
 use super::connections::ConnectionId;
 use super::crossings::Batch;
 use super::moves::{Belongings, Call};
@@ -12,6 +13,7 @@ use super::worker::Worker;
 use crate::tls::TlsSession;
 use crate::turn::peer_policy::PeerPolicy;
 use crate::turn::{FiveTuple, HookAnswer, MoveRefusal};
+use crate::wire::AddressFamily;
 
 /// What other threads may ask of a worker.
 #[derive(Debug)]
@@ -37,6 +39,17 @@ pub(super) enum Command {
     TakeCrossings(Box<Batch>),
     /// Go on with the requests of a user, now that it is known who that is.
     Decided(Arc<str>, HookAnswer),
+    /// Make an allocation a session's, if the claim is proven.
+    Claim {
+        /// What is claimed.
+        claim: Box<Claim>,
+        /// The allocation that had the port when somebody looked.
+        index: u32,
+        /// Which of its relayed addresses it is.
+        family: AddressFamily,
+    },
+    /// End the allocations of a session.
+    CloseSession(SessionTag),
     /// Judge peers by this policy from now on.
     SetPeerPolicy(Box<PeerPolicy>),
     /// Take over a client's connection, which wants to carry the bytes of one of this worker's peers.
@@ -71,6 +84,8 @@ impl Worker {
                 Ok(Command::GiveAway(call)) => self.give_away(call),
                 Ok(Command::TakeIn(call, given)) => self.take_in(*call, given),
                 Ok(Command::Decided(username, answer)) => self.decided(&username, &answer),
+                Ok(Command::Claim { claim, index, family }) => self.judge_claim(*claim, index, family),
+                Ok(Command::CloseSession(session)) => self.close_session(&session),
                 Ok(Command::Forwarded { path, bytes }) => self.take_forwarded(path, &bytes),
                 Ok(Command::TakeCrossings(batch)) => self.take_crossings(*batch),
                 Err(mpsc::TryRecvError::Empty) => return false,

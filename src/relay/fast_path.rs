@@ -7,6 +7,7 @@ use std::time::Instant;
 use foldhash::fast::RandomState;
 
 use super::by_allocation::ByAllocation;
+use super::claims::SessionTag;
 use super::outbox::Via;
 use crate::telemetry::{Direction, DropReason};
 use crate::turn::{AllocationId, FiveTuple};
@@ -30,6 +31,8 @@ pub(super) struct Flow {
     pub(super) previous: Option<Box<(FiveTuple, Via)>>,
     /// When the allocation began.
     pub(super) began: Instant,
+    /// Whose it is, if a session has claimed it.
+    pub(super) session: Option<SessionTag>,
     /// The open routes; few, so a list is searched faster than a map.
     routes: Vec<Route>,
     pub(super) traffic: Traffic,
@@ -60,7 +63,7 @@ impl FastPath {
     pub(super) fn begin(&mut self, allocation: AllocationId, client: FiveTuple, via: Via, now: Instant) {
         self.by_client.insert(client, allocation.index);
         let (routes, traffic) = (Vec::new(), Traffic::default());
-        let flow = Flow { client, via, previous: None, began: now, routes, traffic };
+        let flow = Flow { client, via, previous: None, began: now, session: None, routes, traffic };
         self.flows.insert(allocation.index, flow);
     }
 
@@ -179,7 +182,7 @@ impl FastPath {
         count.bytes += payload_bytes;
     }
 
-    fn flow_mut(&mut self, index: u32) -> Option<&mut Flow> {
+    pub(super) fn flow_mut(&mut self, index: u32) -> Option<&mut Flow> {
         self.flows.get_mut(index)
     }
 }

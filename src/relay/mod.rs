@@ -31,6 +31,7 @@ mod beginning;
 mod budget;
 mod bursts;
 mod by_allocation;
+mod claims;
 mod command;
 mod connection;
 mod connections;
@@ -80,6 +81,7 @@ use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
 pub use alternates_handle::AlternatesHandle;
+pub use claims::{Claim, ClaimsHandle, SessionEvent, SessionEvents, SessionTag};
 pub use error::{ListenerKind, StartError};
 pub use http_client::{HttpClient, HttpTaker};
 pub use own_addresses::forbid_as_peer;
@@ -93,6 +95,8 @@ use crate::turn::peer_policy::{OwnListener, PeerPolicy};
 use crate::turn::{self, AnonymousListeners};
 use command::Command;
 use handshakes::{HandshakeThreads, Mailbox};
+use ports::RelayPorts;
+use relayed_addresses::RelayedAddresses;
 use shared::Shared;
 use worker::Worker;
 
@@ -108,6 +112,7 @@ pub struct Relay {
     certificate: Option<Arc<CertificateStore>>,
     workers: Vec<WorkerHandle>,
     running: Arc<AtomicUsize>,
+    ports: Arc<RelayPorts>,
     /// Ended after the workers, which use them.
     _handshake_threads: Option<HandshakeThreads>,
 }
@@ -119,6 +124,8 @@ pub struct Partners {
     pub http: Option<HttpTaker>,
     /// Is asked about users whom nobody here knows.
     pub hook: Option<AuthHook>,
+    /// Is told what becomes of the allocations of sessions.
+    pub sessions: Option<SessionEvents>,
 }
 
 #[derive(Debug)]
@@ -140,11 +147,11 @@ impl Relay {
         let certificate = certificate(settings)?;
         let handshake_threads = handshake_threads(certificate.as_ref(), count)?;
         let handshakes = handshake_threads.as_ref().and_then(HandshakeThreads::handshakes);
-        let Partners { http, hook } = partners;
+        let Partners { http, hook, sessions } = partners;
         let mut turn = turn::Settings { asks_hook: hook.is_some(), ..turn.clone() };
         let hook = hook.map(|hook| (hook, metrics.hook().clone()));
-        let shared =
-            Shared::new(settings, &turn, count, handshakes, http, hook).map_err(StartError::Randomness)?;
+        let shared = Shared::new(settings, &turn, count, handshakes, http, hook, sessions)
+            .map_err(StartError::Randomness)?;
         if let Some(questions) = shared.questions.clone() {
             metrics.watch_hook_answers(move || questions.count_answers());
         }
@@ -182,6 +189,7 @@ impl Relay {
             certificate,
             workers: Vec::with_capacity(count),
             running: Arc::clone(&running),
+            ports: Arc::clone(&shared.ports),
             _handshake_threads: handshake_threads,
         };
         let mut workers = Vec::with_capacity(count);
@@ -244,6 +252,13 @@ impl Relay {
             present: self.peer_policy.clone(),
             mailboxes: self.workers.iter().map(mailbox).collect(),
         }
+    }
+
+    /// What brings the claims of sessions to the workers.
+    pub fn claims_handle(&self) -> ClaimsHandle {
+        let mailboxes = self.workers.iter().map(|worker| worker.mailbox.clone()).collect();
+        let addresses = RelayedAddresses::new(Arc::clone(&self.ports), self.external.clone());
+        ClaimsHandle::new(mailboxes, addresses)
     }
 
     /// What tells the workers which other servers serve.

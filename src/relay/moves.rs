@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
 use super::bandwidth;
+use super::claims::SessionEvent;
 use super::command::Command;
 use super::connections::ConnectionId;
 use super::crossings::Payload;
@@ -115,6 +116,9 @@ impl Worker {
         let given = self.server.give_away(&call.take_over).and_then(|allocation| {
             let id = allocation.id;
             let flow = self.fast_path.end(id).ok_or(MoveRefusal::NoAllocation)?;
+            if let Some(session) = &flow.session {
+                self.claims.remove(session, id);
+            }
             let sockets = self.relays.take_out(id, &self.readiness);
             let bandwidth = self.bandwidth.as_mut().and_then(|bandwidth| bandwidth.take_out(id.index));
             Ok(Box::new(Belongings { allocation, sockets, flow, bandwidth }))
@@ -159,13 +163,18 @@ impl Worker {
                     if let Some((all, flow)) = self.bandwidth.as_mut().zip(bandwidth) {
                         all.begin(id.index, flow);
                     }
+                    if let Some(session) = &flow.session {
+                        self.claims.insert(session, id);
+                    }
                     self.fast_path.adopt(id, flow);
                     self.moved(id, take_over.path, via);
                 }
                 None => {
                     self.relays.discard(sockets);
-                    let (reason, lasted) = (EndReason::Disconnected, self.now.instant - flow.began);
-                    report::ended(&self.stats, before, reason, lasted, flow.traffic);
+                    report::ended(&self.stats, before, EndReason::Disconnected, self.now.instant, &flow);
+                    if let Some(session) = flow.session {
+                        self.claims.tell(SessionEvent::Ended(session));
+                    }
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::claims::SessionEvent;
 use super::crossings::Payload;
 use super::outbox::{Bytes, Cargo, Outgoing, Via};
 use super::report;
@@ -156,7 +157,11 @@ impl Worker {
             for via in [Some(flow.via), previous].into_iter().flatten() {
                 self.release(via);
             }
-            report::ended(&self.stats, allocation, reason, self.now.instant - flow.began, flow.traffic);
+            report::ended(&self.stats, allocation, reason, self.now.instant, &flow);
+            if let Some(session) = flow.session {
+                self.claims.remove(&session, allocation);
+                self.claims.tell(SessionEvent::Ended(session));
+            }
         }
     }
 

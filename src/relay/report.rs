@@ -1,11 +1,11 @@
 //! What the relay tells operators: counts for every packet, log lines for the life of an allocation.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::Instant;
 
 use tracing::info;
 
-use super::fast_path::{FastPath, Traffic};
+use super::fast_path::{FastPath, Flow};
 use super::outbox::Cargo;
 use crate::telemetry::{
     AllocationRefusal, DropReason, EndReason, RedactedAddr, RedactedUser, RelayStats, TurnMethod,
@@ -81,24 +81,26 @@ pub(super) fn ended(
     stats: &RelayStats,
     allocation: AllocationId,
     reason: turn::EndReason,
-    lasted: Duration,
-    traffic: Traffic,
+    now: Instant,
+    flow: &Flow,
 ) {
     let reason = match reason {
         turn::EndReason::Expired => EndReason::Expired,
         turn::EndReason::Deleted => EndReason::Deleted,
         turn::EndReason::Disconnected => EndReason::Disconnected,
+        turn::EndReason::SessionEnded => EndReason::SessionEnded,
         turn::EndReason::Shutdown => EndReason::Shutdown,
     };
     stats.allocation_ended(reason);
     info!(
         allocation = %name(allocation),
         reason = reason.label(),
-        duration_ms = lasted.as_millis() as u64,
-        packets_to_peer = traffic.to_peer.packets,
-        bytes_to_peer = traffic.to_peer.bytes,
-        packets_to_client = traffic.to_client.packets,
-        bytes_to_client = traffic.to_client.bytes,
+        session = flow.session.as_ref().map(|session| &*session.0),
+        duration_ms = (now - flow.began).as_millis() as u64,
+        packets_to_peer = flow.traffic.to_peer.packets,
+        bytes_to_peer = flow.traffic.to_peer.bytes,
+        packets_to_client = flow.traffic.to_client.packets,
+        bytes_to_client = flow.traffic.to_client.bytes,
         "allocation ended"
     );
 }

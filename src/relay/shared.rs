@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::bandwidth::SharedBandwidth;
 use super::budget::Budget;
+use super::claims::SessionEvents;
 use super::crossings::Backlog;
 use super::handshakes::{Handshakes, Mailbox};
 use super::http_client::HttpTaker;
@@ -38,6 +39,8 @@ pub(super) struct Shared {
     pub(super) stranger_limit: Arc<StrangerLimit>,
     /// What is asked about users whom nobody here knows, if somebody can be asked.
     pub(super) questions: Option<Arc<Questions>>,
+    /// Who is told what becomes of the allocations of sessions.
+    pub(super) sessions: Option<SessionEvents>,
     /// How much users and all together relay, if that is limited.
     pub(super) bandwidth: Option<Arc<SharedBandwidth>>,
 }
@@ -50,6 +53,7 @@ impl Shared {
         handshakes: Option<Handshakes>,
         http: Option<HttpTaker>,
         hook: Option<(AuthHook, HookMetrics)>,
+        sessions: Option<SessionEvents>,
     ) -> io::Result<Self> {
         let seed = random_seed()?;
         let stranger_seed = seed.iter().fold(0, |seed, &byte| seed << 8 | u64::from(byte));
@@ -68,6 +72,7 @@ impl Shared {
             mailboxes,
             backlog: Arc::new(Backlog::new(workers)),
             questions,
+            sessions,
             stranger_limit: Arc::new(StrangerLimit::new(turn, stranger_seed)),
             bandwidth: SharedBandwidth::new(&settings.bandwidth, workers, Instant::now()).map(Arc::new),
         })

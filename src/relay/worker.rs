@@ -12,6 +12,7 @@ use rand::rngs::SysRng;
 use tracing::{debug, error};
 
 use super::bandwidth::Bandwidth;
+use super::claims::Claims;
 use super::command::Command;
 use super::crossings::{Crossings, Payload};
 use super::fast_path::FastPath;
@@ -48,6 +49,7 @@ pub(super) struct Worker {
     pub(super) moves: Moves,
     pub(super) crossings: Crossings,
     pub(super) waiting: WaitingRequests,
+    pub(super) claims: Claims,
     pub(super) fast_path: FastPath,
     pub(super) bandwidth: Option<Bandwidth>,
     pub(super) ring: Ring,
@@ -93,6 +95,7 @@ impl Worker {
             moves: Moves::new(index as u16, shared),
             crossings: Crossings::new(index as u16, turn.external_addresses.clone(), shared),
             waiting: WaitingRequests::new(index as u16, shared),
+            claims: Claims::new(shared.sessions.clone()),
             fast_path: FastPath::default(),
             bandwidth: shared.bandwidth.clone().map(|shared| Bandwidth::new(shared, index)),
             ring: Ring::new(),

@@ -9,6 +9,8 @@ pub enum EndReason {
     Deleted,
     /// Its client's connection closed.
     Disconnected,
+    /// The session that it belonged to ended.
+    SessionEnded,
     /// The relay stopped.
     Shutdown,
 }
@@ -34,8 +36,22 @@ pub enum AllocationRefusal {
     NoReservation,
 }
 
+/// What came of a session's claim of an allocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimResult {
+    /// The allocation is the session's.
+    Claimed,
+    /// The allocation has ended.
+    NoAllocation,
+    /// Nothing shows that the offer and the allocation are of one client.
+    NotProven,
+    /// The allocation is another session's.
+    Taken,
+}
+
 impl EndReason {
-    pub(super) const ALL: [Self; 4] = [Self::Expired, Self::Deleted, Self::Disconnected, Self::Shutdown];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Expired, Self::Deleted, Self::Disconnected, Self::SessionEnded, Self::Shutdown];
 
     /// The value of the metric's label, and of the field in logs.
     pub fn label(self) -> &'static str {
@@ -43,6 +59,7 @@ impl EndReason {
             Self::Expired => "expired",
             Self::Deleted => "deleted",
             Self::Disconnected => "disconnected",
+            Self::SessionEnded => "session_ended",
             Self::Shutdown => "shutdown",
         }
     }
@@ -70,6 +87,20 @@ impl AllocationRefusal {
             Self::NoPort => "no_port",
             Self::Family => "family",
             Self::NoReservation => "no_reservation",
+        }
+    }
+}
+
+impl ClaimResult {
+    pub(super) const ALL: [Self; 4] = [Self::Claimed, Self::NoAllocation, Self::NotProven, Self::Taken];
+
+    /// The value of the metric's label, and of the field in logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::NoAllocation => "no_allocation",
+            Self::NotProven => "not_proven",
+            Self::Taken => "taken",
         }
     }
 }

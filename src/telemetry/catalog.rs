@@ -203,6 +203,11 @@ pub(super) const TURN_ALLOCATIONS_MOVED: Family = Family::new(
     "Times that an allocation followed its client to another address.",
     &[],
 );
+pub(super) const TURN_ALLOCATION_CLAIMS: Family = Family::new(
+    "turnpike_turn_allocation_claims_total",
+    "Allocations that offers named as their sessions', by what came of it.",
+    &["result"],
+);
 pub(super) const TURN_ALLOCATIONS_ENDED: Family =
     Family::new("turnpike_turn_allocations_ended_total", "Allocations ended, by reason.", &["reason"]);
 pub(super) const TURN_ALLOCATIONS_REFUSED: Family = Family::new(
@@ -222,6 +227,10 @@ pub(super) const ALL: &[Family] = &[
     GATEWAY_BACKEND_FAILURES,
     GATEWAY_KEYS_REFUSED,
     GATEWAY_CONNECTION_FAILURES,
+    SESSIONS,
+    SESSIONS_ENDED,
+    SESSIONS_REFUSED,
+    SESSION_DURATION,
     RELAY_PACKETS,
     RELAY_BYTES,
     RELAY_DROPPED,
@@ -249,6 +258,7 @@ pub(super) const ALL: &[Family] = &[
     TURN_ALLOCATIONS_ANONYMOUS,
     TURN_ALLOCATIONS_CREATED,
     TURN_ALLOCATIONS_MOVED,
+    TURN_ALLOCATION_CLAIMS,
     TURN_ALLOCATIONS_ENDED,
     TURN_ALLOCATIONS_REFUSED,
 ];

@@ -21,7 +21,7 @@ mod session_metrics;
 mod settings;
 mod stream_labels;
 
-pub use allocation_labels::{AllocationRefusal, EndReason};
+pub use allocation_labels::{AllocationRefusal, ClaimResult, EndReason};
 pub use certificate_metrics::{CertificateMetrics, CertificateOwner};
 pub use error_chain::ErrorChain;
 pub use exposition::EXPOSITION_CONTENT_TYPE;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
-use super::allocation_labels::{AllocationRefusal, EndReason};
+use super::allocation_labels::{AllocationRefusal, ClaimResult, EndReason};
 use super::catalog::{self, Family};
 use super::relay_stats::{Direction, DropReason, Offload, RESPONSE_CODES, RelayStats, TurnMethod};
 use super::stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};
@@ -60,6 +60,7 @@ impl Collector for RelayCollector {
         let reasons = DropReason::ALL.map(DropReason::label);
         let methods = TurnMethod::ALL.map(TurnMethod::label);
         let ends = EndReason::ALL.map(EndReason::label);
+        let claims = ClaimResult::ALL.map(ClaimResult::label);
         let refusals = AllocationRefusal::ALL.map(AllocationRefusal::label);
         let kinds = StreamKind::ALL.map(StreamKind::label);
         let closings = CloseReason::ALL.map(CloseReason::label);
@@ -94,6 +95,7 @@ impl Collector for RelayCollector {
             gauge(&catalog::TURN_ALLOCATIONS_ANONYMOUS, anonymous),
             counter(&catalog::TURN_ALLOCATIONS_CREATED, sum(&|stats| stats.allocations_created.get())),
             counter(&catalog::TURN_ALLOCATIONS_MOVED, sum(&|stats| stats.allocations_moved.get())),
+            counters(&catalog::TURN_ALLOCATION_CLAIMS, &claims, |i| sum(&|stats| stats.claims[i].get())),
             counters(&catalog::TURN_ALLOCATIONS_ENDED, &ends, |i| {
                 sum(&|stats| stats.allocations_ended[i].get())
             }),
@@ -186,6 +188,7 @@ const FAMILIES: &[Family] = &[
     catalog::TURN_ALLOCATIONS_ANONYMOUS,
     catalog::TURN_ALLOCATIONS_CREATED,
     catalog::TURN_ALLOCATIONS_MOVED,
+    catalog::TURN_ALLOCATION_CLAIMS,
     catalog::TURN_ALLOCATIONS_ENDED,
     catalog::TURN_ALLOCATIONS_REFUSED,
 ];
@@ -231,6 +234,7 @@ mod tests {
         let _ = DropReason::ALL.map(|reason| stats.dropped(reason, 1));
         let _ = TurnMethod::ALL.map(|method| stats.request(method));
         let _ = EndReason::ALL.map(|reason| stats.allocation_ended(reason));
+        let _ = ClaimResult::ALL.map(|result| stats.claimed(result));
         let _ = CloseReason::ALL.map(|reason| stats.connection_closed(reason));
         let _ = StreamKind::ALL.map(|kind| stats.connection_opened(kind));
         let _ = RESPONSE_CODES.map(|(code, _)| stats.error_response(code));
@@ -241,7 +245,8 @@ mod tests {
         let once = |name: &str| text.lines().filter(|l| l.starts_with(name) && l.ends_with("} 1")).count();
         assert_eq!(once("turnpike_relay_dropped_packets_total{reason="), DropReason::ALL.len());
         assert_eq!(once("turnpike_turn_requests_total{method="), 8);
-        assert_eq!(once("turnpike_turn_allocations_ended_total{reason="), 4);
+        assert_eq!(once("turnpike_turn_allocations_ended_total{reason="), 5);
+        assert_eq!(once("turnpike_turn_allocation_claims_total{result="), 4);
         assert_eq!(once("turnpike_relay_connections{transport="), 2);
         assert_eq!(once("turnpike_relay_connections_closed_total{reason="), CloseReason::ALL.len());
         assert_eq!(once("turnpike_turn_responses_total{code="), 19);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::allocation_labels::{AllocationRefusal, EndReason};
+use super::allocation_labels::{AllocationRefusal, ClaimResult, EndReason};
 use super::stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};
 
 /// The counts of one relay worker.
@@ -26,6 +26,7 @@ pub struct RelayStats {
     pub(super) responses: [Count; RESPONSE_CODES.len() + 2],
     pub(super) allocations_created: Count,
     pub(super) allocations_moved: Count,
+    pub(super) claims: [Count; ClaimResult::ALL.len()],
     pub(super) allocations_taken: Count,
     pub(super) allocations_given: Count,
     pub(super) allocations_ended: [Count; EndReason::ALL.len()],
@@ -169,6 +170,11 @@ impl RelayStats {
     /// Counts an allocation that followed its client to another address.
     pub fn allocation_moved(&self) {
         self.allocations_moved.add(1);
+    }
+
+    /// Counts what came of a session's claim of an allocation.
+    pub fn claimed(&self, result: ClaimResult) {
+        self.claims[result as usize].add(1);
     }
 
     /// Counts an allocation that came from another worker.

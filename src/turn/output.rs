@@ -228,6 +228,8 @@ pub enum EndReason {
     Deleted,
     /// Its client's connection closed.
     Disconnected,
+    /// The session that it belonged to ended.
+    SessionEnded,
     /// The server stops.
     Shutdown,
 }

@@ -8,6 +8,7 @@ mod auth_hook;
 mod bench;
 mod bursts;
 mod certificates;
+mod claims;
 mod cli;
 mod crossings;
 mod limits;

@@ -14,20 +14,20 @@ fn config() -> String {
     CONFIG.replace("workers = 2", "workers = 4\nmobility = true")
 }
 
-fn ticket_of(answer: &[u8]) -> Vec<u8> {
+pub(crate) fn ticket_of(answer: &[u8]) -> Vec<u8> {
     assert_eq!(code(answer), 0);
     Message::parse(answer).unwrap().find(MOBILITY_TICKET).expect("a ticket").to_vec()
 }
 
 /// Allocates; returns the relayed address and the ticket.
-fn allocate_mobile<L: Link>(client: &mut Client<L>) -> (SocketAddr, Vec<u8>) {
+pub(crate) fn allocate_mobile<L: Link>(client: &mut Client<L>) -> (SocketAddr, Vec<u8>) {
     let answer = client.request(Method::Allocate, |writer| {
         writer.bytes(REQUESTED_TRANSPORT, &[17, 0, 0, 0]).bytes(MOBILITY_TICKET, b"")
     });
     (address(&answer, XOR_RELAYED_ADDRESS), ticket_of(&answer))
 }
 
-fn show<L: Link>(client: &mut Client<L>, ticket: &[u8]) -> Vec<u8> {
+pub(crate) fn show<L: Link>(client: &mut Client<L>, ticket: &[u8]) -> Vec<u8> {
     client.request(Method::Refresh, |writer| writer.bytes(MOBILITY_TICKET, ticket))
 }
 

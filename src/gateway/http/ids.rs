@@ -62,8 +62,20 @@ impl SessionId {
         &self.0
     }
 
+    /// The id without a copy.
+    pub fn to_shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+
     pub(in crate::gateway) fn to_header(&self) -> HeaderValue {
         HeaderValue::from_str(&self.0).expect("made of the letters, digits, - and _ of base64url only")
+    }
+}
+
+/// Takes back what [`SessionId::to_shared`] gave.
+impl From<Arc<str>> for SessionId {
+    fn from(id: Arc<str>) -> Self {
+        Self(id)
     }
 }
 

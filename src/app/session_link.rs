@@ -1,0 +1,47 @@
+//! Ties the sessions of the gateway to the allocations of the relay: the gate.
+
+use tokio::sync::mpsc;
+
+use crate::gateway::{self, RelayView, SessionId, SessionsHandle};
+use crate::relay::{Claim, ClaimsHandle, SessionEvent, SessionEvents, SessionTag};
+
+/// What the workers tell, and where it arrives. There are no more events under way than allocations have begun and ended
+/// since the last look.
+pub(super) fn events() -> (SessionEvents, mpsc::UnboundedReceiver<SessionEvent>) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let tell = move |event| {
+        // Without a receiver the process is about to end.
+        let _ = sender.send(event);
+    };
+    (SessionEvents::new(tell), receiver)
+}
+
+/// Brings what the workers tell to the sessions, until no worker is left.
+pub(super) async fn keep(mut events: mpsc::UnboundedReceiver<SessionEvent>, sessions: SessionsHandle) {
+    while let Some(event) = events.recv().await {
+        match event {
+            SessionEvent::Claimed(SessionTag(session)) => {
+                sessions.allocation_claimed(&SessionId::from(session));
+            }
+            SessionEvent::Ended(SessionTag(session)) => sessions.allocation_ended(&SessionId::from(session)),
+        }
+    }
+}
+
+impl RelayView for ClaimsHandle {
+    fn claim(&self, session: &SessionId, claim: gateway::Claim) {
+        let gateway::Claim { relayed, related, offered_from } = claim;
+        // Most offers name addresses of other servers, too.
+        let claim = Claim { session: tag(session), relayed, related, claimed_from: offered_from };
+        // Most offers name addresses of other servers, too.
+        let _ = self.present(claim);
+    }
+
+    fn close(&self, session: &SessionId) {
+        self.end(&tag(session));
+    }
+}
+
+fn tag(session: &SessionId) -> SessionTag {
+    SessionTag(session.to_shared())
+}

@@ -1,0 +1,227 @@
+//! Claims: which session of the gateway an allocation belongs to.
+//!
+//! ```text
+//! an offer names a relayed address ─▶ ClaimsHandle ─ whose port? ─▶ that worker ─ proven? ─▶ the flow bears the session
+//! a session ends                   ─▶ ClaimsHandle ─ all workers ─▶ its allocations end
+//!                                     SessionEvents ◀─ claimed, refused, ended ─┘
+//! ```
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use foldhash::quality::RandomState;
+use tracing::info;
+
+use super::command::Command;
+use super::handshakes::Mailbox;
+use super::relayed_addresses::RelayedAddresses;
+use super::worker::Worker;
+use crate::telemetry::{ClaimResult, RedactedAddr};
+use crate::turn::{AllocationId, EndReason, SourcePrefix};
+use crate::wire::AddressFamily;
+
+/// What the gateway calls a session.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SessionTag(pub Arc<str>);
+
+/// Somebody says that an allocation is of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The session.
+    pub session: SessionTag,
+    /// The relayed address, as the client was told it.
+    pub relayed: SocketAddr,
+    /// Where the claimer says that the allocation's client is seen.
+    pub related: Option<SocketAddr>,
+    /// Where the claim comes from.
+    pub claimed_from: IpAddr,
+}
+
+/// What became of the allocations of sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionEvent {
+    /// An allocation is the session's from now on.
+    Claimed(SessionTag),
+    /// An allocation of the session has ended.
+    Ended(SessionTag),
+}
+
+/// Is told what becomes of the allocations of sessions; called by the workers, so it must not block.
+#[derive(Clone)]
+pub struct SessionEvents(Arc<dyn Fn(SessionEvent) + Send + Sync>);
+
+/// Brings claims to the workers; may outlive its relay, and then does nothing.
+#[derive(Debug)]
+pub struct ClaimsHandle {
+    mailboxes: Vec<Mailbox>,
+    /// Taken for a look-up by those who make claims, never by a worker.
+    addresses: Mutex<RelayedAddresses>,
+}
+
+/// The sessions of one worker's allocations.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    of_sessions: HashMap<SessionTag, Vec<AllocationId>, RandomState>,
+    events: Option<SessionEvents>,
+}
+
+impl SessionEvents {
+    /// Has a function called for each event.
+    pub fn new(tell: impl Fn(SessionEvent) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+}
+
+impl ClaimsHandle {
+    pub(super) fn new(mailboxes: Vec<Mailbox>, addresses: RelayedAddresses) -> Self {
+        Self { mailboxes, addresses: Mutex::new(addresses) }
+    }
+
+    /// Has the worker judge whose address it is; false if it is none of ours.
+    pub fn present(&self, claim: Claim) -> bool {
+        let found = self.addresses.lock().unwrap_or_else(PoisonError::into_inner).find(claim.relayed);
+        let Some(neighbour) = found else { return false };
+        let Some(mailbox) = self.mailboxes.get(usize::from(neighbour.owner.worker)) else { return false };
+        let family = AddressFamily::of(neighbour.local.ip());
+        let command = Command::Claim { claim: Box::new(claim), index: neighbour.owner.index, family };
+        let is_sent = mailbox.commands.send(command).is_ok();
+        mailbox.waker.wake();
+        is_sent
+    }
+
+    /// Ends the allocations of a session.
+    pub fn end(&self, session: &SessionTag) {
+        for mailbox in &self.mailboxes {
+            // A worker that is gone has no allocations.
+            let _ = mailbox.commands.send(Command::CloseSession(session.clone()));
+            mailbox.waker.wake();
+        }
+    }
+}
+
+impl Claims {
+    pub(super) fn new(events: Option<SessionEvents>) -> Self {
+        Self { of_sessions: HashMap::default(), events }
+    }
+
+    /// Notes that an allocation is of a session.
+    pub(super) fn insert(&mut self, session: &SessionTag, allocation: AllocationId) {
+        self.of_sessions.entry(session.clone()).or_default().push(allocation);
+    }
+
+    /// Forgets that.
+    pub(super) fn remove(&mut self, session: &SessionTag, allocation: AllocationId) {
+        let Some(allocations) = self.of_sessions.get_mut(session) else { return };
+        allocations.retain(|&other| other != allocation);
+        if allocations.is_empty() {
+            self.of_sessions.remove(session);
+        }
+    }
+
+    pub(super) fn tell(&self, event: SessionEvent) {
+        if let Some(SessionEvents(tell)) = &self.events {
+            tell(event);
+        }
+    }
+}
+
+impl Worker {
+    /// Makes an allocation a session's, if the claimer has shown that it is its client's.
+    pub(super) fn judge_claim(&mut self, claim: Claim, index: u32, family: AddressFamily) {
+        let result = self.accept_claim(&claim, index, family);
+        self.stats.claimed(result);
+        info!(
+            session = &*claim.session.0,
+            relayed = %RedactedAddr(claim.relayed),
+            result = result.label(),
+            "allocation claimed"
+        );
+    }
+
+    fn accept_claim(&mut self, claim: &Claim, index: u32, family: AddressFamily) -> ClaimResult {
+        let Some(allocation) = self.relays.allocation(index) else { return ClaimResult::NoAllocation };
+        // Ports change hands, and the claim was under way.
+        let is_same = self
+            .relays
+            .get(index, family)
+            .is_some_and(|socket| socket.local_addr().port() == claim.relayed.port());
+        let Some(flow) = self.fast_path.flow_mut(index).filter(|_| is_same) else {
+            return ClaimResult::NoAllocation;
+        };
+        if flow.session.is_some() {
+            return ClaimResult::Taken;
+        }
+        if !is_proven(claim, flow.client.client) {
+            return ClaimResult::NotProven;
+        }
+        flow.session = Some(claim.session.clone());
+        self.claims.insert(&claim.session, allocation);
+        self.claims.tell(SessionEvent::Claimed(claim.session.clone()));
+        ClaimResult::Claimed
+    }
+
+    /// Ends the allocations of a session.
+    pub(super) fn close_session(&mut self, session: &SessionTag) {
+        let allocations = self.claims.of_sessions.get(session).cloned().unwrap_or_default();
+        for allocation in allocations {
+            self.server.close(allocation, EndReason::SessionEnded);
+            self.carry_out(None);
+        }
+    }
+}
+
+/// Whether the claimer is the allocation's client: it comes from where that is, or knows where we see it.
+fn is_proven(claim: &Claim, client: SocketAddr) -> bool {
+    let canonical = |address: SocketAddr| (address.ip().to_canonical(), address.port());
+    SourcePrefix::of(claim.claimed_from) == SourcePrefix::of(client.ip())
+        || claim.related.is_some_and(|related| canonical(related) == canonical(client))
+}
+
+impl fmt::Debug for SessionEvents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionEvents").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_proven_by_the_address_it_comes_from_or_by_the_one_it_names() {
+        for (claimed_from, related, client, is_right) in [
+            ("198.51.100.7", None, "198.51.100.7:4000", true),
+            ("::ffff:198.51.100.7", None, "198.51.100.7:4000", true),
+            ("198.51.100.8", None, "198.51.100.7:4000", false),
+            ("2001:db8::1", None, "[2001:db8::2]:4000", true),
+            ("2001:db8:0:1::1", None, "[2001:db8::2]:4000", false),
+            ("203.0.113.1", Some("198.51.100.7:4000"), "198.51.100.7:4000", true),
+            ("203.0.113.1", Some("198.51.100.7:4001"), "198.51.100.7:4000", false),
+            ("203.0.113.1", Some("0.0.0.0:0"), "198.51.100.7:4000", false),
+        ] {
+            let claim = Claim {
+                session: SessionTag("s".into()),
+                relayed: "192.0.2.1:50000".parse().unwrap(),
+                related: related.map(|related| related.parse().unwrap()),
+                claimed_from: claimed_from.parse().unwrap(),
+            };
+            assert_eq!(is_proven(&claim, client.parse().unwrap()), is_right, "{claim:?} of {client}");
+        }
+    }
+
+    #[test]
+    fn forgets_a_session_with_its_last_allocation() {
+        let mut claims = Claims::default();
+        let session = SessionTag("s".into());
+        let [first, second] = [0, 1].map(|index| AllocationId { index, generation: 0 });
+        claims.insert(&session, first);
+        claims.insert(&session, second);
+        claims.remove(&session, first);
+        assert_eq!(claims.of_sessions[&session], [second]);
+        claims.remove(&session, second);
+        claims.remove(&session, second);
+        assert!(claims.of_sessions.is_empty());
+    }
+}
