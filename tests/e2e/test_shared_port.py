@@ -33,9 +33,7 @@ def turnpike(network: Network, backend: Backend, tmp_path_factory: pytest.TempPa
     ],
     ids=["h2", "http1", "no_alpn", "no_alpn_tls12", "plain", "plain_h2"],
 )
-def test_curl_gets_an_answer(
-    scheme: str, flags: list[str], version: str, network: Network, turnpike: Turnpike
-) -> None:
+def test_curl_gets_an_answer(scheme: str, flags: list[str], version: str, network: Network, turnpike: Turnpike) -> None:
     require_tool("curl", package="curl")
     before = turnpike.metric("turnpike_relay_connections_closed_total", reason="http")
 
@@ -61,9 +59,7 @@ def test_coturns_client_relays(flags: list[str], network: Network, turnpike: Tur
     load = f"-c -e {BACKEND_ADDRESS} -r {PEER_PORT} -m 2 -n 100 -l 1200 -z 5 -p {PORTS.turns}".split()
     with Process(network.backend.command("turnutils_peer", "-L", BACKEND_ADDRESS, "-p", str(PEER_PORT))):
         done = subprocess.run(
-            network.client.command(
-                "turnutils_uclient", *flags, "-u", USER, "-w", PASSWORD, *load, RELAY_CLIENT_SIDE
-            ),
+            network.client.command("turnutils_uclient", *flags, "-u", USER, "-w", PASSWORD, *load, RELAY_CLIENT_SIDE),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

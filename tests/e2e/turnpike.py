@@ -18,6 +18,7 @@ USER, PASSWORD = "alice", "wonderland"
 REST_SECRET = "north"
 # Known to the auth hook alone, which is docs/examples/auth_hook.py.
 HOOK_USER, HOOK_PASSWORD = "dora", "explorer"
+ADMIN_TOKEN = "admin-token-0123456789abcdef"
 HOOK_TOKEN = "test-token-0123456789abcdef"
 
 
@@ -170,6 +171,7 @@ key = "{API_KEY}"
 
 [admin]
 listen = "127.0.0.1:{ports.admin}"
+token = "{ADMIN_TOKEN}"
 
 [log]
 format = "json"

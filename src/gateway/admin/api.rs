@@ -40,6 +40,7 @@ pub(super) fn show_document(document: &str) -> Response {
         description = "Sessions, keys, backends and the process itself, for operators.",
         license(name = "MIT OR Apache-2.0")
     ),
+    components(schemas(sessions::WantedState)),
     modifiers(&Token)
 )]
 struct Document;

@@ -53,11 +53,22 @@ pub(super) struct Drain {
 }
 
 /// What is logged.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LogLevel {
+    /// As in the option `log.level`.
+    level: String,
+}
+
+/// What is to be logged.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LogLevelChange {
     /// As in the option `log.level`, such as `info` or `info,turnpike::relay=debug`.
-    #[schema(example = "info")]
+    // More of what `EnvFilter` reads is taken than this describes.
+    #[schema(
+        example = "info",
+        pattern = "^(off|error|warn|info|debug|trace)(,[a-z_:]+=(off|error|warn|info|debug|trace))*$"
+    )]
     level: String,
 }
 
@@ -112,7 +123,7 @@ pub(super) async fn show_log_level(State(shared): State<Shared>) -> Json<LogLeve
 #[utoipa::path(
     put,
     path = "/log-level",
-    request_body = LogLevel,
+    request_body = LogLevelChange,
     responses(
         (status = 200, body = LogLevel),
         (status = "4XX", description = "refused", body = ProblemSchema, content_type = "application/json"),
@@ -121,8 +132,11 @@ pub(super) async fn show_log_level(State(shared): State<Shared>) -> Json<LogLeve
 )]
 pub(super) async fn set_log_level(
     State(shared): State<Shared>,
-    ApiJson(LogLevel { level }): ApiJson<LogLevel>,
+    ApiJson(LogLevelChange { level }): ApiJson<LogLevelChange>,
 ) -> Result<Json<LogLevel>, Reject> {
+    if level.trim().is_empty() {
+        return Err(Reject::ParameterInvalid("level is empty; off silences the log".to_owned()));
+    }
     shared.controls.operations.set_log_level(&level).map_err(Reject::ParameterInvalid)?;
     Ok(Json(LogLevel { level: shared.controls.operations.log_level() }))
 }

@@ -36,6 +36,7 @@ pub(super) struct Wanted {
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// Those behind this session: the `next` of the list before.
+    #[param(pattern = "^[A-Za-z0-9_-]{22}$")]
     after: Option<String>,
 }
 
