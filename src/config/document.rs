@@ -227,9 +227,11 @@ fn remove(
                 let before = removed.entry(section.clone()).or_default();
                 let element = format!("{section}[{}]", *before + index);
                 *before += index + 1;
-                return Some(
-                    segments[depth + 2..].iter().fold(element, |key, inner| format!("{key}.{inner}")),
-                );
+                let longer = |key: String, inner: &Segment| match inner {
+                    Segment::Seq { index } => format!("{key}[{index}]"),
+                    Segment::Map { .. } | Segment::Enum { .. } | Segment::Unknown => format!("{key}.{inner}"),
+                };
+                return Some(segments[depth + 2..].iter().fold(element, longer));
             }
             Some(Segment::Map { .. }) => {
                 let Some(DeValue::Table(inner)) = table.get_mut(name.as_str()).map(Spanned::get_mut) else {
