@@ -15,6 +15,7 @@ mod signals;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::Context;
 use tokio::runtime::Handle;
@@ -42,9 +43,7 @@ pub fn serve(
 ) -> anyhow::Result<()> {
     let settings = load()?;
     let log = telemetry::start_logging(&settings.telemetry)?;
-    for warning in &settings.warnings {
-        warn!("{warning}");
-    }
+    warn_of(&settings);
     let open_files = sys::raise_open_files_limit().context("cannot raise the limit of open files")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(HTTP_THREADS)
@@ -89,6 +88,15 @@ pub fn serve(
     // A name server that does not answer must not hold up the end.
     runtime.shutdown_background();
     served
+}
+
+/// Logs what is probably not meant.
+fn warn_of(settings: &Settings) {
+    #[expect(clippy::disallowed_methods, reason = "app owns a clock; keys expire by the wall's")]
+    let now = SystemTime::now();
+    for warning in settings.warnings.iter().chain(&settings.expiring_keys(now)) {
+        warn!("{warning}");
+    }
 }
 
 /// Every part, running.

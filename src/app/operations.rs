@@ -71,9 +71,7 @@ impl Operations for ProcessOperations {
             error!(%errors, "configuration is wrong, the one before stays in effect");
             errors.to_string()
         })?;
-        for warning in &settings.warnings {
-            warn!("{warning}");
-        }
+        super::warn_of(&settings);
         let report = self.put_into_effect(&settings, &mut in_effect);
         info!(changed = ?report.changed, "configuration read anew");
         if !report.needs_restart.is_empty() {

@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use anyhow::anyhow;
 
 use super::ConfigFile;
-use crate::config::schema::{Anonymous, AuthHook, Gateway, Limits, LogFormat, Schema, Turn};
+use crate::config::request_rate::RequestRate;
+use crate::config::schema::{Anonymous, AuthHook, Gateway, GatewayLimits, Limits, LogFormat, Schema, Turn};
 use crate::config::units::BitRate;
 use crate::config::{Settings, Written};
 use crate::tls::{self, CertificateStore};
@@ -29,14 +30,14 @@ pub(super) fn run(file: &ConfigFile) -> anyhow::Result<()> {
     }
     #[expect(clippy::print_stdout, reason = "what the command is for")]
     {
-        print!("{}", explain(&written, &settings)?);
+        print!("{}", explain(&written, &settings, now)?);
         println!("{} is fine", file.config.display());
     }
     Ok(())
 }
 
 /// What the configuration means, in the order of the file; warnings last.
-fn explain(written: &Written, settings: &Settings) -> Result<String, fmt::Error> {
+fn explain(written: &Written, settings: &Settings, now: SystemTime) -> Result<String, fmt::Error> {
     let Schema { turn, gateway, admin, log } = written.schema();
     let mut out = String::new();
     out.push_str("turn\n");
@@ -56,7 +57,7 @@ fn explain(written: &Written, settings: &Settings) -> Result<String, fmt::Error>
         out.push_str("environment\n");
         line(&mut out, "sets", variables.join(", "))?;
     }
-    for warning in &settings.warnings {
+    for warning in settings.warnings.iter().chain(&settings.expiring_keys(now)) {
         writeln!(out, "warning: {warning}")?;
     }
     Ok(out)
@@ -202,7 +203,34 @@ fn explain_gateway(out: &mut String, gateway: &Gateway, settings: &Settings) -> 
     line(out, "backend", &gateway.backend)?;
     let ids: Vec<&str> = gateway.keys.iter().map(|key| key.id.as_str()).collect();
     line(out, "keys", counted(&ids))?;
+    explain_gateway_limits(out, &gateway.limits)?;
     line(out, "body limit", gateway.body_limit)
+}
+
+/// The limits that are set for all; keys may say otherwise.
+fn explain_gateway_limits(out: &mut String, limits: &GatewayLimits) -> fmt::Result {
+    let mut set = Vec::new();
+    for (rate, burst, what) in [
+        (limits.rate_per_client, limits.burst_per_client, "requests for each client"),
+        (limits.rate_per_user, limits.burst_per_user, "offers for each user"),
+        (limits.rate_per_source, limits.burst_per_source, "requests for each source"),
+        (limits.refused_keys_per_source, limits.refused_keys_burst, "refused keys for each source"),
+    ] {
+        if rate != RequestRate::UNLIMITED {
+            set.push(format!("{rate} {what}, {burst} at once"));
+        }
+    }
+    for (count, what) in
+        [(limits.sessions_per_client, "for each client"), (limits.sessions_per_user, "for each user")]
+    {
+        if count > 0 {
+            set.push(format!("{count} sessions {what}"));
+        }
+    }
+    for (index, limit) in set.iter().enumerate() {
+        line(out, if index == 0 { "limits" } else { "" }, limit)?;
+    }
+    Ok(())
 }
 
 fn line(out: &mut String, name: &str, value: impl fmt::Display) -> fmt::Result {
@@ -219,6 +247,8 @@ fn counted(names: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use crate::config;
 
     const CONFIG: &str = r#"
@@ -241,6 +271,9 @@ allow = ["10.0.0.0/8"]
 [[turn.users]]
 name = "alice"
 password = "secret-of-alice"
+[gateway.limits]
+rate_per_client = "50/s"
+sessions_per_user = 3
 [[gateway.keys]]
 id = "app"
 key = "secret-of-the-app"
@@ -279,6 +312,9 @@ gateway
   listens on   0.0.0.0:8080 (HTTP)
   backend      http://127.0.0.1:8000
   keys         1 (app)
+  limits       50/s requests for each client, 100 at once
+               10/s refused keys for each source, 100 at once
+               3 sessions for each user
   body limit   256KiB
 admin
   listens on   127.0.0.1:9090
@@ -295,7 +331,7 @@ environment
             let config = "[turn]\nlisten_tcp = [\"0.0.0.0:443\"]\n[gateway]\nlisten = \"0.0.0.0:443\"\n";
             std::fs::write(file.path(), format!("{config}{tls}")).unwrap();
             let written = config::read(file.path(), std::iter::empty()).unwrap();
-            super::explain(&written, &written.resolve().unwrap()).unwrap()
+            super::explain(&written, &written.resolve().unwrap(), UNIX_EPOCH).unwrap()
         };
         let pair = "certificate = \"a\"\nprivate_key = \"b\"\n";
         for (tls, scheme) in [
@@ -315,6 +351,6 @@ environment
         let env = [("TURNPIKE_LOG_LEVEL".into(), "debug".into())];
         let written = config::read(file.path(), env.into_iter()).unwrap();
         let settings = written.resolve().unwrap();
-        assert_eq!(super::explain(&written, &settings).unwrap(), EXPLAINED);
+        assert_eq!(super::explain(&written, &settings, UNIX_EPOCH).unwrap(), EXPLAINED);
     }
 }

@@ -1,8 +1,10 @@
 //! The settings that are one of a few words.
 
 use std::fmt;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
+use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 
 /// The range of channel numbers that clients may bind.
@@ -41,6 +43,36 @@ impl fmt::Display for PasswordAlgorithm {
             Self::Md5 => "md5",
             Self::Sha256 => "sha256",
         })
+    }
+}
+
+/// What a key may open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyScope {
+    /// Offers in JSON.
+    Offer,
+    /// Lists of ICE servers with credentials.
+    IceServers,
+    /// Offers by WHIP.
+    Whip,
+    /// The relay alone, without a session.
+    Turn,
+    /// The admin API.
+    Admin,
+}
+
+impl FromStr for KeyScope {
+    type Err = serde::de::value::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::deserialize(text.into_deserializer())
+    }
+}
+
+impl fmt::Display for KeyScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::addresses::{Backend, ListenAddress};
+use super::request_rate::RequestRate;
 use super::schema::{
-    Admin, Anonymous, AuthHook, ChannelNumbers, Gateway, Lifetimes, Limits, Log, LogFormat, NatDiscovery,
-    PasswordAlgorithm, Peers, Redirect, Sessions, Timeouts, Tls, Turn,
+    Admin, Anonymous, AuthHook, ChannelNumbers, Gateway, GatewayLimits, Lifetimes, Limits, Log, LogFormat,
+    NatDiscovery, PasswordAlgorithm, Peers, Redirect, Sessions, Timeouts, Tls, Turn,
 };
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::{gateway, relay, telemetry, turn};
@@ -153,7 +154,26 @@ impl Default for Gateway {
             tls: Tls::default(),
             timeouts: Timeouts::default(),
             sessions: Sessions::default(),
+            limits: GatewayLimits::default(),
             keys: Vec::new(),
+        }
+    }
+}
+
+impl Default for GatewayLimits {
+    fn default() -> Self {
+        let gateway::LimitSettings { per_user, per_source, refused_keys } = gateway::LimitSettings::default();
+        Self {
+            rate_per_client: RequestRate::UNLIMITED,
+            burst_per_client: 100,
+            rate_per_user: per_user.into(),
+            burst_per_user: 10,
+            rate_per_source: per_source.into(),
+            burst_per_source: 100,
+            refused_keys_per_source: refused_keys.into(),
+            refused_keys_burst: refused_keys.map_or(100, |limit| limit.burst.get()),
+            sessions_per_client: 0,
+            sessions_per_user: 0,
         }
     }
 }

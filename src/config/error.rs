@@ -162,6 +162,21 @@ pub enum Cause {
     /// A key that no HTTP header can carry.
     #[error("has characters that a header cannot carry; write printable ASCII without spaces")]
     KeyCharacters,
+    /// A key that is missing.
+    #[error("has no key; give key, key_file or sha256, for example from `turnpike key new`")]
+    NoKey,
+    /// A key and a digest that may be of another one.
+    #[error("has both a key and a sha256; keep one")]
+    KeyAndDigest,
+    /// A key that expires before it is valid.
+    #[error("`{0}` is not after not_before; write a later time, or remove one of them")]
+    NeverValid(String),
+    /// Two keys of one client, which has one limit, say two things of it.
+    #[error("differs from {first}, which is of the same client; write the same, or remove one")]
+    ClientDiffers {
+        /// The key of the first one.
+        first: String,
+    },
     /// An address that nothing can be sent from or to.
     #[error("`{0}` is not the address of a host; write one that is assigned to an interface")]
     NotAHost(String),
@@ -250,6 +265,12 @@ pub enum Cause {
     ShortSecret {
         /// The least number of characters.
         least: usize,
+    },
+    /// A secret that is longer than what is read.
+    #[error("is longer than {most} characters; make a shorter one, for example with `openssl rand -hex 32`")]
+    LongSecret {
+        /// The most characters.
+        most: usize,
     },
     /// The operating system gives no random numbers.
     #[error("cannot be made up: {0}; give a secret")]

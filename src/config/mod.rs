@@ -14,8 +14,11 @@ mod defaults;
 mod document;
 mod env;
 mod error;
+mod key_schema;
 mod keys;
+pub mod moment;
 mod place;
+pub mod request_rate;
 mod resolve;
 pub mod schema;
 mod secrets;
@@ -31,6 +34,7 @@ mod tests;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::{gateway, relay, telemetry, turn};
 
@@ -67,6 +71,13 @@ pub struct Settings {
     pub warnings: Vec<Warning>,
     /// What was written for each option.
     pub values: Values,
+}
+
+impl Settings {
+    /// Warns of keys that have expired, or are about to.
+    pub fn expiring_keys(&self, now: SystemTime) -> Vec<Warning> {
+        warning::expiring(&self.gateway.keys, now)
+    }
 }
 
 /// A configuration whose types and units are right, before its rules are checked.

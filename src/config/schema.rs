@@ -8,8 +8,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::addresses::{Address, Backend, ExternalIp, ListenAddress, Network, PeerPattern};
-pub use super::choices::{ChannelNumbers, LogFormat, PasswordAlgorithm, Redirect};
+pub use super::choices::{ChannelNumbers, KeyScope, LogFormat, PasswordAlgorithm, Redirect};
 pub use super::credential_schema::{AuthHook, SharedSecret, TokenKey, User};
+pub use super::key_schema::{GatewayLimits, Key};
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::secret::Secret;
 
@@ -254,7 +255,7 @@ pub struct Gateway {
     pub backend: Backend,
     /// The largest offer, 1KiB to 16MiB. A larger one is answered with 413.
     pub body_limit: ByteSize,
-    /// Whether the backend gets the client's api-key header too, because it checks keys itself.
+    /// Whether the backend gets the client's key too, in the header that it came in, because it checks keys itself.
     pub forward_key: bool,
     /// Whether health checks need a key as well. The probes of load balancers and Kubernetes have none.
     pub health_needs_key: bool,
@@ -264,7 +265,11 @@ pub struct Gateway {
     pub timeouts: Timeouts,
     /// The sessions that offers begin.
     pub sessions: Sessions,
-    /// A key that clients present in their api-key header. Repeat the table for each one.
+    /// How many requests and sessions there may be. 0 means as many as they like. What is beyond is answered with 429,
+    /// which tells when to come again. docs/KEYS.md says more.
+    pub limits: GatewayLimits,
+    /// A key that clients present, in `api-key`, in `x-api-key` or as `Authorization: Bearer`. Repeat the table for each
+    /// one; `turnpike key new` makes one up.
     pub keys: Vec<Key>,
 }
 
@@ -310,23 +315,6 @@ pub struct Sessions {
     /// How long a session counts for which no allocation of this relay has come, 1s to 1h. Then it is taken for one that
     /// needs no relay, and as nobody sees its end, it counts no more.
     pub direct_after: HumanDuration,
-}
-
-/// A key that clients present in their api-key header.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Key {
-    /// The name of the key in logs and metrics: 1 to 64 letters, digits, dots, dashes and underscores.
-    #[schemars(example = &"app")]
-    pub id: String,
-    /// The key: at least 16 characters, printable ASCII without spaces.
-    #[serde(default)]
-    #[schemars(example = &"replace-me-with-random-text")]
-    pub key: Option<Secret>,
-    /// A file that holds the key.
-    #[serde(default)]
-    #[schemars(example = &"/run/secrets/turnpike-app")]
-    pub key_file: Option<PathBuf>,
 }
 
 /// Metrics and health, for operators only.

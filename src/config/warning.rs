@@ -1,11 +1,14 @@
 //! What a configuration may say, and probably does not mean.
 
 use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
 
 use super::HookUrl;
 use super::addresses::{ListenAddress, PeerPattern, TLS_PORT};
+use super::moment::Moment;
 use super::schema::{Anonymous, PasswordAlgorithm, Schema, Turn, User};
 use super::units::HumanDuration;
+use crate::gateway::ApiKey;
 use crate::turn::peer_policy::PeerPolicy;
 
 /// Something that is allowed, and probably not meant.
@@ -41,6 +44,24 @@ pub enum Warning {
     /// The gateway lets nobody in.
     #[error("every offer is refused with 401: there are no keys; add [[gateway.keys]]")]
     NobodyMayOffer,
+    /// A key that opens nothing any more.
+    #[error("key {id} expired at {at}: whoever still has it gets 401; remove it")]
+    KeyExpired {
+        /// The key's id.
+        id: String,
+        /// When.
+        at: Moment,
+    },
+    /// A key that will soon open nothing any more.
+    #[error(
+        "key {id} expires at {at}: give its client another one before, for example from `turnpike key new`"
+    )]
+    KeyExpiresSoon {
+        /// The key's id.
+        id: String,
+        /// When.
+        at: Moment,
+    },
     /// A lifetime on which clients count is shorter.
     #[error(
         "turn.lifetimes.{name} is {value}: clients count on {standard} and will lose their media; use this in tests only"
@@ -145,6 +166,20 @@ pub(super) fn find(schema: &Schema, policy: &PeerPolicy) -> Vec<Warning> {
     found
 }
 
+/// Finds keys that have expired, or are about to.
+pub(super) fn expiring(keys: &[ApiKey], now: SystemTime) -> Vec<Warning> {
+    let warning = |key: &ApiKey| {
+        let (id, expires_at) = (key.id.clone(), key.expires_at?);
+        let at = Moment(expires_at);
+        match expires_at.duration_since(now) {
+            Err(_) => Some(Warning::KeyExpired { id, at }),
+            Ok(left) if left < SOON => Some(Warning::KeyExpiresSoon { id, at }),
+            Ok(_) => None,
+        }
+    };
+    keys.iter().filter_map(warning).collect()
+}
+
 /// What may be wrong where no credentials are asked for.
 fn find_anonymous(turn: &Turn, policy: &PeerPolicy, found: &mut Vec<Warning>) {
     let Anonymous { listen, listen_tcp, backends, .. } = &turn.anonymous;
@@ -171,3 +206,6 @@ fn has_key(user: &User, algorithm: PasswordAlgorithm) -> bool {
             PasswordAlgorithm::Sha256 => user.sha256_key.is_some() || user.sha256_key_file.is_some(),
         }
 }
+
+/// Two weeks, as for certificates: time for whoever is on holiday.
+const SOON: Duration = Duration::from_secs(14 * 24 * 3600);

@@ -4,15 +4,17 @@
 //! to the backend, its answers unchanged, and what the gateway itself refuses, as problems in JSON.
 //!
 //! ```text
-//! front ─▶ routes ─▶ keys ─▶ offer ─▶ backends        http: what all of them pass
+//! front ─▶ routes ─▶ admission (keys, limits) ─▶ offer ─▶ backends        http: what all of them pass
 //! ```
 
 mod admin;
+mod admission;
 mod backends;
 mod drain;
 mod front;
 mod http;
 mod keys;
+mod limits;
 mod offer;
 mod relay_link;
 mod routes;
@@ -27,7 +29,8 @@ pub use backends::{BackendUrl, BackendUrlError};
 pub use drain::Drain;
 pub use front::{Door, Handed, Listener, StartError};
 pub use http::ids::SessionId;
-pub use keys::ApiKey;
+pub use keys::{ApiKey, ClientLimits, KeyDigest, KeyState, KeyView, Scope, Scopes};
+pub use limits::{LimitSettings, RateLimit};
 pub use relay_link::{Claim, RelayView};
 pub use server::{Gateway, Updater};
 pub use sessions::{SessionSettings, SessionView, SessionsHandle};

@@ -10,17 +10,17 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::Method;
 use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{debug, error};
 
+use super::admission::Gate;
 use super::backends::{Backend, Forwarded};
 use super::drain::Drain;
 use super::http::ids::RequestId;
 use super::http::problem;
 use super::http::reject::Reject;
-use super::keys::{KeyId, Keys};
 use super::offer;
 use super::sessions::Sessions;
 use crate::telemetry::{ErrorChain, GatewayMetrics, Route};
@@ -29,7 +29,7 @@ use crate::telemetry::{ErrorChain, GatewayMetrics, Route};
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) backend: Backend,
-    pub(super) keys: Keys,
+    pub(super) gate: Gate,
     pub(super) sessions: Sessions,
     pub(super) drain: Drain,
     pub(super) health_needs_key: bool,
@@ -61,29 +61,18 @@ pub(super) fn with_problems<S: Clone + Send + Sync + 'static>(routes: Router<S>)
 /// Forwards a health check.
 async fn health(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Reject> {
     let (parts, _) = request.into_parts();
-    if shared.health_needs_key {
-        shared.check_key(&parts.headers)?;
-    }
+    let rates = shared.gate.admit_probe(&parts, shared.health_needs_key)?;
     let forwarded = Forwarded { method: Method::GET, path: HEALTH, session: None, body: Bytes::new() };
     match shared.backend.forward(forwarded, parts).await {
-        Ok(answer) => Ok(answer.map(Body::from)),
+        Ok(mut answer) => {
+            rates.write(answer.headers_mut());
+            Ok(answer.map(Body::from))
+        }
         Err(error) => {
             shared.metrics.backend_failed(error.failure());
             debug!(cause = error.failure().label(), error = %ErrorChain(&error), "health check failed");
             Err(Reject::Backend(error.failure()))
         }
-    }
-}
-
-impl Shared {
-    /// The name of the key that a request presents; a refusal is counted.
-    pub(super) fn check_key(&self, headers: &HeaderMap) -> Result<KeyId, Reject> {
-        self.keys.check(headers).map_err(|refusal| {
-            self.metrics.key_refused(refusal);
-            let reject = Reject::Key(refusal);
-            debug!(cause = reject.code(), "request refused");
-            reject
-        })
     }
 }
 

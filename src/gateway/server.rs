@@ -13,10 +13,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::admission::Gate;
 use super::backends::Backend;
 use super::drain::Drain;
 use super::front::{Door, Front, Handed, Listener, StartError, connection, listener};
-use super::keys::Keys;
 use super::relay_link::{RelayLink, RelayView};
 use super::routes::{self, Shared};
 use super::sessions::{Sessions, SessionsHandle};
@@ -31,6 +31,7 @@ pub struct Gateway {
     door: Door,
     handed: mpsc::Receiver<Handed>,
     front: Front,
+    gate: Gate,
     sessions: Sessions,
     relay: RelayLink,
     drain: Drain,
@@ -49,9 +50,10 @@ impl Gateway {
         };
         let (relay, drain) = (RelayLink::default(), Drain::default());
         let sessions = Sessions::new(settings.sessions, relay.clone(), metrics.sessions().clone());
+        let gate = Gate::new(settings, metrics);
         let router = routes::router(Arc::new(Shared {
             backend: Backend::new(settings),
-            keys: Keys::new(&settings.keys),
+            gate: gate.clone(),
             sessions: sessions.clone(),
             drain: drain.clone(),
             health_needs_key: settings.health_needs_key,
@@ -67,7 +69,7 @@ impl Gateway {
             metrics: metrics.gateway().clone(),
         };
         let (door, handed) = Door::new(MAX_WAITING);
-        Ok(Self { listener, door, handed, front, sessions, relay, drain })
+        Ok(Self { listener, door, handed, front, gate, sessions, relay, drain })
     }
 
     /// The address of its own that clients reach, with the real port where the settings say 0.
@@ -85,6 +87,11 @@ impl Gateway {
         self.front.tls.as_ref()
     }
 
+    /// The keys and limits.
+    pub(super) fn gate(&self) -> Gate {
+        self.gate.clone()
+    }
+
     /// The live sessions, for what the relay says about their allocations.
     pub fn sessions(&self) -> SessionsHandle {
         SessionsHandle { sessions: self.sessions.clone(), relay: self.relay.clone() }
@@ -97,7 +104,7 @@ impl Gateway {
 
     /// What exchanges settings while the gateway serves.
     pub fn updater(&self) -> Updater {
-        Updater { sessions: self.sessions.clone() }
+        Updater { gate: self.gate.clone(), sessions: self.sessions.clone() }
     }
 
     /// Tells which relay the sessions' media goes through; the first one stays.
@@ -112,6 +119,7 @@ impl Gateway {
         tokio::select! {
             () = serving => {}
             never = self.sessions.sweep() => match never {},
+            never = self.gate.sweep() => match never {},
         }
         self.sessions.end_all();
     }
@@ -120,15 +128,17 @@ impl Gateway {
 /// Exchanges those settings of a gateway that can change while it serves.
 #[derive(Debug, Clone)]
 pub struct Updater {
+    gate: Gate,
     sessions: Sessions,
 }
 
 impl Updater {
     /// The options that [`Updater::update`] puts into effect; a section stands for all that is in it.
-    pub const OPTIONS: [&str; 1] = ["gateway.sessions"];
+    pub const OPTIONS: [&str; 3] = ["gateway.keys", "gateway.limits", "gateway.sessions"];
 
     /// Puts new settings into effect, as far as they can change; what is in progress goes on.
     pub fn update(&self, settings: &Settings) {
+        self.gate.update(settings);
         self.sessions.update(settings.sessions);
     }
 }

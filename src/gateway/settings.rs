@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::backends::BackendUrl;
 use super::keys::ApiKey;
+use super::limits::LimitSettings;
 use super::sessions::SessionSettings;
 use crate::secret::Secret;
 use crate::tls::CertificateFiles;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub backend: BackendUrl,
     /// The keys that clients may present. An empty list lets nobody in.
     pub keys: Vec<ApiKey>,
+    /// How many requests there may be of users and sources. What clients may do stands with their keys.
+    pub limits: LimitSettings,
     /// Whether the backend is sent the client's `api-key` header; default false: the key ends here, and a backend that
     /// checks keys itself needs true.
     pub forward_key: bool,
@@ -81,6 +84,7 @@ impl Default for Settings {
             allows_plain: false,
             backend: BackendUrl::default(),
             keys: Vec::new(),
+            limits: LimitSettings::default(),
             forward_key: false,
             health_needs_key: false,
             body_limit_bytes: 256 << 10,

@@ -65,7 +65,32 @@ pub(super) const GATEWAY_BACKEND_FAILURES: Family = Family::new(
     &["cause"],
 );
 pub(super) const GATEWAY_KEYS_REFUSED: Family =
-    Family::new("turnpike_gateway_keys_refused_total", "Requests without a valid key, by cause.", &["cause"]);
+    Family::new("turnpike_gateway_keys_refused_total", "Requests that no key opened, by cause.", &["cause"]);
+pub(super) const GATEWAY_KEY_EXPIRY: Family = Family::new(
+    "turnpike_gateway_key_expiry_timestamp_seconds",
+    "When a key expires, in Unix time, by its id; keys that never do are missing.",
+    &["key"],
+);
+pub(super) const GATEWAY_KEY_LAST_USED: Family = Family::new(
+    "turnpike_gateway_key_last_used_timestamp_seconds",
+    "When a key last opened something, in Unix time, by its id; 0 if it has not since the start.",
+    &["key"],
+);
+pub(super) const GATEWAY_RATE_LIMITED: Family = Family::new(
+    "turnpike_gateway_rate_limited_total",
+    "Requests answered with 429 since there were too many, by whose limit it was.",
+    &["limit"],
+);
+pub(super) const GATEWAY_RATE_BUCKETS: Family = Family::new(
+    "turnpike_gateway_rate_buckets",
+    "Users and sources whose requests are being counted, by the limit that counts them.",
+    &["limit"],
+);
+pub(super) const GATEWAY_RATE_BUCKETS_EVICTED: Family = Family::new(
+    "turnpike_gateway_rate_buckets_evicted_total",
+    "Users and sources whose count was given up early, since there were too many of them, by limit.",
+    &["limit"],
+);
 pub(super) const GATEWAY_CONNECTION_FAILURES: Family = Family::new(
     "turnpike_gateway_connection_failures_total",
     "Client connections that ended before they carried a request, by cause.",
@@ -226,6 +251,11 @@ pub(super) const ALL: &[Family] = &[
     GATEWAY_IN_FLIGHT,
     GATEWAY_BACKEND_FAILURES,
     GATEWAY_KEYS_REFUSED,
+    GATEWAY_KEY_EXPIRY,
+    GATEWAY_KEY_LAST_USED,
+    GATEWAY_RATE_LIMITED,
+    GATEWAY_RATE_BUCKETS,
+    GATEWAY_RATE_BUCKETS_EVICTED,
     GATEWAY_CONNECTION_FAILURES,
     SESSIONS,
     SESSIONS_ENDED,

@@ -21,7 +21,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-    use crate::telemetry::{CertificateOwner, Direction, Route, catalog};
+    use crate::telemetry::{CertificateOwner, Direction, KeyTimes, Route, catalog};
 
     #[test]
     fn shows_every_metric_of_the_catalogue() {
@@ -62,6 +62,9 @@ mod tests {
         let metrics = Metrics::new();
         metrics.gateway().begin(Route::Offer).finish(200, Duration::from_millis(7));
         metrics.certificates().serves(CertificateOwner::Relay, UNIX_EPOCH);
+        metrics.access().watch_keys(|| {
+            vec![KeyTimes { id: "app".into(), expires_at: Some(UNIX_EPOCH), last_used: None }]
+        });
         metrics.register_worker().relayed(Direction::ToPeer, 1, 100);
         metrics
     }

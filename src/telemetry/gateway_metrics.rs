@@ -44,15 +44,23 @@ pub enum BackendFailure {
     TooLong,
 }
 
-/// Why a request's key is none.
+/// Why a request's key does not open what was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyRefusal {
     /// The request has no key.
     Missing,
     /// The key is nobody's.
     Unknown,
-    /// The request has more than one key.
+    /// The request has two different keys.
     Ambiguous,
+    /// The key's time has not come yet.
+    NotYetValid,
+    /// The key's time is over.
+    Expired,
+    /// An operator has revoked the key.
+    Revoked,
+    /// The key is valid, but not for this.
+    OutOfScope,
 }
 
 /// Why a client's connection ended before it carried a request.
@@ -118,7 +126,7 @@ impl GatewayMetrics {
         self.backend_failures[cause as usize].inc();
     }
 
-    /// Counts a request without a valid key.
+    /// Counts a request that no key opened.
     pub fn key_refused(&self, cause: KeyRefusal) {
         self.keys_refused[cause as usize].inc();
     }
@@ -181,13 +189,26 @@ impl BackendFailure {
 }
 
 impl KeyRefusal {
-    const ALL: [Self; 3] = [Self::Missing, Self::Unknown, Self::Ambiguous];
+    const ALL: [Self; 7] = [
+        Self::Missing,
+        Self::Unknown,
+        Self::Ambiguous,
+        Self::NotYetValid,
+        Self::Expired,
+        Self::Revoked,
+        Self::OutOfScope,
+    ];
 
-    fn label(self) -> &'static str {
+    /// The cause as logs and metrics name it.
+    pub fn label(self) -> &'static str {
         match self {
             Self::Missing => "missing",
             Self::Unknown => "unknown",
             Self::Ambiguous => "ambiguous",
+            Self::NotYetValid => "not_yet_valid",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::OutOfScope => "out_of_scope",
         }
     }
 }
@@ -272,6 +293,6 @@ mod tests {
         let text = metrics.exposition().unwrap();
 
         let causes = text.lines().filter(|line| line.contains("{cause=") && line.ends_with("} 1"));
-        assert_eq!(causes.count(), 12);
+        assert_eq!(causes.count(), 16);
     }
 }

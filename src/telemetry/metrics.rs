@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use prometheus::Registry;
 use prometheus::core::Collector;
 
+use super::access_metrics::AccessMetrics;
 use super::catalog;
 use super::certificate_metrics::CertificateMetrics;
 use super::gateway_metrics::GatewayMetrics;
@@ -19,6 +20,7 @@ use super::session_metrics::SessionMetrics;
 pub struct Metrics {
     pub(super) registry: Registry,
     gateway: GatewayMetrics,
+    access: AccessMetrics,
     certificates: CertificateMetrics,
     hook: HookMetrics,
     sessions: SessionMetrics,
@@ -30,6 +32,7 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let gateway = GatewayMetrics::new(|collector| register(&registry, collector));
+        let access = AccessMetrics::new(|collector| register(&registry, collector));
         let certificates = CertificateMetrics::new(|collector| register(&registry, collector));
         let hook = HookMetrics::new(|collector| register(&registry, collector));
         let sessions = SessionMetrics::new(|collector| register(&registry, collector));
@@ -38,12 +41,17 @@ impl Metrics {
         register(&registry, Box::new(build_info()));
         #[cfg(target_os = "linux")]
         register(&registry, Box::new(prometheus::process_collector::ProcessCollector::for_self()));
-        Self { registry, gateway, certificates, hook, sessions, relay }
+        Self { registry, gateway, access, certificates, hook, sessions, relay }
     }
 
     /// The counts of the gateway.
     pub fn gateway(&self) -> &GatewayMetrics {
         &self.gateway
+    }
+
+    /// The counts of keys and limits.
+    pub fn access(&self) -> &AccessMetrics {
+        &self.access
     }
 
     /// The counts of the certificates.

@@ -3,6 +3,7 @@
 //! In: counts from the rooms that do the work, and the events of `tracing`. Out: the text that Prometheus scrapes and
 //! lines on standard error.
 
+mod access_metrics;
 mod allocation_labels;
 mod catalog;
 mod certificate_metrics;
@@ -21,6 +22,7 @@ mod session_metrics;
 mod settings;
 mod stream_labels;
 
+pub use access_metrics::{AccessMetrics, KeyTimes, RateLimited};
 pub use allocation_labels::{AllocationRefusal, ClaimResult, EndReason};
 pub use certificate_metrics::{CertificateMetrics, CertificateOwner};
 pub use error_chain::ErrorChain;

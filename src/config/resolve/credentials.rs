@@ -119,7 +119,11 @@ fn name<'a>(name: &'a str, key: &str, names: &mut Unique<&'a str>, rules: &mut R
 }
 
 /// A key of `N` bytes that is written in hexadecimal digits.
-fn hex_key<const N: usize>(section: &str, source: &Source<'_>, rules: &mut Rules<'_>) -> Option<[u8; N]> {
+pub(super) fn hex_key<const N: usize>(
+    section: &str,
+    source: &Source<'_>,
+    rules: &mut Rules<'_>,
+) -> Option<[u8; N]> {
     let secret = rules.secret(section, source)?;
     let key = key_from_hex(&secret);
     if key.is_none() {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Rules, Unique, certificate};
+use super::keys::{self, LEAST_KEY_CHARACTERS};
+use super::{Rules, certificate};
 use crate::config::error::Cause;
-use crate::config::schema::{Admin, Gateway, Key, Sessions, Timeouts};
+use crate::config::schema::{Admin, Gateway, Sessions, Timeouts};
 use crate::config::secrets::Source;
 use crate::config::units::{ByteSize, HumanDuration};
-use crate::gateway::{self, AdminSettings, ApiKey, SessionSettings, Settings};
+use crate::gateway::{self, AdminSettings, SessionSettings, Settings};
 use crate::relay;
 
 /// The relay's settings say whether it shares a port, and has a certificate for it.
@@ -21,43 +22,14 @@ pub(super) fn gateway(written: &Gateway, relay: &relay::Settings, rules: &mut Ru
         // Who finds TLS on a port expects HTTPS there too.
         tls: tls.or_else(|| relay.tls.clone().filter(|_| is_shared)),
         backend: written.backend.0.clone(),
-        keys: keys(&written.keys, rules),
+        keys: keys::keys(&written.keys, &written.limits, rules),
+        limits: keys::limits(&written.limits, rules),
         body_limit_bytes: written.body_limit.0,
         forward_key: written.forward_key,
         health_needs_key: written.health_needs_key,
         timeouts: timeouts(&written.timeouts, rules),
         sessions: sessions(&written.sessions, rules),
     }
-}
-
-fn keys(written: &[Key], rules: &mut Rules<'_>) -> Vec<ApiKey> {
-    let mut ids = Unique::new();
-    let mut known = Unique::new();
-    let mut keys = Vec::new();
-    for (index, Key { id, key, key_file }) in written.iter().enumerate() {
-        let section = format!("gateway.keys[{index}]");
-        let id_key = format!("{section}.id");
-        let is_plain = id.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
-        if !is_plain || !(1..=MOST_ID_CHARACTERS).contains(&id.len()) {
-            rules.refuse(&id_key, Cause::KeyId(id.clone()));
-        } else if let Some(first) = ids.claim(id, &id_key) {
-            rules.refuse(&id_key, Cause::Duplicate { value: id.clone(), first });
-        }
-        let source = Source { key: "key", value: key.as_ref(), file: key_file.as_ref() };
-        let Some(key) = rules.required(&section, &source) else {
-            continue;
-        };
-        let key_key = format!("{section}.{}", source.written_key());
-        if !key.expose().chars().all(|c| c.is_ascii_graphic()) {
-            rules.refuse(&key_key, Cause::KeyCharacters);
-        } else if key.expose().len() < LEAST_KEY_CHARACTERS {
-            rules.refuse(&key_key, Cause::ShortSecret { least: LEAST_KEY_CHARACTERS });
-        } else if let Some(first) = known.claim(key.expose().to_owned(), &key_key) {
-            rules.refuse(&key_key, Cause::DuplicateSecret { first });
-        }
-        keys.push(ApiKey { id: id.clone(), key });
-    }
-    keys
 }
 
 fn timeouts(written: &Timeouts, rules: &mut Rules<'_>) -> gateway::Timeouts {
@@ -123,9 +95,3 @@ const MOST_SESSIONS: usize = 1_000_000;
 /// Clients gather and connect in seconds; an hour is longer than any of them tries.
 const LEAST_DIRECT: HumanDuration = HumanDuration(Duration::from_secs(1));
 const MOST_DIRECT: HumanDuration = HumanDuration(Duration::from_secs(3600));
-
-/// Bounds what a label of a metric can cost.
-const MOST_ID_CHARACTERS: usize = 64;
-
-/// As random hexadecimal digits this is 64 bits, the least that nobody guesses.
-const LEAST_KEY_CHARACTERS: usize = 16;

@@ -3,6 +3,7 @@
 mod auth_hook;
 mod credentials;
 mod gateway;
+mod keys;
 mod turn;
 
 use std::collections::HashMap;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::Files;
 use crate::config::keys::json_schema;
 use crate::config::schema::Schema;
+use crate::gateway::KeyDigest;
 
 const MANUAL: &str = include_str!("../../../config/turnpike.toml");
 
@@ -41,9 +42,9 @@ fn uncommented_defaults_are_the_defaults() {
 
 #[test]
 fn uncommented_examples_resolve() {
-    // A user has a password or keys, not both.
-    let text =
-        uncomment(MANUAL, |key| !["_file", "md5_key", "sha256_key"].iter().any(|end| key.ends_with(end)));
+    // A user has a password or keys, not both, and a key is written or its digest.
+    let alternatives = ["_file", "md5_key", "sha256_key", "keys.sha256"];
+    let text = uncomment(MANUAL, |key| !alternatives.iter().any(|end| key.ends_with(end)));
     let settings = Files::new(&text).load(&[]).unwrap();
     assert_eq!(settings.gateway.keys[0].id, "app");
     assert!(settings.gateway.tls.is_some());
@@ -61,7 +62,7 @@ fn the_smallest_file_serves() {
     let settings = files.load(&[]).unwrap();
     assert_eq!(settings.warnings, []);
     assert!(!settings.turn.credentials.is_empty());
-    assert_eq!(settings.gateway.keys[0].key.expose(), "fedcba9876543210");
+    assert_eq!(settings.gateway.keys[0].digest, KeyDigest::of(b"fedcba9876543210"));
 }
 
 /// What the schema says about each option and section.

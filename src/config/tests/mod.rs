@@ -2,6 +2,7 @@
 
 mod environment;
 mod errors;
+mod keys;
 mod manual;
 mod settings;
 mod strangers;

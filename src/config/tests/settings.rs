@@ -244,8 +244,7 @@ level = "info,turnpike::relay=debug"
     };
     assert_eq!(gateway.timeouts, timeouts);
     assert_eq!(gateway.sessions, gateway::SessionSettings { most: 2000, direct_after: seconds(9) });
-    assert_eq!(gateway.keys[0].id, "app");
-    assert_eq!(gateway.keys[0].key.expose(), "0123456789abcdef");
+    assert_eq!(gateway.keys, [gateway::ApiKey::new("app", "0123456789abcdef")]);
 
     assert_eq!(settings.admin.listen, SocketAddr::from(([127, 0, 0, 1], 9091)));
     assert_eq!(settings.admin.token.as_ref().unwrap().expose(), "fedcba9876543210");

@@ -10,14 +10,14 @@ use subtle::ConstantTimeEq;
 
 use super::Shared;
 use crate::gateway::http::reject::Reject;
-use crate::gateway::keys::digest;
+use crate::gateway::keys::KeyDigest;
 use crate::secret::Secret;
 
 /// What is asked of those who want to use the API.
 #[derive(Debug, Clone)]
 pub(super) struct Access {
     /// The digest of the token.
-    token: Option<[u8; 32]>,
+    token: Option<KeyDigest>,
     is_loopback: bool,
 }
 
@@ -37,7 +37,7 @@ pub(in crate::gateway) enum AccessRefusal {
 impl Access {
     pub(super) fn new(listen: SocketAddr, token: Option<&Secret>) -> Self {
         Self {
-            token: token.map(|token| digest(token.expose().as_bytes())),
+            token: token.map(|token| KeyDigest::of(token.expose().as_bytes())),
             is_loopback: listen.ip().to_canonical().is_loopback(),
         }
     }
@@ -49,7 +49,7 @@ impl Access {
         match &self.token {
             Some(token) => {
                 let presented = bearer(headers).ok_or(AccessRefusal::TokenMissing)?;
-                let is_right = bool::from(digest(presented.as_bytes()).ct_eq(token));
+                let is_right = bool::from(KeyDigest::of(presented.as_bytes()).0.ct_eq(&token.0));
                 if is_right { Ok(()) } else { Err(AccessRefusal::TokenWrong) }
             }
             None if !self.is_loopback => Err(AccessRefusal::Closed),

@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Shared, process, sessions};
+use super::{Shared, keys, process, sessions};
 
 /// The routes, and the document that describes them.
 pub(super) fn api() -> (Router<Shared>, String) {
@@ -18,6 +18,8 @@ pub(super) fn api() -> (Router<Shared>, String) {
             OpenApiRouter::new()
                 .routes(routes!(sessions::list))
                 .routes(routes!(sessions::show, sessions::end))
+                .routes(routes!(keys::list))
+                .routes(routes!(keys::revoke))
                 .routes(routes!(process::show, process::set_drain))
                 .routes(routes!(process::show_log_level, process::set_log_level))
                 .routes(routes!(process::reload)),

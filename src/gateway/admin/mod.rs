@@ -5,6 +5,7 @@
 mod access;
 mod api;
 mod extract;
+mod keys;
 mod process;
 mod sessions;
 
@@ -22,6 +23,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tracing::error;
 
+use super::admission::Gate;
 use super::drain::Drain;
 use super::front::{Door, Front, Listener, StartError, listener};
 use super::http::reject::Reject;
@@ -53,6 +55,7 @@ pub struct PartReadiness {
 /// What operators may look at and change.
 #[derive(Clone)]
 pub struct Controls {
+    pub(super) gate: Gate,
     pub(super) sessions: Sessions,
     pub(super) drain: Drain,
     /// The process itself.
@@ -70,7 +73,7 @@ impl Controls {
     /// Those of a gateway, and of the process around it.
     pub fn new(gateway: &Gateway, operations: Arc<dyn Operations>) -> Self {
         let SessionsHandle { sessions, .. } = gateway.sessions();
-        Self { sessions, drain: gateway.drain(), operations }
+        Self { gate: gateway.gate(), sessions, drain: gateway.drain(), operations }
     }
 }
 

@@ -4,7 +4,7 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Uri};
 
 use crate::gateway::front::Origin;
-use crate::gateway::keys::API_KEY;
+use crate::gateway::keys::remove_keys;
 
 /// Removes what concerns only one connection, from a request or an answer.
 ///
@@ -39,7 +39,7 @@ pub(in crate::gateway) fn prepare_for_backend(
         headers.remove(name);
     }
     if !forwards_key {
-        headers.remove(API_KEY);
+        remove_keys(headers);
     }
     join_cookies(headers);
 
@@ -98,6 +98,7 @@ mod tests {
     use http::uri::Scheme;
 
     use super::*;
+    use crate::gateway::keys::API_KEY;
 
     #[test]
     fn removes_hop_by_hop_fields_and_those_that_connection_names() {
@@ -129,6 +130,8 @@ mod tests {
             ("expect", "100-continue"),
             ("content-length", "5"),
             ("api-key", "first"),
+            ("x-api-key", "first"),
+            ("authorization", "Bearer first"),
             ("content-type", "application/json"),
         ]);
 

@@ -5,9 +5,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::gateway::admin::AccessRefusal;
+use crate::gateway::limits::Exceeded;
 use crate::gateway::offer::FieldError;
 use crate::gateway::sessions::Refusal;
-use crate::telemetry::{BackendFailure, KeyRefusal};
+use crate::telemetry::{BackendFailure, KeyRefusal, RateLimited};
 
 /// Why a request gets no answer of the backend.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +16,7 @@ pub(in crate::gateway) enum Reject {
     NotFound,
     MethodNotAllowed,
     Key(KeyRefusal),
+    RateLimited(Exceeded),
     BodyTooLarge {
         limit_bytes: usize,
     },
@@ -40,7 +42,16 @@ impl Reject {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Key(_) => StatusCode::UNAUTHORIZED,
+            Self::Key(KeyRefusal::Ambiguous) => StatusCode::BAD_REQUEST,
+            Self::Key(KeyRefusal::OutOfScope) => StatusCode::FORBIDDEN,
+            Self::Key(
+                KeyRefusal::Missing
+                | KeyRefusal::Unknown
+                | KeyRefusal::NotYetValid
+                | KeyRefusal::Expired
+                | KeyRefusal::Revoked,
+            ) => StatusCode::UNAUTHORIZED,
+            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBroken => StatusCode::BAD_REQUEST,
@@ -71,7 +82,13 @@ impl Reject {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Key(KeyRefusal::Missing) => "api_key_missing",
-            Self::Key(KeyRefusal::Unknown | KeyRefusal::Ambiguous) => "api_key_invalid",
+            Self::Key(KeyRefusal::Ambiguous) => "api_key_ambiguous",
+            Self::Key(KeyRefusal::OutOfScope) => "api_key_out_of_scope",
+            // All alike: whoever tries keys need not learn which of them once opened something.
+            Self::Key(
+                KeyRefusal::Unknown | KeyRefusal::NotYetValid | KeyRefusal::Expired | KeyRefusal::Revoked,
+            ) => "api_key_invalid",
+            Self::RateLimited(_) => "rate_limited",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::BodyTimedOut => "body_timed_out",
             Self::BodyBroken => "body_broken",
@@ -103,7 +120,20 @@ impl Reject {
             Self::NotFound => "Not Found".to_owned(),
             Self::MethodNotAllowed => "Method Not Allowed".to_owned(),
             Self::Key(KeyRefusal::Missing) => "Not authenticated".to_owned(),
-            Self::Key(KeyRefusal::Unknown | KeyRefusal::Ambiguous) => "Invalid API key".to_owned(),
+            Self::Key(KeyRefusal::Ambiguous) => "The request has two different API keys".to_owned(),
+            Self::Key(KeyRefusal::OutOfScope) => "This API key is not for this".to_owned(),
+            Self::Key(
+                KeyRefusal::Unknown | KeyRefusal::NotYetValid | KeyRefusal::Expired | KeyRefusal::Revoked,
+            ) => "Invalid API key".to_owned(),
+            Self::RateLimited(exceeded) => {
+                let what = match exceeded.what() {
+                    RateLimited::Client => "requests with the keys of this client",
+                    RateLimited::User => "offers of this user",
+                    RateLimited::Source => "requests from this address",
+                    RateLimited::RefusedKey => "invalid API keys from this address",
+                };
+                format!("Too many {what}; try again in {} s", exceeded.retry_after_seconds())
+            }
             Self::BodyTooLarge { limit_bytes } => {
                 format!("The request's body is larger than {limit_bytes} bytes")
             }
@@ -150,9 +180,14 @@ impl Reject {
     }
 
     fn add_headers(&self, headers: &mut HeaderMap) {
-        if let Self::Key(_) = self {
-            // RFC 9110 §15.5.2: a 401 carries a challenge. The scheme is the one of FastAPI.
+        if matches!(self, Self::Key(_)) && self.status() == StatusCode::UNAUTHORIZED {
+            // RFC 9110 §15.5.2: a 401 carries a challenge. The first scheme is the one of FastAPI.
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("APIKey"));
+            headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Self::RateLimited(exceeded) = self {
+            headers.insert(header::RETRY_AFTER, exceeded.retry_after_seconds().into());
+            exceeded.write(headers);
         }
         if let Self::Admin(AccessRefusal::TokenMissing | AccessRefusal::TokenWrong) = self {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -8,16 +8,20 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::Method;
+use http::request::Parts;
 
+use super::admission::Admitted;
 use super::backends::Forwarded;
 use super::front::Origin;
 use super::http::body;
 use super::http::ids::{RequestId, SessionId, X_SESSION_ID};
 use super::http::reject::Reject;
+use super::keys::{Identity, Scope};
 use super::routes::{OFFER, Shared};
 use super::sessions::{Bounds, Opening};
+use crate::telemetry::KeyRefusal;
 use offer_body::OfferBody;
 use offer_record::OfferRecord;
 
@@ -29,8 +33,8 @@ pub(in crate::gateway) async fn answer(
 ) -> Result<Response, Reject> {
     let (parts, body) = request.into_parts();
     // Before the body is read: who has no key shall cost no memory.
-    let key = match shared.check_key(&parts.headers) {
-        Ok(key) => key,
+    let mut admitted = match shared.gate.admit(&parts, Scope::Offer) {
+        Ok(admitted) => admitted,
         Err(reject) => {
             body::discard_unread(&parts.headers, body);
             return Err(reject);
@@ -40,9 +44,20 @@ pub(in crate::gateway) async fn answer(
         body::discard_unread(&parts.headers, body);
         return Err(Reject::Draining);
     }
+    let mut response = answer_admitted(&shared, &mut admitted, parts, body).await.into_response();
+    admitted.tell(response.headers_mut());
+    Ok(response)
+}
+
+async fn answer_admitted(
+    shared: &Shared,
+    admitted: &mut Admitted,
+    parts: Parts,
+    body: Body,
+) -> Result<Response, Reject> {
     let session = SessionId::random();
     let request_id = parts.extensions.get::<RequestId>().cloned();
-    let mut record = OfferRecord::begin(session.clone(), Arc::clone(&key), request_id);
+    let mut record = OfferRecord::begin(session.clone(), Arc::clone(&admitted.identity.key), request_id);
 
     let body = match body::read(&parts.headers, body, shared.body_limit_bytes, shared.body_deadline).await {
         Ok(body) => body,
@@ -53,17 +68,28 @@ pub(in crate::gateway) async fn answer(
         Err(errors) => return Err(record.refused(Reject::BodyInvalid(errors))),
     };
     record.set_user(user_id.clone());
+    if let Some(user_id) = &user_id
+        && let Err(reject) = admitted.take_user(user_id)
+    {
+        return Err(record.refused(reject));
+    }
+    let Identity { key, client, limits, .. } = &admitted.identity;
+    let bounds = Bounds { of_client: limits.max_sessions, of_user: limits.max_sessions_per_user };
     let opening = Opening {
         id: session.clone(),
-        client: Arc::clone(&key),
-        key,
+        client: Arc::clone(client),
+        key: Arc::clone(key),
         user_id: user_id.map(Arc::from),
         address: parts.extensions.get::<Origin>().map_or(UNKNOWN, |origin| origin.client.ip().to_canonical()),
     };
-    let open_session = match shared.sessions.open(opening, Bounds::default()) {
+    let open_session = match shared.sessions.open(opening, bounds) {
         Ok(open_session) => open_session,
         Err(refusal) => return Err(record.refused(Reject::Sessions(refusal))),
     };
+    // Whoever revokes a key ends its sessions afterwards, so one that is not among them is noticed here.
+    if admitted.identity.is_revoked() {
+        return Err(record.refused(Reject::Key(KeyRefusal::Revoked)));
+    }
     let forwarded = Forwarded { method: Method::POST, path: OFFER, session: Some(&session), body };
     match shared.backend.forward(forwarded, parts).await {
         Ok(mut answer) => {

@@ -79,7 +79,6 @@ impl Sessions {
     }
 
     /// Ends all sessions that a key opened, and says how many that were.
-    #[allow(dead_code, reason = "used by the next change")]
     pub(in crate::gateway) fn end_of_key(&self, key: &str) -> usize {
         let ids = self.registry().ids_where(|opening| &*opening.key == key);
         ids.iter().filter(|id| self.end(id, SessionEnd::KeyRevoked)).count()

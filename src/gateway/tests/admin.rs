@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::harness::{self, Answer, OFFER, TestBackend, TestOperations, request};
 use crate::gateway::{
-    Admin, AdminSettings, Controls, Gateway, Operations, PartReadiness, Settings, StartError,
+    Admin, AdminSettings, ApiKey, Controls, Gateway, Operations, PartReadiness, Settings, StartError,
 };
 use crate::secret::Secret;
 use crate::telemetry::Metrics;
@@ -97,6 +97,37 @@ async fn lists_shows_and_ends_sessions() {
     get(admin, &path).await.assert_problem(404, "not_found");
     send(admin, Method::DELETE, &path, &[], "").await.assert_problem(404, "not_found");
     assert!(running.shows(r#"turnpike_sessions_ended_total{reason="operator"} 1"#));
+}
+
+#[tokio::test]
+async fn lists_keys_and_revokes_one_with_its_sessions() {
+    let backend = TestBackend::agreeable().await;
+    let running = harness::start(backend.address, |settings| {
+        let next = ApiKey { client: "app".to_owned(), ..ApiKey::new("app-next", "the-next-key") };
+        settings.keys.push(next);
+    })
+    .await;
+    let admin = start_for(&running.controls(), None).await;
+    assert_eq!(running.offer(&[], OFFER).await.status, 200);
+    let next = [("api-key", "the-next-key")];
+    assert_eq!(running.request(Method::POST, "/skin/webrtc/offer", &next, OFFER).await.status, 200);
+
+    let listed = get(admin, "/admin/v1/keys").await.json();
+    let revoked = send(admin, Method::POST, "/admin/v1/keys/app/revoke", &[], "").await;
+    let again = send(admin, Method::POST, "/admin/v1/keys/app/revoke", &[], "").await;
+
+    let ids: Vec<_> = listed["keys"].as_array().unwrap().iter().map(|key| &key["id"]).collect();
+    assert_eq!(ids, ["app", "app-next"]);
+    assert_eq!((&listed["keys"][1]["client"], &listed["keys"][0]["state"]), (&json!("app"), &json!("valid")));
+    assert!(listed["keys"][0]["last_used"].as_u64().unwrap() > 0);
+    assert_eq!(revoked.json(), json!({"ended_sessions": 1}));
+    assert_eq!(again.json(), json!({"ended_sessions": 0}));
+    assert_eq!(get(admin, "/admin/v1/keys").await.json()["keys"][0]["state"], "revoked");
+    assert_eq!(get(admin, "/admin/v1/sessions").await.json()["total"], 1);
+    assert!(running.shows(r#"turnpike_sessions_ended_total{reason="key_revoked"} 1"#));
+    running.offer(&[], OFFER).await.assert_problem(401, "api_key_invalid");
+    let nobodys = send(admin, Method::POST, "/admin/v1/keys/none/revoke", &[], "").await;
+    nobodys.assert_problem(404, "not_found");
 }
 
 #[tokio::test]

@@ -21,8 +21,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::gateway::{ApiKey, BackendUrl, Controls, Gateway, Operations, ReloadReport, Settings};
-use crate::secret::Secret;
+use crate::gateway::{ApiKey, BackendUrl, Controls, Gateway, Operations, ReloadReport, Settings, Updater};
 use crate::telemetry::{LogFilter, Metrics};
 
 pub(super) const KEY: &str = "open-sesame";
@@ -31,6 +30,7 @@ pub(super) const OFFER: &str = r#"{ "sdp": "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\n"
 pub(super) struct Running {
     pub(super) address: SocketAddr,
     controls: Controls,
+    pub(super) updater: Updater,
     pub(super) metrics: Metrics,
     pub(super) stop: oneshot::Sender<()>,
     pub(super) task: JoinHandle<()>,
@@ -41,7 +41,7 @@ pub(super) async fn start(backend: SocketAddr, change: impl FnOnce(&mut Settings
     let mut settings = Settings {
         listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
         backend: BackendUrl::parse(&format!("http://{backend}")).unwrap(),
-        keys: vec![ApiKey { id: "app".to_owned(), key: Secret::new(KEY) }],
+        keys: vec![ApiKey::new("app", KEY)],
         ..Settings::default()
     };
     change(&mut settings);
@@ -49,11 +49,12 @@ pub(super) async fn start(backend: SocketAddr, change: impl FnOnce(&mut Settings
     let gateway = Gateway::bind(&settings, &metrics).await.unwrap();
     let address = gateway.local_addr().unwrap().unwrap();
     let controls = Controls::new(&gateway, Arc::new(TestOperations::default()));
+    let updater = gateway.updater();
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(gateway.serve(async {
         let _ = stopped.await;
     }));
-    Running { address, controls, metrics, stop, task }
+    Running { address, controls, updater, metrics, stop, task }
 }
 
 /// A process that remembers its log level, and whose configuration is right or broken as the test likes.

@@ -6,6 +6,8 @@ mod connections;
 mod drain;
 mod handed;
 mod harness;
+mod keys;
+mod limits;
 mod log;
 mod offer;
 mod refusals;
