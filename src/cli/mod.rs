@@ -5,6 +5,7 @@
 
 mod bench;
 mod check;
+mod key;
 mod policy;
 mod serve;
 
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config;
+use key::KeyCommand;
 use policy::PolicyCommand;
 
 /// A TURN relay and a signaling gateway in one binary, in front of a WebRTC inference backend.
@@ -32,6 +34,9 @@ enum Command {
     Check(ConfigFile),
     /// Puts a load on a TURN server, this one or another, and measures what it relays and what that costs it.
     Bench(Box<bench::Bench>),
+    /// Makes keys of clients.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Asks the peer policy of a configuration.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -56,6 +61,7 @@ pub fn run() -> ExitCode {
         Command::Serve(file) => serve::run(&file),
         Command::Check(file) => check::run(&file),
         Command::Bench(bench) => bench::run(&bench),
+        Command::Key(command) => key::run(&command),
         Command::Policy(command) => return policy::run(&command),
     };
     match failure {

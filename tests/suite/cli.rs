@@ -90,6 +90,48 @@ fn serves_until_it_is_told_to_stop() {
     assert!(log.contains("allocation ended") && log.contains("\"reason\":\"shutdown\""), "{log}");
 }
 
+#[test]
+fn a_new_key_opens_the_gateway_after_a_reload() {
+    let output = turnpike(&["key", "new", "--name", "app-next", "--client", "app", "--expires-in", "90d"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    let key = text.lines().find(|line| line.starts_with("tpk_")).unwrap();
+    let lines = &text[text.find("[[gateway.keys]]").unwrap()..];
+    assert!(!lines.contains(key), "{text}");
+
+    let toml = CONFIG.replace("[gateway]\n", "[gateway]\nhealth_needs_key = true\n");
+    let toml = format!("{toml}[log]\nformat = \"json\"\n");
+    let file = file(&toml);
+    let mut server = Running::start(&file);
+    let health = |key: &str| {
+        let headers = format!("Authorization: Bearer {key}\r\n");
+        get_with(server.gateway, "/skin/webrtc/health", &headers)
+    };
+    assert!(health(key).starts_with("HTTP/1.1 401"));
+    assert!(health("0123456789abcdef").starts_with("HTTP/1.1 502"), "there is no backend");
+
+    std::fs::write(file.path(), format!("{toml}{lines}")).unwrap();
+    server.signal(Signal::HUP);
+    server.wait_for_log("configuration read anew");
+    assert!(
+        get_with(server.gateway, "/skin/webrtc/health", &format!("X-API-Key: {key}\r\n"))
+            .starts_with("HTTP/1.1 502")
+    );
+    let metrics = get(server.admin, "/metrics");
+    assert!(
+        metrics.contains("turnpike_gateway_key_expiry_timestamp_seconds{key=\"app-next\"} "),
+        "{metrics}"
+    );
+}
+
+#[test]
+fn a_key_that_no_configuration_takes_is_not_made() {
+    let output = turnpike(&["key", "new", "--name", "my app"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{text}");
+    assert!(text.contains("`my app` is no id"), "{text}");
+}
+
 fn turnpike(arguments: &[&str]) -> Output {
     command(arguments).output().unwrap()
 }
@@ -111,6 +153,7 @@ struct Running {
     process: Child,
     log: BufReader<std::process::ChildStderr>,
     turn: SocketAddr,
+    gateway: SocketAddr,
     admin: SocketAddr,
 }
 
@@ -133,8 +176,8 @@ impl Running {
         let address = |field: &str| {
             serves[field].as_str().unwrap().trim_matches(['[', ']']).parse::<SocketAddr>().unwrap()
         };
-        let (turn, admin) = (address("turn"), address("admin"));
-        Self { process, log, turn, admin }
+        let (turn, gateway, admin) = (address("turn"), address("gateway"), address("admin"));
+        Self { process, log, turn, gateway, admin }
     }
 
     fn signal(&self, signal: Signal) {
@@ -169,8 +212,13 @@ impl Drop for Running {
 
 /// The answer to a GET, as it came.
 fn get(address: SocketAddr, path: &str) -> String {
+    get_with(address, path, "")
+}
+
+/// The same, with further headers.
+fn get_with(address: SocketAddr, path: &str, headers: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\n{headers}Connection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
