@@ -325,7 +325,8 @@ pub struct Admin {
     /// it off the internet.
     pub listen: ListenAddress,
     /// What the API wants to be shown, as `Authorization: Bearer …`: at least 16 characters, printable ASCII without
-    /// spaces. Without it the API serves on a loopback address alone.
+    /// spaces. A key of gateway.keys with the scope `admin` opens it as well. Without either, the API serves on a loopback
+    /// address alone; without the token, whoever is on this machine may use it there.
     #[schemars(example = &"replace-me-with-random-text")]
     pub token: Option<Secret>,
     /// A file that holds the token.

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::HeaderMap;
 use http::request::Parts;
+use http::{Extensions, HeaderMap};
 use tracing::debug;
 
 use super::front::Origin;
@@ -56,28 +56,39 @@ impl Gate {
 
     /// Lets a request in that needs a key for a scope.
     pub(super) fn admit(&self, parts: &Parts, scope: Scope) -> Result<Admitted, Reject> {
-        let source = source(parts);
+        let source = source(&parts.extensions);
         let mut rates = RateFields::default();
         self.limits.take_source(source, &mut rates).map_err(reject)?;
-        let identity = self.identify(&parts.headers, source)?;
-        if !identity.may(scope) {
-            debug!(key = &*identity.key, scope = scope.label(), "key refused, since it is not for this");
-            self.metrics.key_refused(KeyRefusal::OutOfScope);
-            return Err(Reject::Key(KeyRefusal::OutOfScope));
-        }
+        let identity = self.identify_for(scope, &parts.headers, source)?;
         self.limits.take_client(&identity.client, &mut rates).map_err(reject)?;
         Ok(Admitted { identity, limits: Arc::clone(&self.limits), rates })
     }
 
+    /// Lets an operator in, whom no limit on requests may keep out.
+    pub(super) fn admit_operator(&self, headers: &HeaderMap, source: IpAddr) -> Result<(), Reject> {
+        self.identify_for(Scope::Admin, headers, source).map(|_| ())
+    }
+
     /// Lets a request in that takes nothing from a client: of a source, with any valid key if one is needed.
     pub(super) fn admit_probe(&self, parts: &Parts, needs_key: bool) -> Result<RateFields, Reject> {
-        let source = source(parts);
+        let source = source(&parts.extensions);
         let mut rates = RateFields::default();
         self.limits.take_source(source, &mut rates).map_err(reject)?;
         if needs_key {
             self.identify(&parts.headers, source)?;
         }
         Ok(rates)
+    }
+
+    /// Whose key a request has that is for a scope.
+    fn identify_for(&self, scope: Scope, headers: &HeaderMap, source: IpAddr) -> Result<Identity, Reject> {
+        let identity = self.identify(headers, source)?;
+        if identity.may(scope) {
+            return Ok(identity);
+        }
+        debug!(key = &*identity.key, scope = scope.label(), "key refused, since it is not for this");
+        self.metrics.key_refused(KeyRefusal::OutOfScope);
+        Err(Reject::Key(KeyRefusal::OutOfScope))
     }
 
     /// Whose key a request has.
@@ -119,8 +130,8 @@ impl Admitted {
 }
 
 /// The address that counts as the source of a request.
-fn source(parts: &Parts) -> IpAddr {
-    parts.extensions.get::<Origin>().expect("an extension of every request").client.ip()
+pub(super) fn source(extensions: &Extensions) -> IpAddr {
+    extensions.get::<Origin>().expect("an extension of every request").client.ip()
 }
 
 fn reject(exceeded: Exceeded) -> Reject {

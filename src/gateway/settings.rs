@@ -45,7 +45,8 @@ pub struct Settings {
 pub struct AdminSettings {
     /// Where `/metrics`, `/livez`, `/readyz` and the API are served; default `127.0.0.1:9090`. Port 0 takes a free one.
     pub listen: SocketAddr,
-    /// What the API wants to be shown; without it the API serves on a loopback address alone.
+    /// What the API wants to be shown, if not a key with the scope `admin`; without either it serves on a loopback address
+    /// alone.
     pub token: Option<Secret>,
 }
 

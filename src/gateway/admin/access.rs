@@ -1,4 +1,5 @@
-//! Who may use the admin API: whoever shows the token, or anybody on this machine where none is set.
+//! Who may use the admin API: whoever shows the token, or a key with the scope `admin`; or anybody on this machine where no
+//! token is set.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,8 +10,9 @@ use http::{HeaderMap, header};
 use subtle::ConstantTimeEq;
 
 use super::Shared;
+use crate::gateway::admission::{Gate, source};
 use crate::gateway::http::reject::Reject;
-use crate::gateway::keys::KeyDigest;
+use crate::gateway::keys::{KeyDigest, Scope};
 use crate::secret::Secret;
 
 /// What is asked of those who want to use the API.
@@ -19,12 +21,13 @@ pub(super) struct Access {
     /// The digest of the token.
     token: Option<KeyDigest>,
     is_loopback: bool,
+    gate: Gate,
 }
 
 /// Why somebody may not use the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::gateway) enum AccessRefusal {
-    /// No token is set, and the listener can be reached from elsewhere.
+    /// There is neither a token nor a key for it, and the listener can be reached from elsewhere.
     Closed,
     /// The request has no token.
     TokenMissing,
@@ -35,36 +38,39 @@ pub(in crate::gateway) enum AccessRefusal {
 }
 
 impl Access {
-    pub(super) fn new(listen: SocketAddr, token: Option<&Secret>) -> Self {
+    pub(super) fn new(listen: SocketAddr, token: Option<&Secret>, gate: Gate) -> Self {
         Self {
             token: token.map(|token| KeyDigest::of(token.expose().as_bytes())),
             is_loopback: listen.ip().to_canonical().is_loopback(),
+            gate,
         }
     }
 
-    fn check(&self, headers: &HeaderMap) -> Result<(), AccessRefusal> {
+    fn check(&self, headers: &HeaderMap, source: IpAddr) -> Result<(), Reject> {
         if is_of_a_web_page(headers) {
-            return Err(AccessRefusal::Foreign);
+            return Err(Reject::Admin(AccessRefusal::Foreign));
         }
-        match &self.token {
-            Some(token) => {
-                let presented = bearer(headers).ok_or(AccessRefusal::TokenMissing)?;
-                let is_right = bool::from(KeyDigest::of(presented.as_bytes()).0.ct_eq(&token.0));
-                if is_right { Ok(()) } else { Err(AccessRefusal::TokenWrong) }
+        let presented = bearer(headers).map(|token| KeyDigest::of(token.as_bytes()));
+        match (&self.token, presented) {
+            (Some(token), Some(presented)) if presented.0.ct_eq(&token.0).into() => Ok(()),
+            (None, _) if self.is_loopback => {
+                // A name that its owner points to 127.0.0.1 makes a page of theirs one of ours to the browser.
+                let is_ours = names_this_machine(headers);
+                if is_ours { Ok(()) } else { Err(Reject::Admin(AccessRefusal::Foreign)) }
             }
-            None if !self.is_loopback => Err(AccessRefusal::Closed),
-            // A name that its owner points to 127.0.0.1 makes a page of theirs one of ours to the browser.
-            None if names_this_machine(headers) => Ok(()),
-            None => Err(AccessRefusal::Foreign),
+            _ if self.gate.keyring.has(Scope::Admin) => self.gate.admit_operator(headers, source),
+            (None, _) => Err(Reject::Admin(AccessRefusal::Closed)),
+            (Some(_), None) => Err(Reject::Admin(AccessRefusal::TokenMissing)),
+            (Some(_), Some(_)) => Err(Reject::Admin(AccessRefusal::TokenWrong)),
         }
     }
 }
 
 /// Refuses who may not use the API.
 pub(super) async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    match shared.access.check(request.headers()) {
+    match shared.access.check(request.headers(), source(request.extensions())) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => Reject::Admin(refusal).into_response(),
+        Err(reject) => reject.into_response(),
     }
 }
 
@@ -101,30 +107,59 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     use super::*;
+    use crate::gateway::{ApiKey, Settings};
+    use crate::telemetry::{KeyRefusal, Metrics};
 
     const TOKEN: &str = "0123456789abcdef";
 
     #[test]
     fn asks_for_the_token_where_there_is_one() {
-        let access = access("0.0.0.0:9090", Some(TOKEN));
+        let access = access("0.0.0.0:9090", Some(TOKEN), &[]);
 
-        assert_eq!(access.check(&map(&[])), Err(AccessRefusal::TokenMissing));
-        assert_eq!(access.check(&with("Basic 0123456789abcdef")), Err(AccessRefusal::TokenMissing));
-        assert_eq!(access.check(&with("Bearer 0123456789abcdeF")), Err(AccessRefusal::TokenWrong));
-        assert_eq!(access.check(&with("Bearer 0123456789abcdef")), Ok(()));
-        assert_eq!(access.check(&with("bearer  0123456789abcdef")), Ok(()));
+        assert_eq!(check(&access, &map(&[])), refused(AccessRefusal::TokenMissing));
+        assert_eq!(check(&access, &with("Basic 0123456789abcdef")), refused(AccessRefusal::TokenMissing));
+        assert_eq!(check(&access, &with("Bearer 0123456789abcdeF")), refused(AccessRefusal::TokenWrong));
+        assert_eq!(check(&access, &with("Bearer 0123456789abcdef")), Ok(()));
+        assert_eq!(check(&access, &with("bearer  0123456789abcdef")), Ok(()));
     }
 
     #[test]
-    fn is_closed_to_the_network_without_a_token() {
-        assert_eq!(access("0.0.0.0:9090", None).check(&map(&[])), Err(AccessRefusal::Closed));
-        assert_eq!(access("127.0.0.1:9090", None).check(&map(&[])), Ok(()));
-        assert_eq!(access("[::1]:9090", None).check(&map(&[("host", "[::1]:9090")])), Ok(()));
+    fn is_closed_to_the_network_without_a_token_or_key() {
+        let check_at = |listen, headers: &HeaderMap| check(&access(listen, None, &[]), headers);
+        assert_eq!(check_at("0.0.0.0:9090", &map(&[])), refused(AccessRefusal::Closed));
+        assert_eq!(check_at("127.0.0.1:9090", &map(&[])), Ok(()));
+        assert_eq!(check_at("[::1]:9090", &map(&[("host", "[::1]:9090")])), Ok(()));
+    }
+
+    #[test]
+    fn takes_keys_that_are_for_it() {
+        let operator = ApiKey {
+            scopes: [Scope::Admin].into_iter().collect(),
+            ..ApiKey::new("operator", "the-operators-key")
+        };
+        let keys = [ApiKey::new("app", "the-key-of-the-app"), operator];
+        for token in [None, Some(TOKEN)] {
+            let access = access("0.0.0.0:9090", token, &keys);
+
+            assert_eq!(check(&access, &with("Bearer the-operators-key")), Ok(()));
+            assert_eq!(check(&access, &map(&[("api-key", "the-operators-key")])), Ok(()));
+            let missing = Err(Reject::Key(KeyRefusal::Missing));
+            assert_eq!(check(&access, &map(&[])), missing);
+            let unknown = Err(Reject::Key(KeyRefusal::Unknown));
+            assert_eq!(check(&access, &with("Bearer 0123456789abcdeF")), unknown);
+            let out_of_scope = Err(Reject::Key(KeyRefusal::OutOfScope));
+            assert_eq!(check(&access, &with("Bearer the-key-of-the-app")), out_of_scope);
+        }
+        assert_eq!(
+            check(&access("0.0.0.0:9090", Some(TOKEN), &keys), &with("Bearer 0123456789abcdef")),
+            Ok(())
+        );
+        assert_eq!(check(&access("127.0.0.1:9090", None, &keys), &map(&[])), Ok(()), "this machine");
     }
 
     #[test]
     fn takes_nothing_from_pages_of_other_sites() {
-        let access = access("127.0.0.1:9090", None);
+        let access = access("127.0.0.1:9090", None, &[]);
         for headers in [
             &[("host", "127.0.0.1:9090"), ("sec-fetch-site", "cross-site")][..],
             &[("host", "127.0.0.1:9090"), ("origin", "https://evil.example")],
@@ -132,18 +167,28 @@ mod tests {
             &[("host", "127.0.0.1:9090"), ("origin", "null")],
             &[("host", "rebound.example:9090")],
         ] {
-            assert_eq!(access.check(&map(headers)), Err(AccessRefusal::Foreign), "{headers:?}");
+            assert_eq!(check(&access, &map(headers)), refused(AccessRefusal::Foreign), "{headers:?}");
         }
         let own = [
             ("host", "localhost:9090"),
             ("origin", "http://localhost:9090"),
             ("sec-fetch-site", "same-origin"),
         ];
-        assert_eq!(access.check(&map(&own)), Ok(()));
+        assert_eq!(check(&access, &map(&own)), Ok(()));
     }
 
-    fn access(listen: &str, token: Option<&str>) -> Access {
-        Access::new(listen.parse().unwrap(), token.map(Secret::new).as_ref())
+    fn access(listen: &str, token: Option<&str>, keys: &[ApiKey]) -> Access {
+        let settings = Settings { keys: keys.to_vec(), ..Settings::default() };
+        let gate = Gate::new(&settings, &Metrics::new());
+        Access::new(listen.parse().unwrap(), token.map(Secret::new).as_ref(), gate)
+    }
+
+    fn check(access: &Access, headers: &HeaderMap) -> Result<(), Reject> {
+        access.check(headers, IpAddr::from([198, 51, 100, 7]))
+    }
+
+    fn refused(refusal: AccessRefusal) -> Result<(), Reject> {
+        Err(Reject::Admin(refusal))
     }
 
     fn with(authorization: &str) -> HeaderMap {

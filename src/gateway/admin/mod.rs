@@ -86,7 +86,7 @@ impl Admin {
         controls: Controls,
     ) -> Result<Self, StartError> {
         let listener = listener::bind(Listener::Admin, settings.listen).await?;
-        let access = Access::new(settings.listen, settings.token.as_ref());
+        let access = Access::new(settings.listen, settings.token.as_ref(), controls.gate.clone());
         let (api, document) = api::api();
         let shared =
             Shared { metrics: metrics.clone(), readiness, controls, access, document: document.into() };

@@ -154,7 +154,8 @@ impl Reject {
             Self::Admin(AccessRefusal::TokenMissing) => "Not authenticated".to_owned(),
             Self::Admin(AccessRefusal::TokenWrong) => "Invalid token".to_owned(),
             Self::Admin(AccessRefusal::Closed) => {
-                "The API can be reached from other machines and has no token; set admin.token_file, or listen on 127.0.0.1"
+                "The API can be reached from other machines and has neither a token nor a key; set admin.token_file, give a \
+                 key the scope admin, or listen on 127.0.0.1"
                     .to_owned()
             }
             Self::Admin(AccessRefusal::Foreign) => {

@@ -125,6 +125,11 @@ impl Keyring {
         true
     }
 
+    /// Whether there is a key for something, valid now or not.
+    pub(in crate::gateway) fn has(&self, scope: Scope) -> bool {
+        self.table.load().in_order.iter().any(|known| known.key.scopes.contain(scope))
+    }
+
     /// The keys as operators see them, in the order of the configuration.
     pub(in crate::gateway) fn list(&self, now: SystemTime) -> Vec<KeyView> {
         self.table.load().in_order.iter().map(|known| known.view(now)).collect()
