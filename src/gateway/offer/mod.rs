@@ -3,7 +3,6 @@
 mod offer_body;
 mod offer_record;
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -12,9 +11,8 @@ use axum::response::{IntoResponse, Response};
 use http::Method;
 use http::request::Parts;
 
-use super::admission::Admitted;
+use super::admission::{Admitted, source};
 use super::backends::Forwarded;
-use super::front::Origin;
 use super::http::body;
 use super::http::ids::{RequestId, SessionId, X_SESSION_ID};
 use super::http::reject::Reject;
@@ -80,7 +78,7 @@ async fn answer_admitted(
         client: Arc::clone(client),
         key: Arc::clone(key),
         user_id: user_id.map(Arc::from),
-        address: parts.extensions.get::<Origin>().map_or(UNKNOWN, |origin| origin.client.ip().to_canonical()),
+        address: source(&parts.extensions),
     };
     let open_session = match shared.sessions.open(opening, bounds) {
         Ok(open_session) => open_session,
@@ -109,6 +107,3 @@ async fn answer_admitted(
 
 /// The name of the one backend there is.
 const BACKEND: &str = "default";
-
-/// The address of a request that came by no connection, as only tests make them.
-const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
