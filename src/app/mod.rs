@@ -13,8 +13,10 @@ mod session_link;
 mod signals;
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::SystemTime;
 
 use anyhow::Context;
@@ -46,7 +48,7 @@ pub fn serve(
     warn_of(&settings);
     let open_files = sys::raise_open_files_limit().context("cannot raise the limit of open files")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(HTTP_THREADS)
+        .worker_threads(available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_HTTP_THREADS))
         .enable_all()
         .build()
         .context("cannot start the threads that serve HTTP")?;
@@ -280,5 +282,6 @@ fn report_panic(part: &str, ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-/// Signaling is a few requests per session: two threads keep one slow request from delaying the others.
-const HTTP_THREADS: usize = 2;
+/// Signaling is a few requests per session: two threads keep one slow request from delaying the others. On a single core
+/// a second one would only cost waking it.
+const MOST_HTTP_THREADS: usize = 2;
