@@ -10,10 +10,10 @@
 //!                           │       └─ relay ────┤
 //!                           │                    └→ telemetry
 //!                           └─ bench → sys, turn, wire
-//!  relay → turn → wire      relay → sys, tls      gateway → tls
+//!  relay → turn → wire      relay → sys, tls      gateway → sdp, tls
 //! ```
 //!
-//! * a packet's bytes: [`wire`]; what a TURN request means: [`turn`]; a system call: [`sys`];
+//! * a packet's bytes: [`wire`]; what a TURN request means: [`turn`]; a system call: [`sys`]; an offer's text: [`sdp`];
 //! * sockets, threads and batches: [`relay`]; an HTTP route: [`gateway`]; a certificate: [`tls`];
 //! * a metric or a log field: [`telemetry`]; a setting: [`config`]; start and stop: [`app`]; a command: [`cli`];
 //! * a load on a server, and what it measures: [`mod@bench`].
@@ -26,6 +26,7 @@ pub mod cli;
 pub mod config;
 pub mod gateway;
 pub mod relay;
+pub mod sdp;
 pub mod secret;
 pub mod sys;
 pub mod telemetry;

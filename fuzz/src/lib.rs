@@ -8,6 +8,8 @@
     reason = "the crate itself is linted; this is its copy"
 )]
 
+#[path = "../../src/sdp/mod.rs"]
+pub mod sdp;
 #[path = "../../src/secret.rs"]
 pub mod secret;
 #[path = "../../src/turn/mod.rs"]
