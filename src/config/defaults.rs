@@ -6,7 +6,7 @@ use super::addresses::{Backend, ListenAddress};
 use super::request_rate::RequestRate;
 use super::schema::{
     Admin, Anonymous, AuthHook, ChannelNumbers, Gateway, GatewayLimits, Lifetimes, Limits, Log, LogFormat,
-    NatDiscovery, PasswordAlgorithm, Peers, Redirect, Sessions, Timeouts, Tls, Turn,
+    NatDiscovery, Offers, PasswordAlgorithm, Peers, Redirect, Sessions, Timeouts, Tls, Turn,
 };
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::{gateway, relay, telemetry, turn};
@@ -153,6 +153,7 @@ impl Default for Gateway {
             health_needs_key: gateway.health_needs_key,
             tls: Tls::default(),
             timeouts: Timeouts::default(),
+            offers: Offers::default(),
             sessions: Sessions::default(),
             limits: GatewayLimits::default(),
             keys: Vec::new(),
@@ -189,6 +190,17 @@ impl Default for Timeouts {
             backend_answer: HumanDuration(timeouts.backend_answer),
             backend_idle: HumanDuration(timeouts.backend_idle),
             drain: HumanDuration(timeouts.drain),
+        }
+    }
+}
+
+impl Default for Offers {
+    fn default() -> Self {
+        let offers = gateway::OfferSettings::default();
+        Self {
+            check_sdp: offers.check_sdp,
+            max_media_sections: offers.max_media_sections,
+            max_candidates: offers.max_candidates,
         }
     }
 }

@@ -263,6 +263,8 @@ pub struct Gateway {
     pub tls: Tls,
     /// How long each step of a request may take, 100ms to 5m.
     pub timeouts: Timeouts,
+    /// What is checked of an offer before the backend sees it. May change while running.
+    pub offers: Offers,
     /// The sessions that offers begin.
     pub sessions: Sessions,
     /// How many requests and sessions there may be. 0 means as many as they like. What is beyond is answered with 429,
@@ -304,6 +306,20 @@ pub struct Timeouts {
     pub backend_idle: HumanDuration,
     /// How long requests in flight may take to finish after a stop; below the 30s after which Kubernetes kills.
     pub drain: HumanDuration,
+}
+
+/// What is checked of an offer before the backend sees it. May change while running.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Offers {
+    /// Whether the SDP is checked: its version, lines, media sections, ICE credentials, fingerprints and candidates. One that
+    /// no backend could answer is answered with 422, which names the line and the reason. Set it to false for clients that
+    /// the check is wrong about; turnpike_gateway_sdp_refused_total counts what it refuses.
+    pub check_sdp: bool,
+    /// Media sections (m= lines) of an SDP, 1 to 1000. More are answered with 422.
+    pub max_media_sections: usize,
+    /// ICE candidates of an SDP, 1 to 100000. More are answered with 422.
+    pub max_candidates: usize,
 }
 
 /// The sessions that offers begin.

@@ -4,7 +4,7 @@
 //! to the backend, its answers unchanged, and what the gateway itself refuses, as problems in JSON.
 //!
 //! ```text
-//! front ─▶ routes ─▶ admission (keys, limits) ─▶ offer ─▶ backends        http: what all of them pass
+//! front ─▶ routes ─▶ offer ─▶ admission (keys, limits), sessions, backends        http: what all of them pass
 //! ```
 
 mod admin;
@@ -21,6 +21,7 @@ mod routes;
 mod server;
 mod sessions;
 mod settings;
+
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ pub use front::{Door, Handed, Listener, StartError};
 pub use http::ids::SessionId;
 pub use keys::{ApiKey, ClientLimits, KeyDigest, KeyState, KeyView, Scope, Scopes};
 pub use limits::{LimitSettings, RateLimit};
+pub use offer::OfferSettings;
 pub use relay_link::{Claim, RelayView};
 pub use server::{Gateway, Updater};
 pub use sessions::{SessionSettings, SessionView, SessionsHandle};

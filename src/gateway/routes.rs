@@ -21,7 +21,7 @@ use super::drain::Drain;
 use super::http::ids::RequestId;
 use super::http::problem;
 use super::http::reject::Reject;
-use super::offer;
+use super::offer::{self, SdpCheck};
 use super::sessions::Sessions;
 use crate::telemetry::{ErrorChain, GatewayMetrics, Route};
 
@@ -31,6 +31,7 @@ pub(super) struct Shared {
     pub(super) backend: Backend,
     pub(super) gate: Gate,
     pub(super) sessions: Sessions,
+    pub(super) sdp_check: SdpCheck,
     pub(super) drain: Drain,
     pub(super) health_needs_key: bool,
     pub(super) body_limit_bytes: usize,

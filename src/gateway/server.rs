@@ -17,6 +17,7 @@ use super::admission::Gate;
 use super::backends::Backend;
 use super::drain::Drain;
 use super::front::{Door, Front, Handed, Listener, StartError, connection, listener};
+use super::offer::SdpCheck;
 use super::relay_link::{RelayLink, RelayView};
 use super::routes::{self, Shared};
 use super::sessions::{Sessions, SessionsHandle};
@@ -33,6 +34,7 @@ pub struct Gateway {
     front: Front,
     gate: Gate,
     sessions: Sessions,
+    sdp_check: SdpCheck,
     relay: RelayLink,
     drain: Drain,
 }
@@ -51,10 +53,12 @@ impl Gateway {
         let (relay, drain) = (RelayLink::default(), Drain::default());
         let sessions = Sessions::new(settings.sessions, relay.clone(), metrics.sessions().clone());
         let gate = Gate::new(settings, metrics);
+        let sdp_check = SdpCheck::new(settings.offers, metrics.gateway().clone());
         let router = routes::router(Arc::new(Shared {
             backend: Backend::new(settings),
             gate: gate.clone(),
             sessions: sessions.clone(),
+            sdp_check: sdp_check.clone(),
             drain: drain.clone(),
             health_needs_key: settings.health_needs_key,
             body_limit_bytes: settings.body_limit_bytes,
@@ -69,7 +73,7 @@ impl Gateway {
             metrics: metrics.gateway().clone(),
         };
         let (door, handed) = Door::new(MAX_WAITING);
-        Ok(Self { listener, door, handed, front, gate, sessions, relay, drain })
+        Ok(Self { listener, door, handed, front, gate, sessions, sdp_check, relay, drain })
     }
 
     /// The address of its own that clients reach, with the real port where the settings say 0.
@@ -104,7 +108,11 @@ impl Gateway {
 
     /// What exchanges settings while the gateway serves.
     pub fn updater(&self) -> Updater {
-        Updater { gate: self.gate.clone(), sessions: self.sessions.clone() }
+        Updater {
+            gate: self.gate.clone(),
+            sessions: self.sessions.clone(),
+            sdp_check: self.sdp_check.clone(),
+        }
     }
 
     /// Tells which relay the sessions' media goes through; the first one stays.
@@ -130,16 +138,18 @@ impl Gateway {
 pub struct Updater {
     gate: Gate,
     sessions: Sessions,
+    sdp_check: SdpCheck,
 }
 
 impl Updater {
     /// The options that [`Updater::update`] puts into effect; a section stands for all that is in it.
-    pub const OPTIONS: [&str; 3] = ["gateway.keys", "gateway.limits", "gateway.sessions"];
+    pub const OPTIONS: [&str; 4] = ["gateway.keys", "gateway.limits", "gateway.offers", "gateway.sessions"];
 
     /// Puts new settings into effect, as far as they can change; what is in progress goes on.
     pub fn update(&self, settings: &Settings) {
         self.gate.update(settings);
         self.sessions.update(settings.sessions);
+        self.sdp_check.update(settings.offers);
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::backends::BackendUrl;
 use super::keys::ApiKey;
 use super::limits::LimitSettings;
+use super::offer::OfferSettings;
 use super::sessions::SessionSettings;
 use crate::secret::Secret;
 use crate::tls::CertificateFiles;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub body_limit_bytes: usize,
     /// Deadlines of a request.
     pub timeouts: Timeouts,
+    /// What is checked of an offer.
+    pub offers: OfferSettings,
     /// How many sessions there may be, and when one counts as over.
     pub sessions: SessionSettings,
 }
@@ -90,6 +93,7 @@ impl Default for Settings {
             health_needs_key: false,
             body_limit_bytes: 256 << 10,
             timeouts: Timeouts::default(),
+            offers: OfferSettings::default(),
             sessions: SessionSettings::default(),
         }
     }

@@ -91,6 +91,11 @@ pub(super) const GATEWAY_RATE_BUCKETS_EVICTED: Family = Family::new(
     "Users and sources whose count was given up early, since there were too many of them, by limit.",
     &["limit"],
 );
+pub(super) const GATEWAY_SDP_REFUSED: Family = Family::new(
+    "turnpike_gateway_sdp_refused_total",
+    "Offers whose SDP no backend could answer, by flaw.",
+    &["flaw"],
+);
 pub(super) const GATEWAY_CONNECTION_FAILURES: Family = Family::new(
     "turnpike_gateway_connection_failures_total",
     "Client connections that ended before they carried a request, by cause.",
@@ -256,6 +261,7 @@ pub(super) const ALL: &[Family] = &[
     GATEWAY_RATE_LIMITED,
     GATEWAY_RATE_BUCKETS,
     GATEWAY_RATE_BUCKETS_EVICTED,
+    GATEWAY_SDP_REFUSED,
     GATEWAY_CONNECTION_FAILURES,
     SESSIONS,
     SESSIONS_ENDED,

@@ -61,6 +61,7 @@ mod tests {
     fn counted() -> Metrics {
         let metrics = Metrics::new();
         metrics.gateway().begin(Route::Offer).finish(200, Duration::from_millis(7));
+        metrics.gateway().sdp_refused("version");
         metrics.certificates().serves(CertificateOwner::Relay, UNIX_EPOCH);
         metrics.access().watch_keys(|| {
             vec![KeyTimes { id: "app".into(), expires_at: Some(UNIX_EPOCH), last_used: None }]

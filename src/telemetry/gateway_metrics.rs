@@ -15,6 +15,7 @@ pub struct GatewayMetrics {
     in_flight: IntGauge,
     backend_failures: [IntCounter; BackendFailure::ALL.len()],
     keys_refused: [IntCounter; KeyRefusal::ALL.len()],
+    sdp_refused: IntCounterVec,
     connection_failures: [IntCounter; ConnectionFailure::ALL.len()],
 }
 
@@ -103,6 +104,7 @@ impl GatewayMetrics {
                 let counters = counters(&catalog::GATEWAY_KEYS_REFUSED, &register);
                 KeyRefusal::ALL.map(|cause| counters.with_label_values(&[cause.label()]))
             },
+            sdp_refused: counters(&catalog::GATEWAY_SDP_REFUSED, &register),
             connection_failures: {
                 let counters = counters(&catalog::GATEWAY_CONNECTION_FAILURES, &register);
                 ConnectionFailure::ALL.map(|cause| counters.with_label_values(&[cause.label()]))
@@ -129,6 +131,11 @@ impl GatewayMetrics {
     /// Counts a request that no key opened.
     pub fn key_refused(&self, cause: KeyRefusal) {
         self.keys_refused[cause as usize].inc();
+    }
+
+    /// Counts an offer whose SDP has a flaw, by the name of the flaw, of which there are a few dozen at most.
+    pub fn sdp_refused(&self, flaw: &'static str) {
+        self.sdp_refused.with_label_values(&[flaw]).inc();
     }
 
     /// Counts a connection that carried no request.

@@ -11,6 +11,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ALL_VERSIONS;
 use rustls::version::{TLS12, TLS13};
+use serde_json::json;
 use tokio_rustls::TlsConnector;
 use turnpike::app::App;
 use turnpike::relay::{HttpTaker, Partners, Relay};
@@ -51,7 +52,7 @@ async fn a_client_with_tls_that_names_no_protocol_is_known_by_its_first_bytes() 
         let mut https = certificate.client(connect(app.gateway_addr()), &[version], &[]);
         assert_forwarded(&get_health(&mut https), "https", "127.0.0.1");
         // More than sockets and TLS hold, both ways.
-        let offer = format!("{{\"type\": \"offer\", \"sdp\": \"{}\"}}", "x".repeat(200_000));
+        let offer = offer(200_000);
         let answer = ask(&mut https, &post_offer(&offer));
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with(&offer), "{:.200}", answer);
         https.conn.send_close_notify();
@@ -150,7 +151,7 @@ async fn a_stop_lets_a_request_in_flight_finish() {
         let app = start_shared(&certificate.config(), backend).await;
         let server = app.gateway_addr();
         let mut https = certificate.client(connect(server), ALL_VERSIONS, protocols);
-        let offer = post_offer("{\"type\": \"offer\", \"sdp\": \"v=0\"}");
+        let offer = post_offer(&offer(0));
         https.write_all(offer.as_bytes()).unwrap();
         reached.recv_timeout(DEADLINE).unwrap();
 
@@ -273,6 +274,12 @@ fn serve_backend(before: impl Fn(&str) + Send + Sync + 'static) -> SocketAddr {
 
 fn get_health(stream: &mut (impl Read + Write)) -> String {
     ask(stream, "GET /skin/webrtc/health HTTP/1.1\r\nhost: a\r\n\r\n")
+}
+
+/// A client's offer, with a member that nobody reads to make it larger.
+fn offer(padding: usize) -> String {
+    let sdp = include_str!("../offers/aiortc.sdp");
+    json!({"type": "offer", "sdp": sdp, "padding": "x".repeat(padding)}).to_string()
 }
 
 fn post_offer(offer: &str) -> String {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::keys::{self, LEAST_KEY_CHARACTERS};
 use super::{Rules, certificate};
 use crate::config::error::Cause;
-use crate::config::schema::{Admin, Gateway, Sessions, Timeouts};
+use crate::config::schema::{Admin, Gateway, Offers, Sessions, Timeouts};
 use crate::config::secrets::Source;
 use crate::config::units::{ByteSize, HumanDuration};
-use crate::gateway::{self, AdminSettings, SessionSettings, Settings};
+use crate::gateway::{self, AdminSettings, OfferSettings, SessionSettings, Settings};
 use crate::relay;
 
 /// The relay's settings say whether it shares a port, and has a certificate for it.
@@ -28,6 +28,7 @@ pub(super) fn gateway(written: &Gateway, relay: &relay::Settings, rules: &mut Ru
         forward_key: written.forward_key,
         health_needs_key: written.health_needs_key,
         timeouts: timeouts(&written.timeouts, rules),
+        offers: offers(&written.offers, rules),
         sessions: sessions(&written.sessions, rules),
     }
 }
@@ -53,6 +54,16 @@ fn timeouts(written: &Timeouts, rules: &mut Rules<'_>) -> gateway::Timeouts {
         backend_answer: written.backend_answer.0,
         backend_idle: written.backend_idle.0,
         drain: written.drain.0,
+    }
+}
+
+fn offers(written: &Offers, rules: &mut Rules<'_>) -> OfferSettings {
+    rules.in_range("gateway.offers.max_media_sections", &written.max_media_sections, 1..=MOST_MEDIA);
+    rules.in_range("gateway.offers.max_candidates", &written.max_candidates, 1..=MOST_CANDIDATES);
+    OfferSettings {
+        check_sdp: written.check_sdp,
+        max_media_sections: written.max_media_sections,
+        max_candidates: written.max_candidates,
     }
 }
 
@@ -88,6 +99,12 @@ const LEAST_TIMEOUT: HumanDuration = HumanDuration(Duration::from_millis(100));
 
 /// Clients and the proxies before us have given up long before.
 const MOST_TIMEOUT: HumanDuration = HumanDuration(Duration::from_secs(300));
+
+/// Bounds what the check of one offer remembers, some hundred bytes for each.
+const MOST_MEDIA: usize = 1000;
+
+/// As many as the largest body has room for are no harm to us, since each is read and forgotten.
+const MOST_CANDIDATES: usize = 100_000;
 
 /// Some hundred bytes each.
 const MOST_SESSIONS: usize = 1_000_000;

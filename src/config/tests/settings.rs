@@ -122,6 +122,10 @@ backend_connect = "4s"
 backend_answer = "6s"
 backend_idle = "7s"
 drain = "8s"
+[gateway.offers]
+check_sdp = false
+max_media_sections = 10
+max_candidates = 11
 [gateway.sessions]
 total = 2000
 direct_after = "9s"
@@ -243,6 +247,8 @@ level = "info,turnpike::relay=debug"
         drain: seconds(8),
     };
     assert_eq!(gateway.timeouts, timeouts);
+    let offers = gateway::OfferSettings { check_sdp: false, max_media_sections: 10, max_candidates: 11 };
+    assert_eq!(gateway.offers, offers);
     assert_eq!(gateway.sessions, gateway::SessionSettings { most: 2000, direct_after: seconds(9) });
     assert_eq!(gateway.keys, [gateway::ApiKey::new("app", "0123456789abcdef")]);
 

@@ -1,11 +1,11 @@
-//! The JSON of an offer: what is checked of it, and what is wrong with it in the words of FastAPI.
+//! The JSON of an offer, checked as FastAPI would check it.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize as DeriveDeserialize, Serialize};
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
+
+use super::field_error::{FieldError, SHOWN_CHARACTERS, place};
+use super::fields::{Field, Fields};
+use crate::sdp::Invalid;
 
 /// What the gateway itself needs of an offer; the backend gets the bytes as they came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,29 +13,22 @@ pub(in crate::gateway) struct OfferBody {
     pub(in crate::gateway) user_id: Option<String>,
 }
 
-/// One entry of FastAPI's `detail` list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(in crate::gateway) struct FieldError {
-    r#type: &'static str,
-    loc: Vec<Value>,
-    msg: String,
-    input: Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ctx: Option<Value>,
-}
-
 impl OfferBody {
-    pub(in crate::gateway) fn parse(body: &[u8]) -> Result<Self, Vec<FieldError>> {
+    /// Reads a body, and has the SDP in it checked. All that is wrong is told at once.
+    pub(in crate::gateway) fn parse(
+        body: &[u8],
+        check_sdp: impl FnOnce(&str) -> Result<(), Invalid>,
+    ) -> Result<Self, Vec<FieldError>> {
         let body = body.trim_ascii();
         if body.is_empty() {
-            return Err(vec![FieldError::missing(vec![json!("body")])]);
+            return Err(vec![FieldError::missing(&["body"])]);
         }
         if body[0] != b'{' {
             return Err(vec![not_an_object(body)]);
         }
         let fields: Fields<'_> = serde_json::from_slice(body).map_err(|error| vec![invalid_json(&error)])?;
         let mut errors = Vec::new();
-        errors.extend(string_error("sdp", &fields.sdp));
+        errors.extend(sdp_error(&fields.sdp, check_sdp));
         errors.extend(type_error(&fields.r#type));
         errors.extend(user_id_error(&fields.user_id));
         if !errors.is_empty() {
@@ -48,29 +41,18 @@ impl OfferBody {
     }
 }
 
-/// A field that comes twice is an error of the parser: the backend might read the other one.
-#[derive(DeriveDeserialize)]
-struct Fields<'a> {
-    #[serde(borrow, default)]
-    sdp: Field<'a>,
-    #[serde(borrow, default)]
-    r#type: Field<'a>,
-    #[serde(borrow, default)]
-    user_id: Field<'a>,
-}
-
-#[derive(Default)]
-enum Field<'a> {
-    #[default]
-    Missing,
-    Null,
-    Text(Cow<'a, str>),
-    /// Neither text nor null; small values are kept, to be shown.
-    Other(Value),
+fn sdp_error(field: &Field<'_>, check: impl FnOnce(&str) -> Result<(), Invalid>) -> Option<FieldError> {
+    match field {
+        Field::Text(sdp) => {
+            let invalid = check(sdp).err()?;
+            Some(FieldError::sdp_invalid(&["body", "sdp"], &invalid))
+        }
+        Field::Missing | Field::Null | Field::Other(_) => string_error("sdp", field),
+    }
 }
 
 fn string_error(name: &str, field: &Field<'_>) -> Option<FieldError> {
-    let loc = vec![json!("body"), json!(name)];
+    let loc = &["body", name];
     match field {
         Field::Text(_) => None,
         Field::Missing => Some(FieldError::missing(loc)),
@@ -84,7 +66,7 @@ fn type_error(field: &Field<'_>) -> Option<FieldError> {
         Field::Text(text) if text == "offer" => None,
         Field::Text(text) => Some(FieldError {
             r#type: "literal_error",
-            loc: vec![json!("body"), json!("type")],
+            loc: place(&["body", "type"]),
             msg: "Input should be 'offer'".to_owned(),
             input: Value::String(text.chars().take(SHOWN_CHARACTERS).collect()),
             ctx: Some(json!({"expected": "'offer'"})),
@@ -96,14 +78,7 @@ fn type_error(field: &Field<'_>) -> Option<FieldError> {
 fn user_id_error(field: &Field<'_>) -> Option<FieldError> {
     match field {
         Field::Missing | Field::Null => None,
-        Field::Text(text) if text.chars().nth(USER_ID_CHARACTERS).is_none() => None,
-        Field::Text(text) => Some(FieldError {
-            r#type: "string_too_long",
-            loc: vec![json!("body"), json!("user_id")],
-            msg: format!("String should have at most {USER_ID_CHARACTERS} characters"),
-            input: Value::String(text.chars().take(SHOWN_CHARACTERS).collect()),
-            ctx: Some(json!({"max_length": USER_ID_CHARACTERS})),
-        }),
+        Field::Text(user_id) => FieldError::long_user_id(&["body", "user_id"], user_id),
         Field::Other(_) => string_error("user_id", field),
     }
 }
@@ -114,7 +89,7 @@ fn not_an_object(body: &[u8]) -> FieldError {
     }
     FieldError {
         r#type: "model_attributes_type",
-        loc: vec![json!("body")],
+        loc: place(&["body"]),
         msg: "Input should be a valid dictionary or object to extract fields from".to_owned(),
         input: Value::Null,
         ctx: None,
@@ -131,83 +106,6 @@ fn invalid_json(error: &serde_json::Error) -> FieldError {
     }
 }
 
-impl FieldError {
-    /// FastAPI shows the whole body here; an SDP is too long for that, and has addresses in it.
-    fn missing(loc: Vec<Value>) -> Self {
-        Self { r#type: "missing", loc, msg: "Field required".to_owned(), input: Value::Null, ctx: None }
-    }
-
-    fn no_string(loc: Vec<Value>, input: Value) -> Self {
-        Self {
-            r#type: "string_type",
-            loc,
-            msg: "Input should be a valid string".to_owned(),
-            input,
-            ctx: None,
-        }
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FieldVisitor)
-    }
-}
-
-struct FieldVisitor;
-
-impl<'de> Visitor<'de> for FieldVisitor {
-    type Value = Field<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Field::Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Field::Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Field::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Field::Other(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Field::Other(value.into()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Field::Other(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Field::Other(value.into()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Field::Other(json!([])))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Field::Other(json!({})))
-    }
-}
-
-/// Far more than any database key or e-mail address (254) has.
-const USER_ID_CHARACTERS: usize = 256;
-
-/// What an error shows of a wrong value.
-const SHOWN_CHARACTERS: usize = 32;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,10 +120,7 @@ mod tests {
                 Some("Zoë \"Z\"\nO'Brien"),
             ),
         ] {
-            assert_eq!(
-                OfferBody::parse(body.as_bytes()),
-                Ok(OfferBody { user_id: user_id.map(str::to_owned) })
-            );
+            assert_eq!(parse(body), Ok(OfferBody { user_id: user_id.map(str::to_owned) }));
         }
     }
 
@@ -233,7 +128,7 @@ mod tests {
     fn bounds_the_user_id_in_characters() {
         let body = |length| format!(r#"{{"sdp":"","type":"offer","user_id":"{}"}}"#, "ä".repeat(length));
 
-        assert!(OfferBody::parse(body(256).as_bytes()).is_ok());
+        assert!(parse(&body(256)).is_ok());
         assert_eq!(kinds(&body(257)), [("string_too_long", r#"["body","user_id"]"#.to_owned())]);
     }
 
@@ -273,11 +168,15 @@ mod tests {
         {
             assert_eq!(kinds(body)[0].0, "json_invalid", "{body:.60}");
         }
-        assert!(OfferBody::parse(b"{\"sdp\":\"\xff\",\"type\":\"offer\"}").is_err());
+        assert!(OfferBody::parse(b"{\"sdp\":\"\xff\",\"type\":\"offer\"}", |_| Ok(())).is_err());
+    }
+
+    fn parse(body: &str) -> Result<OfferBody, Vec<FieldError>> {
+        OfferBody::parse(body.as_bytes(), |_| Ok(()))
     }
 
     fn kinds(body: &str) -> Vec<(&'static str, String)> {
-        let errors = OfferBody::parse(body.as_bytes()).unwrap_err();
+        let errors = parse(body).unwrap_err();
         errors.iter().map(|error| (error.r#type, json!(error.loc).to_string())).collect()
     }
 }

@@ -10,7 +10,8 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 
 use super::harness::{
-    KEY, OFFER, TestBackend, json_response, nobody, raw_backend, read_request, start, within, write,
+    KEY, OFFER, SDP_IN_JSON, TestBackend, json_response, nobody, raw_backend, read_request, start, within,
+    write,
 };
 
 #[tokio::test]
@@ -107,7 +108,7 @@ async fn never_sends_twice_when_the_backend_drops_kept_connections() {
     let gateway = start(backend, |_| {}).await;
 
     for user in 0..50 {
-        let body = format!(r#"{{"sdp":"","type":"offer","user_id":"{user}"}}"#);
+        let body = format!(r#"{{"sdp":"{SDP_IN_JSON}","type":"offer","user_id":"{user}"}}"#);
         let status = gateway.offer(&[], body).await.status;
         // 502 is right where the close crossed the offer: whether it was seen cannot be known.
         assert!(matches!(status, 200 | 502), "{status}");

@@ -25,7 +25,19 @@ use crate::gateway::{ApiKey, BackendUrl, Controls, Gateway, Operations, ReloadRe
 use crate::telemetry::{LogFilter, Metrics};
 
 pub(super) const KEY: &str = "open-sesame";
-pub(super) const OFFER: &str = r#"{ "sdp": "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\n",  "type": "offer" }"#;
+
+/// A usable SDP, as JSON writes it.
+macro_rules! sdp {
+    () => {
+        concat!(
+            r"v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n",
+            r"a=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdefghijkl\r\na=setup:actpass\r\n",
+            r"a=fingerprint:sha-1 4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF:3E:5D:49:6B:19:E5:7C:AB\r\n",
+        )
+    };
+}
+pub(super) const SDP_IN_JSON: &str = sdp!();
+pub(super) const OFFER: &str = concat!(r#"{ "sdp": ""#, sdp!(), r#"",  "type": "offer" }"#);
 
 pub(super) struct Running {
     pub(super) address: SocketAddr,
@@ -86,6 +98,13 @@ impl Running {
     /// What operators may do with it.
     pub(super) fn controls(&self) -> Controls {
         self.controls.clone()
+    }
+
+    /// Exchanges settings, as a reload does; those that the test does not change become the defaults.
+    pub(super) fn update(&self, change: impl FnOnce(&mut Settings)) {
+        let mut settings = Settings { keys: vec![ApiKey::new("app", KEY)], ..Settings::default() };
+        change(&mut settings);
+        self.updater.update(&settings);
     }
 
     pub(super) async fn offer(&self, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::harness::{Answer, KEY, OFFER, Running, TestBackend, nobody, start};
+use super::harness::{Answer, KEY, OFFER, Running, SDP_IN_JSON, TestBackend, nobody, start};
 use crate::gateway::{ApiKey, RateLimit};
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn users_are_limited_by_what_a_valid_body_says() {
     })
     .await;
     let offer_of = async |user_id: &str| {
-        let body = format!(r#"{{"sdp": "v=0", "type": "offer", "user_id": "{user_id}"}}"#);
+        let body = format!(r#"{{"sdp": "{SDP_IN_JSON}", "type": "offer", "user_id": "{user_id}"}}"#);
         gateway.offer(&[], body).await
     };
 
@@ -86,7 +86,7 @@ async fn clients_and_users_have_so_many_sessions_at_once() {
     })
     .await;
     let offer_of = async |user_id: &str| {
-        let body = format!(r#"{{"sdp": "v=0", "type": "offer", "user_id": "{user_id}"}}"#);
+        let body = format!(r#"{{"sdp": "{SDP_IN_JSON}", "type": "offer", "user_id": "{user_id}"}}"#);
         gateway.offer(&[], body).await
     };
 

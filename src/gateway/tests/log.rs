@@ -7,9 +7,9 @@ use http::Method;
 use serde_json::Value;
 use tracing::subscriber::DefaultGuard;
 
-use super::harness::{KEY, TestBackend, json_response, nobody, start};
+use super::harness::{KEY, SDP_IN_JSON, TestBackend, json_response, nobody, start};
 
-const SECRET_SDP: &str = "a=candidate:1 1 udp 1 203.0.113.77 5000 typ host";
+const SECRET_LINE: &str = "a=candidate:1 1 udp 1 203.0.113.77 5000 typ host";
 
 #[tokio::test]
 async fn tells_of_an_answered_offer_in_one_line() {
@@ -62,7 +62,7 @@ async fn tells_of_a_backends_refusal_and_of_a_wrong_body() {
     let gateway = start(backend.address, |_| {}).await;
 
     gateway.offer(&[], offer("")).await;
-    gateway.offer(&[], format!(r#"{{"sdp":"{SECRET_SDP}"}}"#)).await;
+    gateway.offer(&[], format!(r#"{{"sdp":"{SECRET_LINE}"}}"#)).await;
 
     let records = log.records("offer failed");
     assert_eq!(records.len(), 2, "{records:?}");
@@ -84,7 +84,7 @@ async fn keeps_refused_keys_out_of_the_log() {
 }
 
 fn offer(user_field: &str) -> String {
-    format!(r#"{{{user_field}"sdp":"{SECRET_SDP}","type":"offer"}}"#)
+    format!(r#"{{{user_field}"sdp":"{SDP_IN_JSON}{SECRET_LINE}","type":"offer"}}"#)
 }
 
 #[derive(Clone, Default)]

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::harness::{ANSWER, KEY, OFFER, TestBackend, json_response, start};
+use super::harness::{ANSWER, KEY, OFFER, SDP_IN_JSON, TestBackend, json_response, start};
 use crate::gateway::BackendUrl;
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn passes_user_ids_of_any_script_or_none() {
     let gateway = start(backend.address, |_| {}).await;
 
     for user_id in ["null", r#""user-42""#, r#""Zoë \"Z\"\nसीता \u001b[31m""#] {
-        let body = format!(r#"{{"sdp":"v=0","type":"offer","user_id":{user_id}}}"#);
+        let body = format!(r#"{{"sdp":"{SDP_IN_JSON}","type":"offer","user_id":{user_id}}}"#);
         let answer = gateway.offer(&[], body.clone()).await;
         assert_eq!(answer.status, 200, "{user_id}");
         assert_eq!(backend.seen().last().unwrap().body, body);

@@ -1,0 +1,136 @@
+//! The way of an offer, whichever route it comes by: key, body, checks, backend, in this order.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::Method;
+use http::request::Parts;
+
+use super::offer_record::OfferRecord;
+use super::sdp_check::SdpCheck;
+use crate::gateway::admission::{Admitted, source};
+use crate::gateway::backends::{BackendError, Forwarded};
+use crate::gateway::http::body;
+use crate::gateway::http::ids::{RequestId, SessionId, X_SESSION_ID};
+use crate::gateway::http::reject::Reject;
+use crate::gateway::keys::{Identity, Scope};
+use crate::gateway::routes::{OFFER, Shared};
+use crate::gateway::sessions::{Bounds, Opening};
+use crate::telemetry::KeyRefusal;
+
+/// How a route writes offers and answers.
+pub(in crate::gateway) trait Form {
+    /// What a key must be for.
+    const SCOPE: Scope;
+
+    /// Judges a request by its head, before its body is read.
+    fn admit(head: &Parts) -> Result<(), Reject>;
+
+    /// Reads an offer, and makes the request's head into the one of what is forwarded.
+    fn read(head: &mut Parts, body: Bytes, check: &SdpCheck) -> Result<Offer, Reject>;
+
+    /// Makes the backend's answer into the client's.
+    fn write(answer: Response<Bytes>, session: &SessionId) -> Result<Response<Bytes>, BackendError>;
+}
+
+/// An offer that may be forwarded.
+pub(in crate::gateway) struct Offer {
+    pub(in crate::gateway) user_id: Option<String>,
+    /// The JSON that the backend gets.
+    pub(in crate::gateway) body: Bytes,
+}
+
+/// Forwards an offer and brings its answer.
+pub(in crate::gateway) async fn forward<F: Form>(
+    shared: &Shared,
+    request: Request,
+) -> Result<Response, Reject> {
+    let (head, body) = request.into_parts();
+    // Before the body is read: who has no key shall cost no memory.
+    let mut admitted = match admit::<F>(shared, &head) {
+        Ok(admitted) => admitted,
+        Err(reject) => {
+            body::discard_unread(&head.headers, body);
+            return Err(reject);
+        }
+    };
+    let mut response = forward_admitted::<F>(shared, &mut admitted, head, body).await.into_response();
+    admitted.tell(response.headers_mut());
+    Ok(response)
+}
+
+/// What can be told from the head alone.
+fn admit<F: Form>(shared: &Shared, head: &Parts) -> Result<Admitted, Reject> {
+    let admitted = shared.gate.admit(head, F::SCOPE)?;
+    if shared.drain.is_on() {
+        return Err(Reject::Draining);
+    }
+    F::admit(head)?;
+    Ok(admitted)
+}
+
+async fn forward_admitted<F: Form>(
+    shared: &Shared,
+    admitted: &mut Admitted,
+    mut head: Parts,
+    body: Body,
+) -> Result<Response, Reject> {
+    let session = SessionId::random();
+    let request_id = head.extensions.get::<RequestId>().cloned();
+    let mut record = OfferRecord::begin(session.clone(), Arc::clone(&admitted.identity.key), request_id);
+
+    let body = match body::read(&head.headers, body, shared.body_limit_bytes, shared.body_deadline).await {
+        Ok(body) => body,
+        Err(reject) => return Err(record.refused(reject)),
+    };
+    let Offer { user_id, body } = match F::read(&mut head, body, &shared.sdp_check) {
+        Ok(offer) => offer,
+        Err(reject) => return Err(record.refused(reject)),
+    };
+    record.set_user(user_id.clone());
+    if let Some(user_id) = &user_id
+        && let Err(reject) = admitted.take_user(user_id)
+    {
+        return Err(record.refused(reject));
+    }
+    let Identity { key, client, limits, .. } = &admitted.identity;
+    let bounds = Bounds { of_client: limits.max_sessions, of_user: limits.max_sessions_per_user };
+    let opening = Opening {
+        id: session.clone(),
+        client: Arc::clone(client),
+        key: Arc::clone(key),
+        user_id: user_id.map(Arc::from),
+        address: source(&head.extensions),
+    };
+    let open_session = match shared.sessions.open(opening, bounds) {
+        Ok(open_session) => open_session,
+        Err(refusal) => return Err(record.refused(Reject::Sessions(refusal))),
+    };
+    // Whoever revokes a key ends its sessions afterwards, so one that is not among them is noticed here.
+    if admitted.identity.is_revoked() {
+        return Err(record.refused(Reject::Key(KeyRefusal::Revoked)));
+    }
+
+    let forwarded = Forwarded { method: Method::POST, path: OFFER, session: Some(&session), body };
+    let answer = shared.backend.forward(forwarded, head).await;
+    match answer.and_then(|answer| F::write(answer, &session)) {
+        Ok(mut answer) => {
+            if answer.status().is_success() && !open_session.answered(BACKEND.into()) {
+                return Err(record.refused(Reject::SessionEnded));
+            }
+            answer.headers_mut().insert(X_SESSION_ID, session.to_header());
+            record.answered(answer.status());
+            Ok(answer.map(Body::from))
+        }
+        Err(error) => {
+            shared.metrics.backend_failed(error.failure());
+            Err(record.failed(&error))
+        }
+    }
+}
+
+/// The name of the one backend there is.
+const BACKEND: &str = "default";
