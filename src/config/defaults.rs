@@ -6,7 +6,7 @@ use super::addresses::{Backend, ListenAddress};
 use super::request_rate::RequestRate;
 use super::schema::{
     Admin, Anonymous, AuthHook, ChannelNumbers, Gateway, GatewayLimits, Lifetimes, Limits, Log, LogFormat,
-    NatDiscovery, Offers, PasswordAlgorithm, Peers, Redirect, Sessions, Timeouts, Tls, Turn,
+    NatDiscovery, Offers, PasswordAlgorithm, Peers, Redirect, Sessions, Timeouts, Tls, Turn, Whip,
 };
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::{gateway, relay, telemetry, turn};
@@ -154,6 +154,7 @@ impl Default for Gateway {
             tls: Tls::default(),
             timeouts: Timeouts::default(),
             offers: Offers::default(),
+            whip: Whip::default(),
             sessions: Sessions::default(),
             limits: GatewayLimits::default(),
             keys: Vec::new(),
@@ -202,6 +203,12 @@ impl Default for Offers {
             max_media_sections: offers.max_media_sections,
             max_candidates: offers.max_candidates,
         }
+    }
+}
+
+impl Default for Whip {
+    fn default() -> Self {
+        Self { enabled: gateway::WhipSettings::default().enabled }
     }
 }
 

@@ -265,6 +265,8 @@ pub struct Gateway {
     pub timeouts: Timeouts,
     /// What is checked of an offer before the backend sees it. May change while running.
     pub offers: Offers,
+    /// Offers by WHIP (RFC 9725), for OBS, GStreamer and other clients that speak it. May change while running.
+    pub whip: Whip,
     /// The sessions that offers begin.
     pub sessions: Sessions,
     /// How many requests and sessions there may be. 0 means as many as they like. What is beyond is answered with 429,
@@ -320,6 +322,15 @@ pub struct Offers {
     pub max_media_sections: usize,
     /// ICE candidates of an SDP, 1 to 100000. More are answered with 422.
     pub max_candidates: usize,
+}
+
+/// Offers by WHIP (RFC 9725), for OBS, GStreamer and other clients that speak it. May change while running.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Whip {
+    /// Whether /whip takes offers. Clients present their key as a Bearer token, or as on other routes, and may name their
+    /// user in the query: /whip?user_id=user-42.
+    pub enabled: bool,
 }
 
 /// The sessions that offers begin.

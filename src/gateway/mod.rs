@@ -4,7 +4,8 @@
 //! to the backend, its answers unchanged, and what the gateway itself refuses, as problems in JSON.
 //!
 //! ```text
-//! front ─▶ routes ─▶ offer ─▶ admission (keys, limits), sessions, backends        http: what all of them pass
+//! front ─▶ routes ─┬▶ whip ─▶ offer ─▶ admission (keys, limits), sessions, backends        http: what all of them pass
+//!                  └▶ offer
 //! ```
 
 mod admin;
@@ -21,6 +22,7 @@ mod routes;
 mod server;
 mod sessions;
 mod settings;
+mod whip;
 
 #[cfg(test)]
 mod tests;
@@ -37,3 +39,4 @@ pub use relay_link::{Claim, RelayView};
 pub use server::{Gateway, Updater};
 pub use sessions::{SessionSettings, SessionView, SessionsHandle};
 pub use settings::{AdminSettings, Settings, Timeouts};
+pub use whip::WhipSettings;

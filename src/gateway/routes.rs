@@ -23,6 +23,7 @@ use super::http::problem;
 use super::http::reject::Reject;
 use super::offer::{self, SdpCheck};
 use super::sessions::Sessions;
+use super::whip::{self, Whip};
 use crate::telemetry::{ErrorChain, GatewayMetrics, Route};
 
 /// What the handlers of all requests share.
@@ -32,6 +33,7 @@ pub(super) struct Shared {
     pub(super) gate: Gate,
     pub(super) sessions: Sessions,
     pub(super) sdp_check: SdpCheck,
+    pub(super) whip: Whip,
     pub(super) drain: Drain,
     pub(super) health_needs_key: bool,
     pub(super) body_limit_bytes: usize,
@@ -43,7 +45,10 @@ pub(super) const OFFER: &str = "/skin/webrtc/offer";
 pub(super) const HEALTH: &str = "/skin/webrtc/health";
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    let routes = Router::new().route(OFFER, post(offer::answer)).route(HEALTH, get(health));
+    let routes = Router::new()
+        .route(OFFER, post(offer::answer))
+        .route(HEALTH, get(health))
+        .merge(whip::routes(&shared));
     with_problems(routes).layer(from_fn_with_state(Arc::clone(&shared), count)).with_state(shared)
 }
 
@@ -81,6 +86,11 @@ async fn count(State(shared): State<Arc<Shared>>, mut request: Request, next: Ne
     let started = Instant::now();
     let route = match request.uri().path() {
         OFFER => Route::Offer,
+        path if path == whip::PATH
+            || path.strip_prefix(whip::PATH).is_some_and(|rest| rest.starts_with('/')) =>
+        {
+            Route::Whip
+        }
         HEALTH => Route::Health,
         _ => Route::Other,
     };

@@ -22,6 +22,7 @@ use super::relay_link::{RelayLink, RelayView};
 use super::routes::{self, Shared};
 use super::sessions::{Sessions, SessionsHandle};
 use super::settings::Settings;
+use super::whip::Whip;
 use crate::telemetry::Metrics;
 use crate::tls::CertificateStore;
 
@@ -35,6 +36,7 @@ pub struct Gateway {
     gate: Gate,
     sessions: Sessions,
     sdp_check: SdpCheck,
+    whip: Whip,
     relay: RelayLink,
     drain: Drain,
 }
@@ -54,11 +56,13 @@ impl Gateway {
         let sessions = Sessions::new(settings.sessions, relay.clone(), metrics.sessions().clone());
         let gate = Gate::new(settings, metrics);
         let sdp_check = SdpCheck::new(settings.offers, metrics.gateway().clone());
+        let whip = Whip::new(settings.whip);
         let router = routes::router(Arc::new(Shared {
             backend: Backend::new(settings),
             gate: gate.clone(),
             sessions: sessions.clone(),
             sdp_check: sdp_check.clone(),
+            whip: whip.clone(),
             drain: drain.clone(),
             health_needs_key: settings.health_needs_key,
             body_limit_bytes: settings.body_limit_bytes,
@@ -73,7 +77,7 @@ impl Gateway {
             metrics: metrics.gateway().clone(),
         };
         let (door, handed) = Door::new(MAX_WAITING);
-        Ok(Self { listener, door, handed, front, gate, sessions, sdp_check, relay, drain })
+        Ok(Self { listener, door, handed, front, gate, sessions, sdp_check, whip, relay, drain })
     }
 
     /// The address of its own that clients reach, with the real port where the settings say 0.
@@ -112,6 +116,7 @@ impl Gateway {
             gate: self.gate.clone(),
             sessions: self.sessions.clone(),
             sdp_check: self.sdp_check.clone(),
+            whip: self.whip.clone(),
         }
     }
 
@@ -139,17 +144,20 @@ pub struct Updater {
     gate: Gate,
     sessions: Sessions,
     sdp_check: SdpCheck,
+    whip: Whip,
 }
 
 impl Updater {
     /// The options that [`Updater::update`] puts into effect; a section stands for all that is in it.
-    pub const OPTIONS: [&str; 4] = ["gateway.keys", "gateway.limits", "gateway.offers", "gateway.sessions"];
+    pub const OPTIONS: [&str; 5] =
+        ["gateway.keys", "gateway.limits", "gateway.offers", "gateway.sessions", "gateway.whip"];
 
     /// Puts new settings into effect, as far as they can change; what is in progress goes on.
     pub fn update(&self, settings: &Settings) {
         self.gate.update(settings);
         self.sessions.update(settings.sessions);
         self.sdp_check.update(settings.offers);
+        self.whip.update(settings.whip);
     }
 }
 

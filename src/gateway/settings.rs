@@ -8,6 +8,7 @@ use super::keys::ApiKey;
 use super::limits::LimitSettings;
 use super::offer::OfferSettings;
 use super::sessions::SessionSettings;
+use super::whip::WhipSettings;
 use crate::secret::Secret;
 use crate::tls::CertificateFiles;
 
@@ -39,6 +40,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// What is checked of an offer.
     pub offers: OfferSettings,
+    /// Whether offers are taken as WHIP has them, too.
+    pub whip: WhipSettings,
     /// How many sessions there may be, and when one counts as over.
     pub sessions: SessionSettings,
 }
@@ -94,6 +97,7 @@ impl Default for Settings {
             body_limit_bytes: 256 << 10,
             timeouts: Timeouts::default(),
             offers: OfferSettings::default(),
+            whip: WhipSettings::default(),
             sessions: SessionSettings::default(),
         }
     }

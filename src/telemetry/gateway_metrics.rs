@@ -24,6 +24,8 @@ pub struct GatewayMetrics {
 pub enum Route {
     /// `POST /skin/webrtc/offer`.
     Offer,
+    /// `/whip` and what is below.
+    Whip,
     /// `GET /skin/webrtc/health`.
     Health,
     /// A path that the gateway does not serve.
@@ -37,7 +39,7 @@ pub enum BackendFailure {
     Unreachable,
     /// The connection ended before the whole answer was there.
     Closed,
-    /// What came back is not HTTP.
+    /// What came back is not HTTP, or no answer to an offer.
     Garbled,
     /// The answer took longer than its deadline.
     TimedOut,
@@ -169,11 +171,12 @@ impl Drop for RequestInFlight {
 }
 
 impl Route {
-    const ALL: [Self; 3] = [Self::Offer, Self::Health, Self::Other];
+    const ALL: [Self; 4] = [Self::Offer, Self::Whip, Self::Health, Self::Other];
 
     fn label(self) -> &'static str {
         match self {
             Self::Offer => "offer",
+            Self::Whip => "whip",
             Self::Health => "health",
             Self::Other => "other",
         }

@@ -8,7 +8,7 @@ use crate::config::error::Cause;
 use crate::config::schema::{Admin, Gateway, Offers, Sessions, Timeouts};
 use crate::config::secrets::Source;
 use crate::config::units::{ByteSize, HumanDuration};
-use crate::gateway::{self, AdminSettings, OfferSettings, SessionSettings, Settings};
+use crate::gateway::{self, AdminSettings, OfferSettings, SessionSettings, Settings, WhipSettings};
 use crate::relay;
 
 /// The relay's settings say whether it shares a port, and has a certificate for it.
@@ -29,6 +29,7 @@ pub(super) fn gateway(written: &Gateway, relay: &relay::Settings, rules: &mut Ru
         health_needs_key: written.health_needs_key,
         timeouts: timeouts(&written.timeouts, rules),
         offers: offers(&written.offers, rules),
+        whip: WhipSettings { enabled: written.whip.enabled },
         sessions: sessions(&written.sessions, rules),
     }
 }

@@ -126,6 +126,8 @@ drain = "8s"
 check_sdp = false
 max_media_sections = 10
 max_candidates = 11
+[gateway.whip]
+enabled = false
 [gateway.sessions]
 total = 2000
 direct_after = "9s"
@@ -249,6 +251,7 @@ level = "info,turnpike::relay=debug"
     assert_eq!(gateway.timeouts, timeouts);
     let offers = gateway::OfferSettings { check_sdp: false, max_media_sections: 10, max_candidates: 11 };
     assert_eq!(gateway.offers, offers);
+    assert!(!gateway.whip.enabled);
     assert_eq!(gateway.sessions, gateway::SessionSettings { most: 2000, direct_after: seconds(9) });
     assert_eq!(gateway.keys, [gateway::ApiKey::new("app", "0123456789abcdef")]);
 

@@ -46,6 +46,8 @@ pub(in crate::gateway) enum BackendError {
     Closed(#[source] Box<dyn Error + Send + Sync>),
     #[error("answer is not HTTP")]
     Garbled(#[source] Box<dyn Error + Send + Sync>),
+    #[error("answer is no SDP answer in JSON")]
+    NoAnswer,
     #[error("no whole answer after {} ms", .0.as_millis())]
     TimedOut(Duration),
     #[error("answer is larger than {ANSWER_BYTES} bytes")]
@@ -119,7 +121,7 @@ impl BackendError {
         match self {
             Self::Unreachable(_) => BackendFailure::Unreachable,
             Self::Closed(_) => BackendFailure::Closed,
-            Self::Garbled(_) => BackendFailure::Garbled,
+            Self::Garbled(_) | Self::NoAnswer => BackendFailure::Garbled,
             Self::TimedOut(_) => BackendFailure::TimedOut,
             Self::TooLong => BackendFailure::TooLong,
         }

@@ -8,6 +8,7 @@ use crate::gateway::admin::AccessRefusal;
 use crate::gateway::limits::Exceeded;
 use crate::gateway::offer::FieldError;
 use crate::gateway::sessions::Refusal;
+use crate::gateway::whip::{ACCEPT_POST, APPLICATION_SDP};
 use crate::telemetry::{BackendFailure, KeyRefusal, RateLimited};
 
 /// Why a request gets no answer of the backend.
@@ -17,6 +18,8 @@ pub(in crate::gateway) enum Reject {
     MethodNotAllowed,
     Key(KeyRefusal),
     RateLimited(Exceeded),
+    /// Not of the type that WHIP has.
+    NotSdp,
     BodyTooLarge {
         limit_bytes: usize,
     },
@@ -52,6 +55,7 @@ impl Reject {
                 | KeyRefusal::Revoked,
             ) => StatusCode::UNAUTHORIZED,
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::NotSdp => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBroken => StatusCode::BAD_REQUEST,
@@ -89,6 +93,7 @@ impl Reject {
                 KeyRefusal::Unknown | KeyRefusal::NotYetValid | KeyRefusal::Expired | KeyRefusal::Revoked,
             ) => "api_key_invalid",
             Self::RateLimited(_) => "rate_limited",
+            Self::NotSdp => "not_sdp",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::BodyTimedOut => "body_timed_out",
             Self::BodyBroken => "body_broken",
@@ -134,6 +139,7 @@ impl Reject {
                 };
                 format!("Too many {what}; try again in {} s", exceeded.retry_after_seconds())
             }
+            Self::NotSdp => "The request's Content-Type must be application/sdp".to_owned(),
             Self::BodyTooLarge { limit_bytes } => {
                 format!("The request's body is larger than {limit_bytes} bytes")
             }
@@ -168,7 +174,7 @@ impl Reject {
             Self::Backend(BackendFailure::Closed) => {
                 "The backend closed the connection before its answer was whole".to_owned()
             }
-            Self::Backend(BackendFailure::Garbled) => "The backend's answer is not HTTP".to_owned(),
+            Self::Backend(BackendFailure::Garbled) => "The backend's answer cannot be understood".to_owned(),
             Self::Backend(BackendFailure::TimedOut) => "The backend did not answer in time".to_owned(),
             Self::Backend(BackendFailure::TooLong) => "The backend's answer is too large".to_owned(),
             Self::Internal => "Internal Server Error".to_owned(),
@@ -196,6 +202,9 @@ impl Reject {
         if let Self::Sessions(_) | Self::Draining = self {
             // Nobody knows when a session ends; this keeps clients from asking without end.
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if let Self::NotSdp = self {
+            headers.insert(ACCEPT_POST, APPLICATION_SDP);
         }
         if let Self::BodyTimedOut = self {
             // RFC 9110 §15.5.9: the rest of the request is not waited for.

@@ -18,6 +18,16 @@ pub(super) fn presented(headers: &HeaderMap) -> Result<&[u8], KeyRefusal> {
     if keys.any(|other| other != key) { Err(KeyRefusal::Ambiguous) } else { Ok(key) }
 }
 
+/// Puts the key into `api-key`, wherever it is, as a backend looks for it there.
+pub(in crate::gateway) fn gather(headers: &mut HeaderMap) {
+    let Ok(Ok(mut key)) = presented(headers).map(HeaderValue::from_bytes) else {
+        return;
+    };
+    key.set_sensitive(true);
+    remove(headers);
+    headers.insert(API_KEY, key);
+}
+
 /// Removes whatever may hold a key.
 pub(in crate::gateway) fn remove(headers: &mut HeaderMap) {
     headers.remove(API_KEY);

@@ -38,6 +38,28 @@ impl FieldError {
         }
     }
 
+    /// Bytes that are no text.
+    pub(in crate::gateway) fn not_utf8(loc: &[&str]) -> Self {
+        Self {
+            r#type: "string_unicode",
+            loc: place(loc),
+            msg: "Input should be a valid string, unable to parse raw data as a unicode string".to_owned(),
+            input: Value::Null,
+            ctx: None,
+        }
+    }
+
+    /// The same thing more than once, where one reader might see the one and another reader the other.
+    pub(in crate::gateway) fn repeated(loc: &[&str]) -> Self {
+        Self {
+            r#type: "repeated",
+            loc: place(loc),
+            msg: "Field should be given once".to_owned(),
+            input: Value::Null,
+            ctx: None,
+        }
+    }
+
     /// A `user_id` that is longer than any that is one.
     pub(in crate::gateway) fn long_user_id(loc: &[&str], user_id: &str) -> Option<Self> {
         user_id.chars().nth(USER_ID_CHARACTERS)?;

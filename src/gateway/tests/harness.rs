@@ -21,7 +21,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::gateway::{ApiKey, BackendUrl, Controls, Gateway, Operations, ReloadReport, Settings, Updater};
+use crate::gateway::{
+    ApiKey, BackendUrl, Controls, Drain, Gateway, Operations, ReloadReport, Settings, Updater,
+};
 use crate::telemetry::{LogFilter, Metrics};
 
 pub(super) const KEY: &str = "open-sesame";
@@ -43,6 +45,7 @@ pub(super) struct Running {
     pub(super) address: SocketAddr,
     controls: Controls,
     pub(super) updater: Updater,
+    pub(super) drain: Drain,
     pub(super) metrics: Metrics,
     pub(super) stop: oneshot::Sender<()>,
     pub(super) task: JoinHandle<()>,
@@ -61,12 +64,12 @@ pub(super) async fn start(backend: SocketAddr, change: impl FnOnce(&mut Settings
     let gateway = Gateway::bind(&settings, &metrics).await.unwrap();
     let address = gateway.local_addr().unwrap().unwrap();
     let controls = Controls::new(&gateway, Arc::new(TestOperations::default()));
-    let updater = gateway.updater();
+    let (updater, drain) = (gateway.updater(), gateway.drain());
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(gateway.serve(async {
         let _ = stopped.await;
     }));
-    Running { address, controls, updater, metrics, stop, task }
+    Running { address, controls, updater, drain, metrics, stop, task }
 }
 
 /// A process that remembers its log level, and whose configuration is right or broken as the test likes.

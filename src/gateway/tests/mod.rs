@@ -13,3 +13,4 @@ mod log;
 mod offer;
 mod refusals;
 mod sdp;
+mod whip;
