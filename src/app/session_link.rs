@@ -37,6 +37,10 @@ impl RelayView for ClaimsHandle {
         let _ = self.present(claim);
     }
 
+    fn release(&self, session: &SessionId) {
+        Self::release(self, &tag(session));
+    }
+
     fn close(&self, session: &SessionId) {
         self.end(&tag(session));
     }

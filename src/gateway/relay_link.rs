@@ -14,6 +14,9 @@ pub trait RelayView: Send + Sync {
 
     /// Ends the allocations that belong to a session.
     fn close(&self, session: &SessionId);
+
+    /// Leaves the allocations of a session to their clients, so that another session can claim them.
+    fn release(&self, session: &SessionId);
 }
 
 /// An offer says that an allocation is its client's.
@@ -37,10 +40,15 @@ impl RelayLink {
         let _ = self.0.set(relay);
     }
 
-    #[allow(dead_code, reason = "used by the next change")]
     pub(super) fn claim(&self, session: &SessionId, claim: Claim) {
         if let Some(relay) = self.0.get() {
             relay.claim(session, claim);
+        }
+    }
+
+    pub(super) fn release(&self, session: &SessionId) {
+        if let Some(relay) = self.0.get() {
+            relay.release(session);
         }
     }
 

@@ -102,7 +102,7 @@ impl Gateway {
 
     /// The live sessions, for what the relay says about their allocations.
     pub fn sessions(&self) -> SessionsHandle {
-        SessionsHandle { sessions: self.sessions.clone(), relay: self.relay.clone() }
+        SessionsHandle { sessions: self.sessions.clone() }
     }
 
     /// The switch that has offers refused.

@@ -93,9 +93,19 @@ impl ClaimsHandle {
 
     /// Ends the allocations of a session.
     pub fn end(&self, session: &SessionTag) {
+        self.tell(|| Command::CloseSession(session.clone()));
+    }
+
+    /// Leaves the allocations of a session to their clients, so that another session can claim them. Of this no event
+    /// tells.
+    pub fn release(&self, session: &SessionTag) {
+        self.tell(|| Command::ReleaseSession(session.clone()));
+    }
+
+    fn tell(&self, command: impl Fn() -> Command) {
         for mailbox in &self.mailboxes {
             // A worker that is gone has no allocations.
-            let _ = mailbox.commands.send(Command::CloseSession(session.clone()));
+            let _ = mailbox.commands.send(command());
             mailbox.waker.wake();
         }
     }
@@ -168,6 +178,15 @@ impl Worker {
         for allocation in allocations {
             self.server.close(allocation, EndReason::SessionEnded);
             self.carry_out(None);
+        }
+    }
+
+    /// Leaves the allocations of a session to their clients.
+    pub(super) fn release_session(&mut self, session: &SessionTag) {
+        for allocation in self.claims.of_sessions.remove(session).unwrap_or_default() {
+            if let Some(flow) = self.fast_path.flow_mut(allocation.index) {
+                flow.session = None;
+            }
         }
     }
 }

@@ -50,6 +50,8 @@ pub(super) enum Command {
     },
     /// End the allocations of a session.
     CloseSession(SessionTag),
+    /// Leave the allocations of a session to their clients, so that another session can claim them.
+    ReleaseSession(SessionTag),
     /// Judge peers by this policy from now on.
     SetPeerPolicy(Box<PeerPolicy>),
     /// Take over a client's connection, which wants to carry the bytes of one of this worker's peers.
@@ -86,6 +88,7 @@ impl Worker {
                 Ok(Command::Decided(username, answer)) => self.decided(&username, &answer),
                 Ok(Command::Claim { claim, index, family }) => self.judge_claim(*claim, index, family),
                 Ok(Command::CloseSession(session)) => self.close_session(&session),
+                Ok(Command::ReleaseSession(session)) => self.release_session(&session),
                 Ok(Command::Forwarded { path, bytes }) => self.take_forwarded(path, &bytes),
                 Ok(Command::TakeCrossings(batch)) => self.take_crossings(*batch),
                 Err(mpsc::TryRecvError::Empty) => return false,

@@ -16,6 +16,7 @@ mod mobility;
 mod nat_discovery;
 mod peer_policy;
 mod relay;
+mod sessions;
 mod shared_port;
 mod stream_client;
 mod streams;

@@ -72,7 +72,7 @@ pub struct Admin {
 impl Controls {
     /// Those of a gateway, and of the process around it.
     pub fn new(gateway: &Gateway, operations: Arc<dyn Operations>) -> Self {
-        let SessionsHandle { sessions, .. } = gateway.sessions();
+        let SessionsHandle { sessions } = gateway.sessions();
         Self { gate: gateway.gate(), sessions, drain: gateway.drain(), operations }
     }
 }

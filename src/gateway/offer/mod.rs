@@ -46,9 +46,10 @@ impl Form for Json {
     }
 
     fn read(_: &mut Parts, body: Bytes, check: &SdpCheck) -> Result<Offer, Reject> {
-        let OfferBody { user_id } =
-            OfferBody::parse(&body, |sdp| check.check(sdp)).map_err(Reject::BodyInvalid)?;
-        Ok(Offer { user_id, body })
+        let mut relayed = Vec::new();
+        let checked = OfferBody::parse(&body, |sdp| check.check(sdp).map(|found| relayed = found));
+        let OfferBody { user_id } = checked.map_err(Reject::BodyInvalid)?;
+        Ok(Offer { user_id, body, relayed })
     }
 
     fn write(answer: Response<Bytes>, _: &SessionId) -> Result<Response<Bytes>, BackendError> {

@@ -10,13 +10,14 @@ use http::Method;
 use http::request::Parts;
 
 use super::offer_record::OfferRecord;
-use super::sdp_check::SdpCheck;
+use super::sdp_check::{Relayed, SdpCheck};
 use crate::gateway::admission::{Admitted, source};
 use crate::gateway::backends::{BackendError, Forwarded};
 use crate::gateway::http::body;
 use crate::gateway::http::ids::{RequestId, SessionId, X_SESSION_ID};
 use crate::gateway::http::reject::Reject;
 use crate::gateway::keys::{Identity, Scope};
+use crate::gateway::relay_link::Claim;
 use crate::gateway::routes::{OFFER, Shared};
 use crate::gateway::sessions::{Bounds, Opening};
 use crate::telemetry::KeyRefusal;
@@ -41,6 +42,8 @@ pub(in crate::gateway) struct Offer {
     pub(in crate::gateway) user_id: Option<String>,
     /// The JSON that the backend gets.
     pub(in crate::gateway) body: Bytes,
+    /// The relayed addresses of its client.
+    pub(in crate::gateway) relayed: Vec<Relayed>,
 }
 
 /// Forwards an offer and brings its answer.
@@ -86,7 +89,7 @@ async fn forward_admitted<F: Form>(
         Ok(body) => body,
         Err(reject) => return Err(record.refused(reject)),
     };
-    let Offer { user_id, body } = match F::read(&mut head, body, &shared.sdp_check) {
+    let Offer { user_id, body, relayed } = match F::read(&mut head, body, &shared.sdp_check) {
         Ok(offer) => offer,
         Err(reject) => return Err(record.refused(reject)),
     };
@@ -113,6 +116,13 @@ async fn forward_admitted<F: Form>(
     if admitted.identity.is_revoked() {
         return Err(record.refused(Reject::Key(KeyRefusal::Revoked)));
     }
+
+    let offered_from = source(&head.extensions);
+    open_session.claim(relayed.into_iter().map(|Relayed { address, related }| Claim {
+        relayed: address,
+        related,
+        offered_from,
+    }));
 
     let forwarded = Forwarded { method: Method::POST, path: OFFER, session: Some(&session), body };
     let answer = shared.backend.forward(forwarded, head).await;

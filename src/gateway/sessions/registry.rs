@@ -102,6 +102,7 @@ impl Registry {
             began_at: now_at,
             state: SessionState::Offered,
             backend: None,
+            has_claims: false,
             allocations: 0,
             opening,
         };
@@ -117,6 +118,13 @@ impl Registry {
         change_state(&mut self.by_state, session, state);
         self.answered.push_back((now + self.settings.direct_after, id.clone()));
         true
+    }
+
+    /// A session names allocations as its own.
+    pub(super) fn claims(&mut self, id: &SessionId) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.has_claims = true;
+        }
     }
 
     /// An allocation belongs to a session from now on; false if that has ended.

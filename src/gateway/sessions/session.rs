@@ -33,6 +33,8 @@ pub(super) struct Session {
     pub(super) state: SessionState,
     /// Who answered.
     pub(super) backend: Option<Arc<str>>,
+    /// Whether it has named allocations of the relay as its own.
+    pub(super) has_claims: bool,
     /// Allocations of the relay that belong to it.
     pub(super) allocations: u32,
 }

@@ -11,7 +11,7 @@ use super::registry::{Bounds, Refusal, Registry};
 use super::session::{Opening, Session, SessionView};
 use super::settings::SessionSettings;
 use crate::gateway::http::ids::SessionId;
-use crate::gateway::relay_link::RelayLink;
+use crate::gateway::relay_link::{Claim, RelayLink};
 use crate::telemetry::{RedactedUser, SessionEnd, SessionMetrics, SessionState};
 
 /// The live sessions; clones share them.
@@ -162,8 +162,17 @@ impl Sessions {
     /// Does what belongs to every end: the relay gives up what is left, and it is told and counted.
     fn settle(&self, session: &Session, reason: SessionEnd) {
         let Opening { id, client, key, user_id, .. } = &session.opening;
-        if session.allocations > 0 {
-            self.shared.relay.close(id);
+        if session.has_claims {
+            match reason {
+                // Its client may try again with the same addresses.
+                SessionEnd::Failed => self.shared.relay.release(id),
+                SessionEnd::Client
+                | SessionEnd::Relay
+                | SessionEnd::Direct
+                | SessionEnd::Operator
+                | SessionEnd::KeyRevoked
+                | SessionEnd::Shutdown => self.shared.relay.close(id),
+            }
         }
         let age = session.age(Instant::now());
         self.shared.metrics.ended(reason, age);
@@ -199,9 +208,22 @@ impl Sessions {
 }
 
 impl OpenSession {
-    #[allow(dead_code, reason = "used by the next change")]
+    #[cfg(test)]
     pub(in crate::gateway) fn id(&self) -> &SessionId {
         &self.id
+    }
+
+    /// Names allocations of the relay as the session's.
+    pub(in crate::gateway) fn claim(&self, claims: impl IntoIterator<Item = Claim>) {
+        let mut claims = claims.into_iter().peekable();
+        if claims.peek().is_none() {
+            return;
+        }
+        // Before the relay can say anything.
+        self.sessions.registry().claims(&self.id);
+        for claim in claims {
+            self.sessions.shared.relay.claim(&self.id, claim);
+        }
     }
 
     /// The client gets its answer; false if the session was ended while the backend thought.
@@ -253,6 +275,8 @@ mod tests {
     impl RelayView for Relay {
         fn claim(&self, _: &SessionId, _: Claim) {}
 
+        fn release(&self, _: &SessionId) {}
+
         fn close(&self, session: &SessionId) {
             self.0.lock().unwrap().push(session.clone());
         }
@@ -273,6 +297,8 @@ mod tests {
         let (sessions, metrics, relay) = start();
         let open_session = open(&sessions, "app", "key");
         let id = open_session.id().clone();
+        let address = "192.0.2.1:50000".parse().unwrap();
+        open_session.claim([Claim { relayed: address, related: None, offered_from: address.ip() }]);
         assert!(sessions.allocation_claimed(&id));
         assert!(open_session.answered("one".into()));
         assert!(shows(&metrics, r#"turnpike_sessions{state="relayed"} 1"#));

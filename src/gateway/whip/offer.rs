@@ -25,14 +25,17 @@ impl Form for Sdp {
     }
 
     fn read(head: &mut Parts, body: Bytes, check: &SdpCheck) -> Result<Offer, Reject> {
-        let mut errors = Vec::new();
+        let (mut errors, mut relayed) = (Vec::new(), Vec::new());
         let sdp = std::str::from_utf8(&body).unwrap_or_default();
         if body.trim_ascii().is_empty() {
             errors.push(FieldError::missing(&["body"]));
         } else if sdp.is_empty() {
             errors.push(FieldError::not_utf8(&["body"]));
-        } else if let Err(invalid) = check.check(sdp) {
-            errors.push(FieldError::sdp_invalid(&["body"], &invalid));
+        } else {
+            match check.check(sdp) {
+                Ok(found) => relayed = found,
+                Err(invalid) => errors.push(FieldError::sdp_invalid(&["body"], &invalid)),
+            }
         }
         let user_id = user_id(head.uri.query().unwrap_or_default(), &mut errors);
         if !errors.is_empty() {
@@ -40,7 +43,7 @@ impl Form for Sdp {
         }
         let body = BackendOffer { sdp, r#type: "offer", user_id: user_id.as_deref() }.to_json();
         prepare(head);
-        Ok(Offer { user_id, body })
+        Ok(Offer { user_id, body, relayed })
     }
 
     /// An error of the backend's stays what it is: WHIP clients look at the status alone.
