@@ -13,7 +13,7 @@ mod store;
 mod tests;
 
 pub use certificate::{Certificate, CertificateFiles};
-pub use client::{client_config, client_config_of_nobody};
+pub use client::{ClientFiles, ClientTls, client_config, client_config_of_nobody, is_server_name};
 pub use client_hello::ClientHello;
 #[cfg(test)]
 pub(crate) use client_hello::tests::hello;
