@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 use crate::config::{ConfigErrors, Settings, Values};
 use crate::gateway::{Operations, ReloadReport, Updater};
 use crate::telemetry::{LogControl, LogFilter};
+use crate::tls::TlsError;
 
 /// Reads the configuration of the process from where it came from.
 pub(super) type Load = dyn Fn() -> Result<Settings, ConfigErrors> + Send + Sync;
@@ -43,13 +44,17 @@ impl ProcessOperations {
         Self { load, gateway, log, reload_certificates, in_effect: Mutex::new(in_effect) }
     }
 
-    fn put_into_effect(&self, settings: &Settings, in_effect: &mut InEffect) -> ReloadReport {
+    fn put_into_effect(
+        &self,
+        settings: &Settings,
+        in_effect: &mut InEffect,
+    ) -> Result<ReloadReport, TlsError> {
+        self.gateway.update(&settings.gateway)?;
         let (changed, needs_restart) = in_effect
             .values
             .differing(&settings.values)
             .map(str::to_owned)
             .partition(|option| can_change(option));
-        self.gateway.update(&settings.gateway);
         let log_filter = settings.telemetry.log_filter.clone();
         if log_filter != in_effect.log_filter {
             if let Err(error) = self.log.set(log_filter.clone()) {
@@ -59,7 +64,7 @@ impl ProcessOperations {
         }
         // What needs a restart is told again with every reload, until there was one.
         in_effect.values.take_over(&settings.values, can_change);
-        ReloadReport { changed, needs_restart }
+        Ok(ReloadReport { changed, needs_restart })
     }
 }
 
@@ -72,7 +77,10 @@ impl Operations for ProcessOperations {
             errors.to_string()
         })?;
         super::warn_of(&settings);
-        let report = self.put_into_effect(&settings, &mut in_effect);
+        let report = self.put_into_effect(&settings, &mut in_effect).map_err(|error| {
+            error!(%error, "TLS files of a backend are wrong, the configuration before stays in effect");
+            error.to_string()
+        })?;
         info!(changed = ?report.changed, "configuration read anew");
         if !report.needs_restart.is_empty() {
             warn!(options = ?report.needs_restart, "these options take effect when turnpike is started anew");

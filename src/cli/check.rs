@@ -10,7 +10,7 @@ use crate::config::request_rate::RequestRate;
 use crate::config::schema::{Anonymous, AuthHook, Gateway, GatewayLimits, Limits, LogFormat, Schema, Turn};
 use crate::config::units::BitRate;
 use crate::config::{Settings, Written};
-use crate::tls::{self, CertificateStore};
+use crate::tls::{self, CertificateStore, ClientTls};
 
 pub(super) fn run(file: &ConfigFile) -> anyhow::Result<()> {
     let written = file.read()?;
@@ -24,6 +24,10 @@ pub(super) fn run(file: &ConfigFile) -> anyhow::Result<()> {
         if let Some(files) = files {
             CertificateStore::load(files, &[], now).map_err(|error| anyhow!("{section}: {error}"))?;
         }
+    }
+    for backend in settings.gateway.backends.backends.iter().filter(|backend| backend.url.is_secure()) {
+        let section = format!("gateway.backends, {}", backend.name);
+        ClientTls::load(&backend.tls, now).map_err(|error| anyhow!("{section}: {error}"))?;
     }
     if let Some(hook) = settings.auth_hook.as_ref().filter(|hook| hook.url.is_secure()) {
         tls::client_config(hook.ca_file.as_deref()).map_err(|error| anyhow!("turn.auth_hook: {error}"))?;
@@ -200,7 +204,16 @@ fn explain_gateway(out: &mut String, gateway: &Gateway, settings: &Settings) -> 
     if let Some(certificate) = &gateway.tls.certificate {
         line(out, "certificate", certificate.display())?;
     }
-    line(out, "backend", &gateway.backend)?;
+    match settings.gateway.backends.backends.as_slice() {
+        [only] => line(out, "backend", &only.url)?,
+        several => {
+            for (index, backend) in several.iter().enumerate() {
+                let (name, url, weight) = (&backend.name, &backend.url, backend.weight);
+                let title = if index == 0 { "backends" } else { "" };
+                line(out, title, format_args!("{name}: {url}, weight {weight}"))?;
+            }
+        }
+    }
     let ids: Vec<&str> = gateway.keys.iter().map(|key| key.id.as_str()).collect();
     line(out, "keys", counted(&ids))?;
     explain_gateway_limits(out, &gateway.limits)?;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::addresses::{Backend, ListenAddress};
+use super::addresses::ListenAddress;
 use super::request_rate::RequestRate;
 use super::schema::{
-    Admin, Anonymous, AuthHook, ChannelNumbers, Gateway, GatewayLimits, Lifetimes, Limits, Log, LogFormat,
-    NatDiscovery, Offers, PasswordAlgorithm, Peers, Redirect, Sessions, Timeouts, Tls, Turn, Whip,
+    Admin, Anonymous, AuthHook, ChannelNumbers, Ejection, Gateway, GatewayLimits, HealthCheck, Idempotency,
+    Lifetimes, Limits, Log, LogFormat, NatDiscovery, Offers, PasswordAlgorithm, Peers, Redirect, Sessions,
+    Timeouts, Tls, Turn, Whip,
 };
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::{gateway, relay, telemetry, turn};
@@ -147,9 +148,10 @@ impl Default for Gateway {
         let gateway = gateway::Settings::default();
         Self {
             listen: ListenAddress(gateway::Settings::DEFAULT_LISTEN),
-            backend: Backend(gateway.backend),
+            backend: None,
+            sticky_users: gateway.backends.sticky_users,
             body_limit: ByteSize(gateway.body_limit_bytes),
-            forward_key: gateway.forward_key,
+            forward_key: false,
             health_needs_key: gateway.health_needs_key,
             tls: Tls::default(),
             timeouts: Timeouts::default(),
@@ -157,6 +159,10 @@ impl Default for Gateway {
             whip: Whip::default(),
             sessions: Sessions::default(),
             limits: GatewayLimits::default(),
+            health_check: HealthCheck::default(),
+            ejection: Ejection::default(),
+            idempotency: Idempotency::default(),
+            backends: Vec::new(),
             keys: Vec::new(),
         }
     }
@@ -180,16 +186,52 @@ impl Default for GatewayLimits {
     }
 }
 
+impl Default for HealthCheck {
+    fn default() -> Self {
+        let check = gateway::HealthCheckSettings::default();
+        Self {
+            enabled: gateway::BackendsSettings::default().health_check.is_some(),
+            path: check.path,
+            status: check.status,
+            body: check.body,
+            interval: HumanDuration(check.interval),
+            timeout: HumanDuration(check.timeout),
+            unhealthy_after: check.unhealthy_after,
+            healthy_after: check.healthy_after,
+        }
+    }
+}
+
+impl Default for Ejection {
+    fn default() -> Self {
+        let ejection = gateway::EjectionSettings::default();
+        Self {
+            failures: ejection.failures,
+            time: HumanDuration(ejection.time),
+            max_time: HumanDuration(ejection.max_time),
+        }
+    }
+}
+
+impl Default for Idempotency {
+    fn default() -> Self {
+        let idempotency = gateway::IdempotencySettings::default();
+        Self { keep: HumanDuration(idempotency.keep), memory: ByteSize(idempotency.memory_bytes) }
+    }
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         let timeouts = gateway::Timeouts::default();
+        let backends = gateway::BackendTimeouts::default();
         Self {
             handshake: HumanDuration(timeouts.handshake),
             request_headers: HumanDuration(timeouts.request_headers),
             request_body: HumanDuration(timeouts.request_body),
-            backend_connect: HumanDuration(timeouts.backend_connect),
-            backend_answer: HumanDuration(timeouts.backend_answer),
-            backend_idle: HumanDuration(timeouts.backend_idle),
+            backend_connect: HumanDuration(backends.connect),
+            backend_headers: HumanDuration(backends.headers),
+            backend_answer: HumanDuration(backends.answer),
+            backend_idle: HumanDuration(backends.idle),
             drain: HumanDuration(timeouts.drain),
         }
     }

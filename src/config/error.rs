@@ -275,6 +275,29 @@ pub enum Cause {
     /// The operating system gives no random numbers.
     #[error("cannot be made up: {0}; give a secret")]
     NoRandomness(#[source] rand::rngs::SysError),
+    /// Both forms of what is one thing.
+    #[error("is given together with [[gateway.backends]]; keep one of the two")]
+    BothBackends,
+    /// TLS for a backend that is spoken to in the clear.
+    #[error("has TLS options, but an http URL; write https, or remove them")]
+    TlsInTheClear,
+    /// A backend gets both the client's key and one of ours.
+    #[error("has both forward_key and a key of its own; keep one")]
+    TwoBackendKeys,
+    /// A path that no URL can have.
+    #[error("`{0}` is no path; write one such as /health, without spaces, ? and #")]
+    UrlPath(String),
+    /// More of a kind than there may be.
+    #[error("are {count}; keep at most {most}")]
+    TooMany {
+        /// How many were written.
+        count: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// A host name that no certificate can have.
+    #[error("`{0}` is no host name; write the one that the backend's certificate has")]
+    HostName(String),
     /// A service that nobody can ask.
     #[error("has no url; write where the service is asked, such as https://auth.example.org/turn")]
     HookWithoutUrl,

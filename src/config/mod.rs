@@ -8,6 +8,7 @@
 
 pub mod addresses;
 mod auth_hook;
+mod backend_schema;
 mod choices;
 mod credential_schema;
 mod defaults;

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::addresses::{Address, Backend, ExternalIp, ListenAddress, Network, PeerPattern};
+pub use super::backend_schema::{BackendTable, Ejection, HealthCheck, Idempotency};
 pub use super::choices::{ChannelNumbers, KeyScope, LogFormat, PasswordAlgorithm, Redirect};
 pub use super::credential_schema::{AuthHook, SharedSecret, TokenKey, User};
 pub use super::key_schema::{GatewayLimits, Key};
@@ -251,11 +252,17 @@ pub struct Gateway {
     /// first. On a shared port HTTP in the clear is served as long as gateway.tls is not given, and HTTPS has the
     /// certificate of turn.tls then; clients that name no protocol by ALPN are shown that one in any case.
     pub listen: ListenAddress,
-    /// The base URL of the inference backend, in plain HTTP. Its path, if any, goes in front of each forwarded one.
-    pub backend: Backend,
+    /// The base URL of the inference backend, http or https. Its path, if any, goes in front of each forwarded one. This
+    /// is the short form of one [[gateway.backends]] with the name `default`; without either it is at
+    /// `http://127.0.0.1:8000`.
+    #[schemars(example = &"http://127.0.0.1:8000")]
+    pub backend: Option<Backend>,
+    /// Whether offers of one user_id go to one backend as long as it is usable. Otherwise, and without a user_id, each
+    /// goes to the backend with the fewest sessions for its weight.
+    pub sticky_users: bool,
     /// The largest offer, 1KiB to 16MiB. A larger one is answered with 413.
     pub body_limit: ByteSize,
-    /// Whether the backend gets the client's key too, in the header that it came in, because it checks keys itself.
+    /// Whether backends get the client's key too, in the header that it came in, because they check keys themselves.
     pub forward_key: bool,
     /// Whether health checks need a key as well. The probes of load balancers and Kubernetes have none.
     pub health_needs_key: bool,
@@ -272,6 +279,15 @@ pub struct Gateway {
     /// How many requests and sessions there may be. 0 means as many as they like. What is beyond is answered with 429,
     /// which tells when to come again. docs/KEYS.md says more.
     pub limits: GatewayLimits,
+    /// How backends are asked whether they are well.
+    pub health_check: HealthCheck,
+    /// When a backend that fails offers is given none for a while. The last usable one never is.
+    pub ejection: Ejection,
+    /// How answers are kept for offers that a client sends again with the same Idempotency-Key header. Another offer
+    /// under the same key is refused with 422, and one whose first is not answered yet with 409.
+    pub idempotency: Idempotency,
+    /// An inference backend, in place of gateway.backend. Repeat the table for each one, up to 64.
+    pub backends: Vec<BackendTable>,
     /// A key that clients present, in `api-key`, in `x-api-key` or as `Authorization: Bearer`. Repeat the table for each
     /// one; `turnpike key new` makes one up.
     pub keys: Vec<Key>,
@@ -299,12 +315,14 @@ pub struct Timeouts {
     pub request_headers: HumanDuration,
     /// From the headers to the end of the request's body. Later is answered with 408.
     pub request_body: HumanDuration,
-    /// Connecting to the backend. Later is answered with 502.
+    /// Connecting to a backend: its address, TCP and TLS. Later another backend is tried; without one it is 502.
     pub backend_connect: HumanDuration,
-    /// From the end of the request to the backend's whole answer. Later is answered with 504. An aiortc backend that
-    /// cannot reach its STUN server needs 5s for each answer.
+    /// From the end of the request to the headers of a backend's answer. Later is answered with 504. An aiortc backend
+    /// that cannot reach its STUN server needs 5s for each answer.
+    pub backend_headers: HumanDuration,
+    /// From the end of the request to the whole answer, whichever backends were tried. Later is answered with 504.
     pub backend_answer: HumanDuration,
-    /// How long an idle connection to the backend is kept; below the 5s after which uvicorn closes it.
+    /// How long an idle connection to a backend is kept; below the 5s after which uvicorn closes it.
     pub backend_idle: HumanDuration,
     /// How long requests in flight may take to finish after a stop; below the 30s after which Kubernetes kills.
     pub drain: HumanDuration,

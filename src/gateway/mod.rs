@@ -28,7 +28,11 @@ mod whip;
 mod tests;
 
 pub use admin::{Admin, Controls, Operations, PartReadiness, Readiness, ReloadReport};
-pub use backends::{BackendUrl, BackendUrlError};
+pub use backends::{
+    BackendFailureView, BackendSettings, BackendTimeouts, BackendUrl, BackendUrlError, BackendView,
+    BackendsHandle, BackendsSettings, EjectionSettings, HealthCheckSettings, IdempotencySettings,
+    KeyToBackend, UnknownBackend,
+};
 pub use drain::Drain;
 pub use front::{Door, Handed, Listener, StartError};
 pub use http::ids::SessionId;

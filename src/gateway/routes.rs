@@ -16,7 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{debug, error};
 
 use super::admission::Gate;
-use super::backends::{Backend, Forwarded};
+use super::backends::{Backends, Forwarded};
 use super::drain::Drain;
 use super::http::ids::RequestId;
 use super::http::problem;
@@ -29,7 +29,7 @@ use crate::telemetry::{ErrorChain, GatewayMetrics, Route};
 /// What the handlers of all requests share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) backend: Backend,
+    pub(super) backends: Arc<Backends>,
     pub(super) gate: Gate,
     pub(super) sessions: Sessions,
     pub(super) sdp_check: SdpCheck,
@@ -68,16 +68,19 @@ pub(super) fn with_problems<S: Clone + Send + Sync + 'static>(routes: Router<S>)
 async fn health(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Reject> {
     let (parts, _) = request.into_parts();
     let rates = shared.gate.admit_probe(&parts, shared.health_needs_key)?;
-    let forwarded = Forwarded { method: Method::GET, path: HEALTH, session: None, body: Bytes::new() };
-    match shared.backend.forward(forwarded, parts).await {
-        Ok(mut answer) => {
+    let forwarded =
+        Forwarded { method: Method::GET, path: HEALTH, session: None, user_id: None, body: Bytes::new() };
+    match shared.backends.forward(forwarded, parts).await {
+        Ok(exchange) => {
+            let mut answer = exchange.answer;
             rates.write(answer.headers_mut());
             Ok(answer.map(Body::from))
         }
         Err(error) => {
             shared.metrics.backend_failed(error.failure());
-            debug!(cause = error.failure().label(), error = %ErrorChain(&error), "health check failed");
-            Err(Reject::Backend(error.failure()))
+            let (backend, cause) = (error.backend.as_deref(), error.failure().label());
+            debug!(backend, cause, error = %ErrorChain(&error), "health check failed");
+            Err(Reject::from(&error))
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::admission::Gate;
-use super::backends::Backend;
+use super::backends::{Backends, BackendsHandle};
 use super::drain::Drain;
 use super::front::{Door, Front, Handed, Listener, StartError, connection, listener};
 use super::offer::SdpCheck;
@@ -24,7 +24,7 @@ use super::sessions::{Sessions, SessionsHandle};
 use super::settings::Settings;
 use super::whip::Whip;
 use crate::telemetry::Metrics;
-use crate::tls::CertificateStore;
+use crate::tls::{CertificateStore, TlsError};
 
 /// The signaling gateway, bound to its address if it has one of its own.
 #[derive(Debug)]
@@ -39,6 +39,7 @@ pub struct Gateway {
     whip: Whip,
     relay: RelayLink,
     drain: Drain,
+    backends: BackendsHandle,
 }
 
 impl Gateway {
@@ -57,8 +58,9 @@ impl Gateway {
         let gate = Gate::new(settings, metrics);
         let sdp_check = SdpCheck::new(settings.offers, metrics.gateway().clone());
         let whip = Whip::new(settings.whip);
+        let backends = Arc::new(Backends::new(&settings.backends, metrics)?);
         let router = routes::router(Arc::new(Shared {
-            backend: Backend::new(settings),
+            backends: Arc::clone(&backends),
             gate: gate.clone(),
             sessions: sessions.clone(),
             sdp_check: sdp_check.clone(),
@@ -77,7 +79,8 @@ impl Gateway {
             metrics: metrics.gateway().clone(),
         };
         let (door, handed) = Door::new(MAX_WAITING);
-        Ok(Self { listener, door, handed, front, gate, sessions, sdp_check, whip, relay, drain })
+        let backends = BackendsHandle(backends);
+        Ok(Self { listener, door, handed, front, gate, sessions, sdp_check, whip, relay, drain, backends })
     }
 
     /// The address of its own that clients reach, with the real port where the settings say 0.
@@ -88,6 +91,11 @@ impl Gateway {
     /// Where connections are handed over that came in elsewhere.
     pub fn door(&self) -> Door {
         self.door.clone()
+    }
+
+    /// The backends that offers go to.
+    pub fn backends(&self) -> BackendsHandle {
+        self.backends.clone()
     }
 
     /// The certificate of clients with HTTPS, if there is one.
@@ -117,6 +125,7 @@ impl Gateway {
             sessions: self.sessions.clone(),
             sdp_check: self.sdp_check.clone(),
             whip: self.whip.clone(),
+            backends: self.backends.clone(),
         }
     }
 
@@ -145,19 +154,39 @@ pub struct Updater {
     sessions: Sessions,
     sdp_check: SdpCheck,
     whip: Whip,
+    backends: BackendsHandle,
 }
 
 impl Updater {
     /// The options that [`Updater::update`] puts into effect; a section stands for all that is in it.
-    pub const OPTIONS: [&str; 5] =
-        ["gateway.keys", "gateway.limits", "gateway.offers", "gateway.sessions", "gateway.whip"];
+    pub const OPTIONS: [&str; 16] = [
+        "gateway.backend",
+        "gateway.backends",
+        "gateway.ejection",
+        "gateway.forward_key",
+        "gateway.health_check",
+        "gateway.idempotency",
+        "gateway.keys",
+        "gateway.limits",
+        "gateway.offers",
+        "gateway.sessions",
+        "gateway.sticky_users",
+        "gateway.timeouts.backend_answer",
+        "gateway.timeouts.backend_connect",
+        "gateway.timeouts.backend_headers",
+        "gateway.timeouts.backend_idle",
+        "gateway.whip",
+    ];
 
-    /// Puts new settings into effect, as far as they can change; what is in progress goes on.
-    pub fn update(&self, settings: &Settings) {
+    /// Puts new settings into effect, as far as they can change; what is in progress goes on. Reads the TLS files of the
+    /// backends; an error leaves everything as it is.
+    pub fn update(&self, settings: &Settings) -> Result<(), TlsError> {
+        self.backends.update(&settings.backends)?;
         self.gate.update(settings);
         self.sessions.update(settings.sessions);
         self.sdp_check.update(settings.offers);
         self.whip.update(settings.whip);
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::backends::BackendUrl;
+use super::backends::BackendsSettings;
 use super::keys::ApiKey;
 use super::limits::LimitSettings;
 use super::offer::OfferSettings;
@@ -23,15 +23,12 @@ pub struct Settings {
     /// Whether clients that come through a door may speak HTTP in the clear although there is a certificate; default
     /// false.
     pub allows_plain: bool,
-    /// Base URL of the inference backend; default `http://127.0.0.1:8000`.
-    pub backend: BackendUrl,
+    /// The inference backends; default one at `http://127.0.0.1:8000`.
+    pub backends: BackendsSettings,
     /// The keys that clients may present. An empty list lets nobody in.
     pub keys: Vec<ApiKey>,
     /// How many requests there may be of users and sources. What clients may do stands with their keys.
     pub limits: LimitSettings,
-    /// Whether the backend is sent the client's `api-key` header; default false: the key ends here, and a backend that
-    /// checks keys itself needs true.
-    pub forward_key: bool,
     /// Whether health checks need a key as well; default false, since the probes of load balancers have none.
     pub health_needs_key: bool,
     /// The largest request body; default 256 KiB. A larger one is 413.
@@ -56,7 +53,7 @@ pub struct AdminSettings {
     pub token: Option<Secret>,
 }
 
-/// How long each step of a request may take.
+/// How long each step of a client's request may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// TLS handshake of a client; default 5 s.
@@ -65,14 +62,6 @@ pub struct Timeouts {
     pub request_headers: Duration,
     /// From the headers to the end of the request's body; default 15 s. Later is 408.
     pub request_body: Duration,
-    /// TCP connect to the backend; default 2 s. Later is 502.
-    pub backend_connect: Duration,
-    /// From the request's last byte to the backend's whole answer, connecting included; default 20 s. Later is 504.
-    ///
-    /// An aiortc backend that cannot reach its STUN server needs 5 s for each answer, so values below 6 s break it.
-    pub backend_answer: Duration,
-    /// How long an idle connection to the backend is kept; default 4 s, below the 5 s after which uvicorn closes it.
-    pub backend_idle: Duration,
     /// How long requests in flight may take to finish after a stop; default 25 s, below the 30 s after which Kubernetes
     /// kills. Later ones are cut off.
     pub drain: Duration,
@@ -89,10 +78,9 @@ impl Default for Settings {
             listen: Some(Self::DEFAULT_LISTEN),
             tls: None,
             allows_plain: false,
-            backend: BackendUrl::default(),
+            backends: BackendsSettings::default(),
             keys: Vec::new(),
             limits: LimitSettings::default(),
-            forward_key: false,
             health_needs_key: false,
             body_limit_bytes: 256 << 10,
             timeouts: Timeouts::default(),
@@ -109,9 +97,6 @@ impl Default for Timeouts {
             handshake: Duration::from_secs(5),
             request_headers: Duration::from_secs(10),
             request_body: Duration::from_secs(15),
-            backend_connect: Duration::from_secs(2),
-            backend_answer: Duration::from_secs(20),
-            backend_idle: Duration::from_secs(4),
             drain: Duration::from_secs(25),
         }
     }

@@ -64,6 +64,56 @@ pub(super) const GATEWAY_BACKEND_FAILURES: Family = Family::new(
     "Requests that the backend gave no usable answer to, by cause.",
     &["cause"],
 );
+pub(super) const BACKEND_REQUESTS: Family = Family::new(
+    "turnpike_gateway_backend_requests_total",
+    "Requests sent to each backend, or tried to, by what came of them.",
+    &["backend", "outcome"],
+);
+pub(super) const BACKEND_DURATION: Family = Family::new(
+    "turnpike_gateway_backend_request_duration_seconds",
+    "Time that each backend took for its whole answer, or for its failure, connecting included.",
+    &["backend"],
+);
+pub(super) const BACKEND_SESSIONS: Family = Family::new(
+    "turnpike_gateway_backend_sessions",
+    "Media sessions that live at each backend, offers under way counted in.",
+    &["backend"],
+);
+pub(super) const BACKEND_STATE: Family = Family::new(
+    "turnpike_gateway_backend_state",
+    "1 for the state that a backend is in, 0 for the others; only a healthy one is given offers as they come.",
+    &["backend", "state"],
+);
+pub(super) const BACKEND_EJECTIONS: Family = Family::new(
+    "turnpike_gateway_backend_ejections_total",
+    "Times that a backend was given no more offers for a while, since it had failed some.",
+    &["backend"],
+);
+pub(super) const BACKEND_HEALTH_CHECKS_FAILED: Family = Family::new(
+    "turnpike_gateway_backend_health_checks_failed_total",
+    "Health checks of ours that a backend did not answer as expected.",
+    &["backend"],
+);
+pub(super) const BACKEND_CERTIFICATE_EXPIRY: Family = Family::new(
+    "turnpike_gateway_backend_certificate_expiry_timestamp_seconds",
+    "When the certificate expires that a backend is shown, in Unix time.",
+    &["backend"],
+);
+pub(super) const BACKEND_CERTIFICATE_FAILURES: Family = Family::new(
+    "turnpike_gateway_backend_certificate_reload_failures_total",
+    "Looks at the TLS files of a backend that could not be used.",
+    &["backend"],
+);
+pub(super) const IDEMPOTENT_REQUESTS: Family = Family::new(
+    "turnpike_gateway_idempotent_requests_total",
+    "Offers with an Idempotency-Key, by what came of the key.",
+    &["result"],
+);
+pub(super) const IDEMPOTENT_BYTES: Family = Family::new(
+    "turnpike_gateway_idempotent_answers_bytes",
+    "Memory that answers take which are kept for their Idempotency-Key.",
+    &[],
+);
 pub(super) const GATEWAY_KEYS_REFUSED: Family =
     Family::new("turnpike_gateway_keys_refused_total", "Requests that no key opened, by cause.", &["cause"]);
 pub(super) const GATEWAY_KEY_EXPIRY: Family = Family::new(
@@ -255,6 +305,16 @@ pub(super) const ALL: &[Family] = &[
     GATEWAY_REQUEST_DURATION,
     GATEWAY_IN_FLIGHT,
     GATEWAY_BACKEND_FAILURES,
+    BACKEND_REQUESTS,
+    BACKEND_DURATION,
+    BACKEND_SESSIONS,
+    BACKEND_STATE,
+    BACKEND_EJECTIONS,
+    BACKEND_HEALTH_CHECKS_FAILED,
+    BACKEND_CERTIFICATE_EXPIRY,
+    BACKEND_CERTIFICATE_FAILURES,
+    IDEMPOTENT_REQUESTS,
+    IDEMPOTENT_BYTES,
     GATEWAY_KEYS_REFUSED,
     GATEWAY_KEY_EXPIRY,
     GATEWAY_KEY_LAST_USED,

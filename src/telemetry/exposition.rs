@@ -60,6 +60,8 @@ mod tests {
 
     fn counted() -> Metrics {
         let metrics = Metrics::new();
+        metrics.backends().of("default");
+        metrics.backends().shows_certificate("default", Some(UNIX_EPOCH));
         metrics.gateway().begin(Route::Offer).finish(200, Duration::from_millis(7));
         metrics.gateway().sdp_refused("version");
         metrics.certificates().serves(CertificateOwner::Relay, UNIX_EPOCH);

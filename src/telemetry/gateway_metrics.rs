@@ -32,9 +32,11 @@ pub enum Route {
     Other,
 }
 
-/// Why the backend gave no usable answer.
+/// Why no backend gave a usable answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BackendFailure {
+    /// There was none to ask.
+    NoBackend,
     /// No connection came about.
     Unreachable,
     /// The connection ended before the whole answer was there.
@@ -125,7 +127,7 @@ impl GatewayMetrics {
         RequestInFlight { metrics: self.clone(), route, is_finished: false }
     }
 
-    /// Counts a request that the backend failed.
+    /// Counts a request that no backend answered.
     pub fn backend_failed(&self, cause: BackendFailure) {
         self.backend_failures[cause as usize].inc();
     }
@@ -184,11 +186,13 @@ impl Route {
 }
 
 impl BackendFailure {
-    const ALL: [Self; 5] = [Self::Unreachable, Self::Closed, Self::Garbled, Self::TimedOut, Self::TooLong];
+    const ALL: [Self; 6] =
+        [Self::NoBackend, Self::Unreachable, Self::Closed, Self::Garbled, Self::TimedOut, Self::TooLong];
 
     /// The cause as logs and metrics name it.
     pub fn label(self) -> &'static str {
         match self {
+            Self::NoBackend => "no_backend",
             Self::Unreachable => "unreachable",
             Self::Closed => "closed",
             Self::Garbled => "garbled",
@@ -236,13 +240,13 @@ impl ConnectionFailure {
     }
 }
 
-fn counters(family: &Family, register: &impl Fn(Box<dyn Collector>)) -> IntCounterVec {
+pub(super) fn counters(family: &Family, register: &impl Fn(Box<dyn Collector>)) -> IntCounterVec {
     let counters = IntCounterVec::new(family.opts(), family.labels).expect(VALID);
     register(Box::new(counters.clone()));
     counters
 }
 
-fn histograms(family: &Family, register: &impl Fn(Box<dyn Collector>)) -> HistogramVec {
+pub(super) fn histograms(family: &Family, register: &impl Fn(Box<dyn Collector>)) -> HistogramVec {
     let histograms = HistogramVec::new(family.histogram_opts(&DURATION_BUCKETS), family.labels).expect(VALID);
     register(Box::new(histograms.clone()));
     histograms
@@ -256,7 +260,7 @@ const DURATION_BUCKETS: [f64; 14] =
 /// The status that web servers log where no answer was sent, since nobody waited for it.
 const CLIENT_LEFT: u16 = 499;
 
-const VALID: &str = "names and labels of the catalogue are valid, as its tests check";
+pub(super) const VALID: &str = "names and labels of the catalogue are valid, as its tests check";
 
 #[cfg(test)]
 mod tests {
@@ -303,6 +307,6 @@ mod tests {
         let text = metrics.exposition().unwrap();
 
         let causes = text.lines().filter(|line| line.contains("{cause=") && line.ends_with("} 1"));
-        assert_eq!(causes.count(), 16);
+        assert_eq!(causes.count(), 17);
     }
 }

@@ -7,6 +7,7 @@ use prometheus::Registry;
 use prometheus::core::Collector;
 
 use super::access_metrics::AccessMetrics;
+use super::backend_metrics::{BackendsMetrics, IdempotencyMetrics};
 use super::catalog;
 use super::certificate_metrics::CertificateMetrics;
 use super::gateway_metrics::GatewayMetrics;
@@ -21,6 +22,8 @@ pub struct Metrics {
     pub(super) registry: Registry,
     gateway: GatewayMetrics,
     access: AccessMetrics,
+    backends: BackendsMetrics,
+    idempotency: IdempotencyMetrics,
     certificates: CertificateMetrics,
     hook: HookMetrics,
     sessions: SessionMetrics,
@@ -33,6 +36,8 @@ impl Metrics {
         let registry = Registry::new();
         let gateway = GatewayMetrics::new(|collector| register(&registry, collector));
         let access = AccessMetrics::new(|collector| register(&registry, collector));
+        let backends = BackendsMetrics::new(|collector| register(&registry, collector));
+        let idempotency = IdempotencyMetrics::new(|collector| register(&registry, collector));
         let certificates = CertificateMetrics::new(|collector| register(&registry, collector));
         let hook = HookMetrics::new(|collector| register(&registry, collector));
         let sessions = SessionMetrics::new(|collector| register(&registry, collector));
@@ -41,7 +46,7 @@ impl Metrics {
         register(&registry, Box::new(build_info()));
         #[cfg(target_os = "linux")]
         register(&registry, Box::new(prometheus::process_collector::ProcessCollector::for_self()));
-        Self { registry, gateway, access, certificates, hook, sessions, relay }
+        Self { registry, gateway, access, backends, idempotency, certificates, hook, sessions, relay }
     }
 
     /// The counts of the gateway.
@@ -52,6 +57,16 @@ impl Metrics {
     /// The counts of keys and limits.
     pub fn access(&self) -> &AccessMetrics {
         &self.access
+    }
+
+    /// The counts of the gateway's backends.
+    pub fn backends(&self) -> &BackendsMetrics {
+        &self.backends
+    }
+
+    /// The counts of requests with an Idempotency-Key.
+    pub fn idempotency(&self) -> &IdempotencyMetrics {
+        &self.idempotency
     }
 
     /// The counts of the certificates.

@@ -5,6 +5,7 @@
 
 mod access_metrics;
 mod allocation_labels;
+mod backend_metrics;
 mod catalog;
 mod certificate_metrics;
 mod error_chain;
@@ -24,6 +25,9 @@ mod stream_labels;
 
 pub use access_metrics::{AccessMetrics, KeyTimes, RateLimited};
 pub use allocation_labels::{AllocationRefusal, ClaimResult, EndReason};
+pub use backend_metrics::{
+    BackendMetrics, BackendOutcome, BackendState, BackendsMetrics, IdempotencyMetrics, IdempotencyResult,
+};
 pub use certificate_metrics::{CertificateMetrics, CertificateOwner};
 pub use error_chain::ErrorChain;
 pub use exposition::EXPOSITION_CONTENT_TYPE;

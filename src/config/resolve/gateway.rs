@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::keys::{self, LEAST_KEY_CHARACTERS};
-use super::{Rules, certificate};
+use super::{Rules, backends, certificate};
 use crate::config::error::Cause;
 use crate::config::schema::{Admin, Gateway, Offers, Sessions, Timeouts};
 use crate::config::secrets::Source;
@@ -21,11 +21,10 @@ pub(super) fn gateway(written: &Gateway, relay: &relay::Settings, rules: &mut Ru
         allows_plain: is_shared && tls.is_none(),
         // Who finds TLS on a port expects HTTPS there too.
         tls: tls.or_else(|| relay.tls.clone().filter(|_| is_shared)),
-        backend: written.backend.0.clone(),
+        backends: backends::backends(written, rules),
         keys: keys::keys(&written.keys, &written.limits, rules),
         limits: keys::limits(&written.limits, rules),
         body_limit_bytes: written.body_limit.0,
-        forward_key: written.forward_key,
         health_needs_key: written.health_needs_key,
         timeouts: timeouts(&written.timeouts, rules),
         offers: offers(&written.offers, rules),
@@ -40,6 +39,7 @@ fn timeouts(written: &Timeouts, rules: &mut Rules<'_>) -> gateway::Timeouts {
         ("request_headers", written.request_headers),
         ("request_body", written.request_body),
         ("backend_connect", written.backend_connect),
+        ("backend_headers", written.backend_headers),
         ("backend_answer", written.backend_answer),
         ("backend_idle", written.backend_idle),
         ("drain", written.drain),
@@ -51,9 +51,6 @@ fn timeouts(written: &Timeouts, rules: &mut Rules<'_>) -> gateway::Timeouts {
         handshake: written.handshake.0,
         request_headers: written.request_headers.0,
         request_body: written.request_body.0,
-        backend_connect: written.backend_connect.0,
-        backend_answer: written.backend_answer.0,
-        backend_idle: written.backend_idle.0,
         drain: written.drain.0,
     }
 }

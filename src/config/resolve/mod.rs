@@ -1,6 +1,7 @@
 //! From the values of the file to the settings of the rooms; checks what types cannot, and reports all of it.
 
 mod auth_hook;
+mod backends;
 mod credentials;
 mod gateway;
 mod keys;

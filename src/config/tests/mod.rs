@@ -1,5 +1,6 @@
 //! From text to settings, as a whole.
 
+mod backends;
 mod environment;
 mod errors;
 mod keys;

@@ -119,6 +119,7 @@ handshake = "1s"
 request_headers = "2s"
 request_body = "3s"
 backend_connect = "4s"
+backend_headers = "5s"
 backend_answer = "6s"
 backend_idle = "7s"
 drain = "8s"
@@ -233,9 +234,12 @@ level = "info,turnpike::relay=debug"
 
     let gateway = &settings.gateway;
     assert_eq!(gateway.listen, Some(SocketAddr::from(([127, 0, 0, 1], 8443))));
-    assert_eq!(gateway.backend.to_string(), "http://inference.internal:8000");
+    let [backend] = &gateway.backends.backends[..] else { panic!("{:?}", gateway.backends.backends) };
+    assert_eq!(backend.name, "default");
+    assert_eq!(backend.url.to_string(), "http://inference.internal:8000");
+    assert_eq!(backend.key, gateway::KeyToBackend::Forwarded);
     assert_eq!(gateway.body_limit_bytes, 65536);
-    assert!(gateway.forward_key && gateway.health_needs_key);
+    assert!(gateway.health_needs_key);
     let tls = gateway.tls.as_ref().unwrap();
     assert_eq!(tls.certificate, files.folder.path().join("tls.crt"));
     assert_eq!(tls.private_key, std::path::Path::new("/etc/tls.key"));
@@ -243,9 +247,6 @@ level = "info,turnpike::relay=debug"
         handshake: seconds(1),
         request_headers: seconds(2),
         request_body: seconds(3),
-        backend_connect: seconds(4),
-        backend_answer: seconds(6),
-        backend_idle: seconds(7),
         drain: seconds(8),
     };
     assert_eq!(gateway.timeouts, timeouts);
@@ -254,6 +255,13 @@ level = "info,turnpike::relay=debug"
     assert!(!gateway.whip.enabled);
     assert_eq!(gateway.sessions, gateway::SessionSettings { most: 2000, direct_after: seconds(9) });
     assert_eq!(gateway.keys, [gateway::ApiKey::new("app", "0123456789abcdef")]);
+    let timeouts = gateway::BackendTimeouts {
+        connect: seconds(4),
+        headers: seconds(5),
+        answer: seconds(6),
+        idle: seconds(7),
+    };
+    assert_eq!(gateway.backends.timeouts, timeouts);
 
     assert_eq!(settings.admin.listen, SocketAddr::from(([127, 0, 0, 1], 9091)));
     assert_eq!(settings.admin.token.as_ref().unwrap().expose(), "fedcba9876543210");

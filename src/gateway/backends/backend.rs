@@ -1,147 +1,172 @@
-//! Forwards a request to the backend, once, and takes its whole answer.
+//! `Backend`: one backend with its settings, its connections and what is known of it.
 
-use std::error::Error;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::SystemTime;
 
-use bytes::Bytes;
-use http::request::Parts;
-use http::{Method, Request, Response, header};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::time::timeout;
+use http::HeaderValue;
+use tokio::time::Instant;
 
-use super::url::BackendUrl;
-use crate::gateway::front::Origin;
-use crate::gateway::http::headers::{prepare_for_backend, remove_hop_by_hop};
-use crate::gateway::http::ids::{RequestId, SessionId, X_REQUEST_ID, X_SESSION_ID};
-use crate::gateway::settings::Settings;
-use crate::telemetry::BackendFailure;
+use super::client::{HttpClient, client};
+use super::settings::{BackendSettings, BackendTimeouts, KeyToBackend};
+use super::standing::Standing;
+use super::view::BackendView;
+use crate::tls::{Certificate, ClientTls, TlsError};
 
-/// The inference backend, and the connections to it.
 #[derive(Debug)]
-pub(in crate::gateway) struct Backend {
-    client: Client<HttpConnector, Full<Bytes>>,
-    url: BackendUrl,
-    forwards_key: bool,
-    deadline: Duration,
-}
-
-/// What is sent in place of the client's request.
-#[derive(Debug)]
-pub(in crate::gateway) struct Forwarded<'a> {
-    pub(in crate::gateway) method: Method,
-    pub(in crate::gateway) path: &'static str,
-    pub(in crate::gateway) session: Option<&'a SessionId>,
-    pub(in crate::gateway) body: Bytes,
-}
-
-/// Why the backend gave no usable answer, with what the network said.
-#[derive(Debug, thiserror::Error)]
-pub(in crate::gateway) enum BackendError {
-    #[error("no connection")]
-    Unreachable(#[source] hyper_util::client::legacy::Error),
-    #[error("connection closed")]
-    Closed(#[source] Box<dyn Error + Send + Sync>),
-    #[error("answer is not HTTP")]
-    Garbled(#[source] Box<dyn Error + Send + Sync>),
-    #[error("answer is no SDP answer in JSON")]
-    NoAnswer,
-    #[error("no whole answer after {} ms", .0.as_millis())]
-    TimedOut(Duration),
-    #[error("answer is larger than {ANSWER_BYTES} bytes")]
-    TooLong,
+pub(super) struct Backend {
+    pub(super) settings: BackendSettings,
+    pub(super) standing: Arc<Standing>,
+    timeouts: BackendTimeouts,
+    own_key: Option<HeaderValue>,
+    client: RwLock<HttpClient>,
+    /// What the client was made of; also the lock under which the files are looked at.
+    tls: Mutex<Option<ClientTls>>,
 }
 
 impl Backend {
-    pub(in crate::gateway) fn new(settings: &Settings) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(settings.timeouts.backend_connect));
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(settings.timeouts.backend_idle)
-            // Without a timer the pool keeps idle connections for ever.
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .build(connector);
-        Self {
-            client,
-            url: settings.backend.clone(),
-            forwards_key: settings.forward_key,
-            deadline: settings.timeouts.backend_answer,
-        }
-    }
-
-    /// Sends a request with the client's query and headers.
-    ///
-    /// It is sent a second time only if no byte of it left the first time, as when an idle connection turns out to be
-    /// closed.
-    pub(in crate::gateway) async fn forward(
-        &self,
-        forwarded: Forwarded<'_>,
-        client: Parts,
-    ) -> Result<Response<Bytes>, BackendError> {
-        let exchange = async {
-            let answer = self.client.request(self.request(forwarded, client)).await.map_err(request_error)?;
-            let (mut head, body) = answer.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES).collect().await.map_err(body_error)?.to_bytes();
-            remove_hop_by_hop(&mut head.headers);
-            // Counted anew from the bytes that are here.
-            head.headers.remove(header::CONTENT_LENGTH);
-            Ok(Response::from_parts(head, body))
+    /// Takes the connections of `before` over, if they lead to the same place in the same way.
+    pub(super) fn new(
+        settings: BackendSettings,
+        timeouts: BackendTimeouts,
+        standing: Arc<Standing>,
+        before: Option<&Self>,
+    ) -> Result<Self, TlsError> {
+        let tls = load(&settings)?;
+        let kept = before.filter(|before| before.leads_to(&settings, &timeouts, tls.as_ref()));
+        let client = match kept {
+            Some(before) => before.client(),
+            None => client(&settings, &timeouts, tls.as_ref()),
         };
-        timeout(self.deadline, exchange).await.unwrap_or(Err(BackendError::TimedOut(self.deadline)))
+        let own_key = match &settings.key {
+            KeyToBackend::Stripped | KeyToBackend::Forwarded => None,
+            KeyToBackend::Own(key) => {
+                let mut value =
+                    HeaderValue::from_str(key.expose()).expect("the settings have printable ASCII only");
+                value.set_sensitive(true);
+                Some(value)
+            }
+        };
+        Ok(Self { settings, standing, timeouts, own_key, client: RwLock::new(client), tls: Mutex::new(tls) })
     }
 
-    fn request(&self, forwarded: Forwarded<'_>, client: Parts) -> Request<Full<Bytes>> {
-        let mut headers = client.headers;
-        if let Some(origin) = client.extensions.get::<Origin>() {
-            prepare_for_backend(&mut headers, &client.uri, origin, self.forwards_key);
+    /// What a request is sent with; clones share the connections.
+    pub(super) fn client(&self) -> HttpClient {
+        // A poisoned lock guards a whole value: it is exchanged in one piece.
+        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The key that shows the backend that it is us.
+    pub(super) fn own_key(&self) -> Option<&HeaderValue> {
+        self.own_key.as_ref()
+    }
+
+    /// Whether the backend checks the clients' keys itself.
+    pub(super) fn checks_keys(&self) -> bool {
+        self.settings.key == KeyToBackend::Forwarded
+    }
+
+    /// Whether there are files that may change.
+    pub(super) fn has_tls_files(&self) -> bool {
+        self.settings.tls.ca_file.is_some() || self.settings.tls.identity.is_some()
+    }
+
+    /// The certificate that the backend is shown.
+    pub(super) fn certificate(&self) -> Option<Certificate> {
+        let tls = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        tls.as_ref().and_then(|tls| tls.certificate().cloned())
+    }
+
+    /// Reads the TLS files again, and connects anew from now on if they have other contents, which is returned.
+    ///
+    /// An error leaves everything as it is: it may be that only one of the files has been replaced yet.
+    pub(super) fn reload_tls(&self) -> Result<bool, TlsError> {
+        let mut tls = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = load(&self.settings)?;
+        if is_same(tls.as_ref(), loaded.as_ref()) {
+            return Ok(false);
         }
-        if let Some(id) = client.extensions.get::<RequestId>() {
-            headers.insert(X_REQUEST_ID, id.to_header());
+        let client = client(&self.settings, &self.timeouts, loaded.as_ref());
+        *self.client.write().unwrap_or_else(PoisonError::into_inner) = client;
+        *tls = loaded;
+        Ok(true)
+    }
+
+    pub(super) fn view(&self, now: Instant) -> BackendView {
+        let (state, ejected_for) = self.standing.state(now);
+        BackendView {
+            name: self.settings.name.clone(),
+            url: self.settings.url.to_string(),
+            weight: self.settings.weight,
+            state,
+            ejected_for,
+            sessions: self.standing.sessions(),
+            requests: self.standing.requests(),
+            last_failure: self.standing.last_failure(),
         }
-        if let Some(session) = forwarded.session {
-            headers.insert(X_SESSION_ID, session.to_header());
-        }
-        let mut request = Request::new(Full::new(forwarded.body));
-        *request.method_mut() = forwarded.method;
-        *request.uri_mut() = self
-            .url
-            .join(forwarded.path, client.uri.query())
-            .expect("a checked base, a constant path and a query that hyper parsed make a URL");
-        *request.headers_mut() = headers;
-        request
+    }
+
+    fn leads_to(
+        &self,
+        settings: &BackendSettings,
+        timeouts: &BackendTimeouts,
+        tls: Option<&ClientTls>,
+    ) -> bool {
+        let known = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        self.settings.url == settings.url
+            && self.settings.tls == settings.tls
+            && self.settings.server_name == settings.server_name
+            && self.timeouts == *timeouts
+            && is_same(known.as_ref(), tls)
     }
 }
 
-impl BackendError {
-    pub(in crate::gateway) fn failure(&self) -> BackendFailure {
-        match self {
-            Self::Unreachable(_) => BackendFailure::Unreachable,
-            Self::Closed(_) => BackendFailure::Closed,
-            Self::Garbled(_) | Self::NoAnswer => BackendFailure::Garbled,
-            Self::TimedOut(_) => BackendFailure::TimedOut,
-            Self::TooLong => BackendFailure::TooLong,
-        }
+fn load(settings: &BackendSettings) -> Result<Option<ClientTls>, TlsError> {
+    settings.url.is_secure().then(|| ClientTls::load(&settings.tls, wall_clock())).transpose()
+}
+
+fn is_same(one: Option<&ClientTls>, other: Option<&ClientTls>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.is_same_as(other),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
     }
 }
 
-fn request_error(error: hyper_util::client::legacy::Error) -> BackendError {
-    if error.is_connect() {
-        return BackendError::Unreachable(error);
+#[expect(clippy::disallowed_methods, reason = "the gateway owns a clock; certificates expire by the wall's")]
+pub(super) fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::gateway::BackendUrl;
+    use crate::telemetry::Metrics;
+
+    #[tokio::test]
+    async fn connects_anew_once_its_files_have_other_contents() {
+        let folder = TempDir::new().unwrap();
+        let issuers = folder.path().join("ca.crt");
+        let issue = || {
+            let issued = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+            fs::write(&issuers, issued.cert.pem()).unwrap();
+        };
+        issue();
+        let mut settings = BackendSettings::new("a", BackendUrl::parse("https://localhost").unwrap());
+        settings.tls.ca_file = Some(issuers.clone());
+        let standing = Arc::new(Standing::new("a", Metrics::new().backends().of("a")));
+        let backend = Backend::new(settings, BackendTimeouts::default(), standing, None).unwrap();
+        assert!(backend.has_tls_files());
+
+        assert!(!backend.reload_tls().unwrap());
+        fs::write(&issuers, "").unwrap();
+        assert!(matches!(backend.reload_tls(), Err(TlsError::NoCertificate { .. })));
+        issue();
+        assert!(backend.reload_tls().unwrap());
+        assert!(!backend.reload_tls().unwrap());
     }
-    let is_garbled = error
-        .source()
-        .and_then(|source| source.downcast_ref::<hyper::Error>())
-        .is_some_and(hyper::Error::is_parse);
-    if is_garbled { BackendError::Garbled(error.into()) } else { BackendError::Closed(error.into()) }
 }
-
-fn body_error(error: Box<dyn Error + Send + Sync>) -> BackendError {
-    if error.is::<LengthLimitError>() { BackendError::TooLong } else { BackendError::Closed(error) }
-}
-
-/// Answers have 3 KiB and error pages rarely 100; this bounds what a broken backend can make us hold.
-const ANSWER_BYTES: usize = 1 << 20;

@@ -5,11 +5,12 @@ use std::fmt;
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 
-/// Where the inference backend is: `http://host[:port][/prefix]`.
+/// Where an inference backend is: `http://host[:port][/prefix]`, or with `https`.
 ///
 /// The prefix, if any, goes in front of the path of each forwarded request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendUrl {
+    scheme: Scheme,
     authority: Authority,
     prefix: String,
 }
@@ -20,8 +21,8 @@ pub enum BackendUrlError {
     /// The text is no URL with a scheme and a host.
     #[error("no absolute URL; write it as http://host:port")]
     NotAbsolute,
-    /// The scheme is not `http`.
-    #[error("the backend is spoken to in plain HTTP only; write it as http://host:port")]
+    /// The scheme is neither `http` nor `https`.
+    #[error("backends are spoken to over HTTP; write it as http://host:port or https://host:port")]
     NotHttp,
     /// The URL carries `user:password@`.
     #[error("a user or password in the URL is not supported; leave out the part before the @")]
@@ -34,7 +35,11 @@ pub enum BackendUrlError {
 impl Default for BackendUrl {
     /// Where uvicorn listens unless told otherwise.
     fn default() -> Self {
-        Self { authority: Authority::from_static("127.0.0.1:8000"), prefix: String::new() }
+        Self {
+            scheme: Scheme::HTTP,
+            authority: Authority::from_static("127.0.0.1:8000"),
+            prefix: String::new(),
+        }
     }
 }
 
@@ -45,7 +50,7 @@ impl BackendUrl {
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
             return Err(BackendUrlError::NotAbsolute);
         };
-        if scheme != Scheme::HTTP {
+        if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
             return Err(BackendUrlError::NotHttp);
         }
         if authority.as_str().contains('@') {
@@ -55,7 +60,12 @@ impl BackendUrl {
         if path.query().is_some() {
             return Err(BackendUrlError::HasQuery);
         }
-        Ok(Self { authority, prefix: path.path().trim_end_matches('/').to_owned() })
+        Ok(Self { scheme, authority, prefix: path.path().trim_end_matches('/').to_owned() })
+    }
+
+    /// Whether the backend is spoken to over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.scheme == Scheme::HTTPS
     }
 
     /// The URL of one of the backend's routes.
@@ -65,13 +75,17 @@ impl BackendUrl {
             Some(query) => format!("{prefix}{path}?{query}"),
             None => format!("{prefix}{path}"),
         };
-        Uri::builder().scheme(Scheme::HTTP).authority(self.authority.clone()).path_and_query(target).build()
+        Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(target)
+            .build()
     }
 }
 
 impl fmt::Display for BackendUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.prefix)
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.prefix)
     }
 }
 
@@ -83,10 +97,13 @@ mod tests {
     fn joins_the_backends_prefix_and_a_route() {
         let at_root = BackendUrl::parse("http://backend:8000/").unwrap();
         let below = BackendUrl::parse("http://[::1]:8000/models/skin/").unwrap();
+        let secure = BackendUrl::parse("https://backend").unwrap();
 
         assert_eq!(at_root.join("/health", None).unwrap(), "http://backend:8000/health");
         assert_eq!(below.join("/health", Some("a=b")).unwrap(), "http://[::1]:8000/models/skin/health?a=b");
         assert_eq!(below.to_string(), "http://[::1]:8000/models/skin");
+        assert_eq!(secure.join("/health", None).unwrap(), "https://backend/health");
+        assert!(secure.is_secure() && !below.is_secure());
     }
 
     #[test]
@@ -95,7 +112,7 @@ mod tests {
             ("", BackendUrlError::NotAbsolute),
             ("backend:8000", BackendUrlError::NotAbsolute),
             ("/skin", BackendUrlError::NotAbsolute),
-            ("https://backend", BackendUrlError::NotHttp),
+            ("ftp://backend", BackendUrlError::NotHttp),
             ("http://user:word@backend", BackendUrlError::HasUser),
             ("http://backend/?a=b", BackendUrlError::HasQuery),
         ] {

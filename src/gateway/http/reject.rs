@@ -1,10 +1,13 @@
 //! `Reject`: every reason for which the gateway itself answers with an error.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::gateway::admin::AccessRefusal;
+use crate::gateway::backends::{ForwardError, IdempotencyRefusal};
 use crate::gateway::limits::Exceeded;
 use crate::gateway::offer::FieldError;
 use crate::gateway::sessions::Refusal;
@@ -36,7 +39,11 @@ pub(in crate::gateway) enum Reject {
     /// What is wrong with the configuration that was to be read anew.
     ConfigInvalid(String),
     Admin(AccessRefusal),
-    Backend(BackendFailure),
+    Idempotency(IdempotencyRefusal),
+    Backend {
+        failure: BackendFailure,
+        retry_after: Duration,
+    },
     Internal,
 }
 
@@ -69,13 +76,17 @@ impl Reject {
             Self::ConfigInvalid(_) => StatusCode::CONFLICT,
             Self::Admin(AccessRefusal::TokenMissing | AccessRefusal::TokenWrong) => StatusCode::UNAUTHORIZED,
             Self::Admin(AccessRefusal::Closed | AccessRefusal::Foreign) => StatusCode::FORBIDDEN,
-            Self::Backend(BackendFailure::TimedOut) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Backend(
+            Self::Idempotency(IdempotencyRefusal::Malformed) => StatusCode::BAD_REQUEST,
+            Self::Idempotency(IdempotencyRefusal::Mismatch) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Idempotency(IdempotencyRefusal::InFlight) => StatusCode::CONFLICT,
+            Self::Backend { failure, .. } => match failure {
+                BackendFailure::NoBackend => StatusCode::SERVICE_UNAVAILABLE,
+                BackendFailure::TimedOut => StatusCode::GATEWAY_TIMEOUT,
                 BackendFailure::Unreachable
                 | BackendFailure::Closed
                 | BackendFailure::Garbled
-                | BackendFailure::TooLong,
-            ) => StatusCode::BAD_GATEWAY,
+                | BackendFailure::TooLong => StatusCode::BAD_GATEWAY,
+            },
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -109,11 +120,17 @@ impl Reject {
             Self::Admin(AccessRefusal::TokenWrong) => "token_invalid",
             Self::Admin(AccessRefusal::Closed) => "api_closed",
             Self::Admin(AccessRefusal::Foreign) => "foreign_page",
-            Self::Backend(BackendFailure::Unreachable) => "backend_unreachable",
-            Self::Backend(BackendFailure::Closed) => "backend_closed",
-            Self::Backend(BackendFailure::Garbled) => "backend_garbled",
-            Self::Backend(BackendFailure::TimedOut) => "backend_timed_out",
-            Self::Backend(BackendFailure::TooLong) => "backend_too_long",
+            Self::Idempotency(IdempotencyRefusal::Malformed) => "idempotency_key_malformed",
+            Self::Idempotency(IdempotencyRefusal::Mismatch) => "idempotency_key_reused",
+            Self::Idempotency(IdempotencyRefusal::InFlight) => "idempotency_key_in_flight",
+            Self::Backend { failure, .. } => match failure {
+                BackendFailure::NoBackend => "no_backend",
+                BackendFailure::Unreachable => "backend_unreachable",
+                BackendFailure::Closed => "backend_closed",
+                BackendFailure::Garbled => "backend_garbled",
+                BackendFailure::TimedOut => "backend_timed_out",
+                BackendFailure::TooLong => "backend_too_long",
+            },
             Self::Internal => "internal_error",
         }
     }
@@ -170,14 +187,36 @@ impl Reject {
                     .to_owned()
             }
             Self::SessionEnded => "The session was ended before its answer came".to_owned(),
-            Self::Backend(BackendFailure::Unreachable) => "The backend cannot be reached".to_owned(),
-            Self::Backend(BackendFailure::Closed) => {
-                "The backend closed the connection before its answer was whole".to_owned()
+            Self::Idempotency(IdempotencyRefusal::Malformed) => {
+                "The Idempotency-Key is not one string of 1 to 128 visible characters".to_owned()
             }
-            Self::Backend(BackendFailure::Garbled) => "The backend's answer cannot be understood".to_owned(),
-            Self::Backend(BackendFailure::TimedOut) => "The backend did not answer in time".to_owned(),
-            Self::Backend(BackendFailure::TooLong) => "The backend's answer is too large".to_owned(),
+            Self::Idempotency(IdempotencyRefusal::Mismatch) => {
+                "The Idempotency-Key was used for another request".to_owned()
+            }
+            Self::Idempotency(IdempotencyRefusal::InFlight) => {
+                "The first request with this Idempotency-Key is not answered yet".to_owned()
+            }
+            Self::Backend { failure, .. } => match failure {
+                BackendFailure::NoBackend => "No backend takes requests now",
+                BackendFailure::Unreachable => "The backend cannot be reached",
+                BackendFailure::Closed => "The backend closed the connection before its answer was whole",
+                BackendFailure::Garbled => "The backend's answer cannot be understood",
+                BackendFailure::TimedOut => "The backend did not answer in time",
+                BackendFailure::TooLong => "The backend's answer is too large",
+            }
+            .to_owned(),
             Self::Internal => "Internal Server Error".to_owned(),
+        }
+    }
+
+    /// When the request may succeed, where that is known.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Backend { retry_after, .. } => Some(*retry_after),
+            Self::Idempotency(IdempotencyRefusal::InFlight) => Some(Duration::from_secs(1)),
+            // Nobody knows when a session ends; this keeps clients from asking without end.
+            Self::Sessions(_) | Self::Draining => Some(Duration::from_secs(5)),
+            _ => None,
         }
     }
 
@@ -187,6 +226,11 @@ impl Reject {
     }
 
     fn add_headers(&self, headers: &mut HeaderMap) {
+        if let Some(wait) = self.retry_after() {
+            // RFC 9110 §10.2.3: whole seconds; rounded up, so that nobody comes too early.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if matches!(self, Self::Key(_)) && self.status() == StatusCode::UNAUTHORIZED {
             // RFC 9110 §15.5.2: a 401 carries a challenge. The first scheme is the one of FastAPI.
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("APIKey"));
@@ -199,10 +243,6 @@ impl Reject {
         if let Self::Admin(AccessRefusal::TokenMissing | AccessRefusal::TokenWrong) = self {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Self::Sessions(_) | Self::Draining = self {
-            // Nobody knows when a session ends; this keeps clients from asking without end.
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-        }
         if let Self::NotSdp = self {
             headers.insert(ACCEPT_POST, APPLICATION_SDP);
         }
@@ -210,6 +250,12 @@ impl Reject {
             // RFC 9110 §15.5.9: the rest of the request is not waited for.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+    }
+}
+
+impl From<&ForwardError> for Reject {
+    fn from(error: &ForwardError) -> Self {
+        Self::Backend { failure: error.failure(), retry_after: error.retry_after }
     }
 }
 

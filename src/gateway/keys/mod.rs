@@ -9,9 +9,7 @@ mod settings;
 mod view;
 
 pub(in crate::gateway) use keyring::{ClientId, Identity, KeyId, Keyring, Refused};
-#[cfg(test)]
-pub(in crate::gateway) use presented::API_KEY;
-pub(in crate::gateway) use presented::{gather as gather_keys, remove as remove_keys};
+pub(in crate::gateway) use presented::{API_KEY, gather as gather_keys, remove as remove_keys};
 pub use scope::{Scope, Scopes};
 pub use settings::{ApiKey, ClientLimits, KeyDigest};
 pub use view::{KeyState, KeyView};

@@ -1,12 +1,12 @@
 //! The one log line of an offer, written when its fate is known.
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 use tracing::field::{DisplayValue, display};
 use tracing::{info, warn};
 
-use crate::gateway::backends::BackendError;
-use crate::gateway::http::ids::{RequestId, SessionId};
+use crate::gateway::backends::ForwardError;
+use crate::gateway::http::ids::{RequestId, SessionId, X_SESSION_ID};
 use crate::gateway::http::reject::Reject;
 use crate::gateway::keys::KeyId;
 use crate::telemetry::{ErrorChain, RedactedUser};
@@ -32,16 +32,17 @@ impl OfferRecord {
         self.user_id = user_id;
     }
 
-    /// The backend answered, with whatever status.
-    pub(in crate::gateway) fn answered(mut self, status: StatusCode) {
+    /// A backend answered, with whatever status.
+    pub(in crate::gateway) fn answered(mut self, backend: &str, status: StatusCode) {
         if !status.is_success() {
-            return self.write_failure(status, "backend_status");
+            return self.write_failure(Some(backend), status, "backend_status");
         }
         self.is_written = true;
         info!(
             session = %self.session,
             user_id = self.user(),
             key = &*self.key,
+            backend,
             status = status.as_u16(),
             duration_ms = self.duration_ms(),
             request_id = self.request_id(),
@@ -49,20 +50,35 @@ impl OfferRecord {
         );
     }
 
+    /// The offer was answered before, in the session that the answer names.
+    pub(in crate::gateway) fn replayed(mut self, answer: &HeaderMap) {
+        self.is_written = true;
+        let session = answer.get(X_SESSION_ID).and_then(|session| session.to_str().ok());
+        info!(
+            session,
+            user_id = self.user(),
+            key = &*self.key,
+            duration_ms = self.duration_ms(),
+            request_id = self.request_id(),
+            "offer answered again"
+        );
+    }
+
     /// The gateway refused the client's request.
     pub(in crate::gateway) fn refused(mut self, reject: Reject) -> Reject {
-        self.write_failure(reject.status(), reject.code());
+        self.write_failure(None, reject.status(), reject.code());
         reject
     }
 
-    /// The backend gave no usable answer.
-    pub(in crate::gateway) fn failed(mut self, error: &BackendError) -> Reject {
+    /// No backend gave a usable answer.
+    pub(in crate::gateway) fn failed(mut self, error: &ForwardError) -> Reject {
         self.is_written = true;
-        let reject = Reject::Backend(error.failure());
+        let reject = Reject::from(error);
         warn!(
             session = %self.session,
             user_id = self.user(),
             key = &*self.key,
+            backend = error.backend.as_deref(),
             status = reject.status().as_u16(),
             cause = reject.code(),
             error = %ErrorChain(error),
@@ -73,12 +89,13 @@ impl OfferRecord {
         reject
     }
 
-    fn write_failure(&mut self, status: StatusCode, cause: &str) {
+    fn write_failure(&mut self, backend: Option<&str>, status: StatusCode, cause: &str) {
         self.is_written = true;
         info!(
             session = %self.session,
             user_id = self.user(),
             key = &*self.key,
+            backend,
             status = status.as_u16(),
             cause,
             duration_ms = self.duration_ms(),

@@ -1,4 +1,4 @@
-//! The way of an offer, whichever route it comes by: key, body, checks, backend, in this order.
+//! The way of an offer, whichever route it comes by: key, body, checks, idempotency, backend, in this order.
 
 use std::sync::Arc;
 
@@ -8,11 +8,14 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::Method;
 use http::request::Parts;
+use tokio::time::Instant;
 
 use super::offer_record::OfferRecord;
 use super::sdp_check::{Relayed, SdpCheck};
 use crate::gateway::admission::{Admitted, source};
-use crate::gateway::backends::{BackendError, Forwarded};
+use crate::gateway::backends::{
+    BackendError, Claim as Answerable, Claimed, Exchange, ForwardError, Forwarded,
+};
 use crate::gateway::http::body;
 use crate::gateway::http::ids::{RequestId, SessionId, X_SESSION_ID};
 use crate::gateway::http::reject::Reject;
@@ -23,7 +26,7 @@ use crate::gateway::sessions::{Bounds, Opening};
 use crate::telemetry::KeyRefusal;
 
 /// How a route writes offers and answers.
-pub(in crate::gateway) trait Form {
+pub(in crate::gateway) trait Form: 'static {
     /// What a key must be for.
     const SCOPE: Scope;
 
@@ -48,7 +51,7 @@ pub(in crate::gateway) struct Offer {
 
 /// Forwards an offer and brings its answer.
 pub(in crate::gateway) async fn forward<F: Form>(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     request: Request,
 ) -> Result<Response, Reject> {
     let (head, body) = request.into_parts();
@@ -75,72 +78,124 @@ fn admit<F: Form>(shared: &Shared, head: &Parts) -> Result<Admitted, Reject> {
     Ok(admitted)
 }
 
+/// Takes everything that the client sent, and what it may ask for.
 async fn forward_admitted<F: Form>(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     admitted: &mut Admitted,
     mut head: Parts,
     body: Body,
 ) -> Result<Response, Reject> {
     let session = SessionId::random();
     let request_id = head.extensions.get::<RequestId>().cloned();
-    let mut record = OfferRecord::begin(session.clone(), Arc::clone(&admitted.identity.key), request_id);
+    let Identity { key, client, .. } = admitted.identity.clone();
+    let mut record = OfferRecord::begin(session.clone(), key, request_id);
 
     let body = match body::read(&head.headers, body, shared.body_limit_bytes, shared.body_deadline).await {
         Ok(body) => body,
         Err(reject) => return Err(record.refused(reject)),
     };
-    let Offer { user_id, body, relayed } = match F::read(&mut head, body, &shared.sdp_check) {
+    let (path, sent) = (head.uri.path().to_owned(), body.clone());
+    let offer = match F::read(&mut head, body, &shared.sdp_check) {
         Ok(offer) => offer,
         Err(reject) => return Err(record.refused(reject)),
     };
-    record.set_user(user_id.clone());
-    if let Some(user_id) = &user_id
+    record.set_user(offer.user_id.clone());
+    if let Some(user_id) = &offer.user_id
         && let Err(reject) = admitted.take_user(user_id)
     {
         return Err(record.refused(reject));
     }
-    let Identity { key, client, limits, .. } = &admitted.identity;
+    let content = [path.as_bytes(), &sent];
+    let claim = match shared.backends.idempotency().claim(&client, &head.headers, &content, Instant::now()) {
+        Ok(Claimed::Unasked) => None,
+        Ok(Claimed::First(claim)) => Some(claim),
+        Ok(Claimed::Replay(answer)) => {
+            record.replayed(answer.headers());
+            return Ok(answer.map(Body::from));
+        }
+        Err(refusal) => return Err(record.refused(Reject::Idempotency(refusal))),
+    };
+    let is_claimed = claim.is_some();
+    let identity = admitted.identity.clone();
+    let exchange =
+        exchange::<F>(Arc::clone(shared), Pending { session, identity, head, offer, claim }, record);
+    if is_claimed {
+        // Whoever leaves and comes again shall find the answer.
+        tokio::spawn(exchange).await.unwrap_or(Err(Reject::Internal))
+    } else {
+        exchange.await
+    }
+}
+
+/// An offer that is to be sent to a backend.
+struct Pending {
+    session: SessionId,
+    identity: Identity,
+    head: Parts,
+    offer: Offer,
+    claim: Option<Answerable>,
+}
+
+/// Opens the session, sends the offer to a backend, and brings its answer.
+async fn exchange<F: Form>(
+    shared: Arc<Shared>,
+    pending: Pending,
+    record: OfferRecord,
+) -> Result<Response, Reject> {
+    let Pending { session, identity, head, offer, claim } = pending;
+    let Offer { user_id, body, relayed } = offer;
+    let offered_from = source(&head.extensions);
+    let Identity { key, client, limits, .. } = &identity;
     let bounds = Bounds { of_client: limits.max_sessions, of_user: limits.max_sessions_per_user };
     let opening = Opening {
         id: session.clone(),
         client: Arc::clone(client),
         key: Arc::clone(key),
-        user_id: user_id.map(Arc::from),
-        address: source(&head.extensions),
+        user_id: user_id.as_deref().map(Arc::from),
+        address: offered_from,
     };
     let open_session = match shared.sessions.open(opening, bounds) {
         Ok(open_session) => open_session,
         Err(refusal) => return Err(record.refused(Reject::Sessions(refusal))),
     };
     // Whoever revokes a key ends its sessions afterwards, so one that is not among them is noticed here.
-    if admitted.identity.is_revoked() {
+    if identity.is_revoked() {
         return Err(record.refused(Reject::Key(KeyRefusal::Revoked)));
     }
-
-    let offered_from = source(&head.extensions);
     open_session.claim(relayed.into_iter().map(|Relayed { address, related }| Claim {
         relayed: address,
         related,
         offered_from,
     }));
 
-    let forwarded = Forwarded { method: Method::POST, path: OFFER, session: Some(&session), body };
-    let answer = shared.backend.forward(forwarded, head).await;
-    match answer.and_then(|answer| F::write(answer, &session)) {
-        Ok(mut answer) => {
-            if answer.status().is_success() && !open_session.answered(BACKEND.into()) {
-                return Err(record.refused(Reject::SessionEnded));
-            }
-            answer.headers_mut().insert(X_SESSION_ID, session.to_header());
-            record.answered(answer.status());
-            Ok(answer.map(Body::from))
-        }
+    let forwarded = Forwarded {
+        method: Method::POST,
+        path: OFFER,
+        session: Some(&session),
+        user_id: user_id.as_deref(),
+        body,
+    };
+    let brought = match shared.backends.forward(forwarded, head).await {
+        Ok(Exchange { backend, answer, slot }) => match F::write(answer, &session) {
+            Ok(answer) => Ok((backend, answer, slot)),
+            Err(cause) => Err(ForwardError::of(backend, cause)),
+        },
+        Err(error) => Err(error),
+    };
+    let (backend, mut answer, slot) = match brought {
+        Ok(brought) => brought,
         Err(error) => {
             shared.metrics.backend_failed(error.failure());
-            Err(record.failed(&error))
+            return Err(record.failed(&error));
         }
+    };
+    if answer.status().is_success() && !open_session.answered(Arc::clone(&backend), slot) {
+        return Err(record.refused(Reject::SessionEnded));
     }
+    answer.headers_mut().insert(X_SESSION_ID, session.to_header());
+    record.answered(&backend, answer.status());
+    if let Some(claim) = claim {
+        claim.keep(&answer, Instant::now());
+    }
+    Ok(answer.map(Body::from))
 }
-
-/// The name of the one backend there is.
-const BACKEND: &str = "default";

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::session::{Opening, Session};
 use super::settings::SessionSettings;
+use crate::gateway::backends::MediaSlot;
 use crate::gateway::http::ids::SessionId;
 use crate::telemetry::{SessionRefusal, SessionState};
 
@@ -103,6 +104,7 @@ impl Registry {
             state: SessionState::Offered,
             backend: None,
             has_claims: false,
+            slot: None,
             allocations: 0,
             opening,
         };
@@ -111,9 +113,14 @@ impl Registry {
     }
 
     /// The client has its answer; false if the session has ended meanwhile.
-    pub(super) fn answered(&mut self, id: &SessionId, backend: Arc<str>, now: Instant) -> bool {
+    pub(super) fn answered(
+        &mut self,
+        id: &SessionId,
+        (backend, slot): (Arc<str>, Option<MediaSlot>),
+        now: Instant,
+    ) -> bool {
         let Some(session) = self.sessions.get_mut(id) else { return false };
-        session.backend = Some(backend);
+        (session.backend, session.slot) = (Some(backend), slot);
         let state = if session.allocations > 0 { SessionState::Relayed } else { SessionState::Answered };
         change_state(&mut self.by_state, session, state);
         self.answered.push_back((now + self.settings.direct_after, id.clone()));
@@ -254,7 +261,7 @@ mod tests {
         assert!(registry.allocation_claimed(&id));
         assert!(registry.allocation_claimed(&id));
         assert_eq!(registry.count(), [1, 0, 0]);
-        assert!(registry.answered(&id, "one".into(), Instant::now()));
+        assert!(registry.answered(&id, ("one".into(), None), Instant::now()));
         assert_eq!(registry.count(), [0, 0, 1]);
         assert!(registry.allocation_ended(&id).is_none());
         assert_eq!(registry.allocation_ended(&id).unwrap().opening.id, id);
@@ -270,7 +277,7 @@ mod tests {
         registry.allocation_claimed(&id);
 
         assert!(registry.allocation_ended(&id).is_none());
-        assert!(registry.answered(&id, "one".into(), Instant::now()));
+        assert!(registry.answered(&id, ("one".into(), None), Instant::now()));
         assert_eq!(registry.count(), [0, 1, 0]);
     }
 
@@ -282,7 +289,7 @@ mod tests {
         let gone = open(&mut registry, "app", None, Bounds::default()).unwrap();
         let start = Instant::now();
         for id in [&direct, &relayed, &gone] {
-            registry.answered(id, "one".into(), start);
+            registry.answered(id, ("one".into(), None), start);
         }
         registry.allocation_claimed(&relayed);
         registry.end(&gone);

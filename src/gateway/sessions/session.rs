@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::gateway::backends::MediaSlot;
 use crate::gateway::http::ids::SessionId;
 use crate::telemetry::SessionState;
 
@@ -35,6 +36,8 @@ pub(super) struct Session {
     pub(super) backend: Option<Arc<str>>,
     /// Whether it has named allocations of the relay as its own.
     pub(super) has_claims: bool,
+    /// Counts it there for as long as it lives.
+    pub(super) slot: Option<MediaSlot>,
     /// Allocations of the relay that belong to it.
     pub(super) allocations: u32,
 }

@@ -10,6 +10,7 @@ use tracing::info;
 use super::registry::{Bounds, Refusal, Registry};
 use super::session::{Opening, Session, SessionView};
 use super::settings::SessionSettings;
+use crate::gateway::backends::MediaSlot;
 use crate::gateway::http::ids::SessionId;
 use crate::gateway::relay_link::{Claim, RelayLink};
 use crate::telemetry::{RedactedUser, SessionEnd, SessionMetrics, SessionState};
@@ -227,9 +228,9 @@ impl OpenSession {
     }
 
     /// The client gets its answer; false if the session was ended while the backend thought.
-    pub(in crate::gateway) fn answered(mut self, backend: Arc<str>) -> bool {
+    pub(in crate::gateway) fn answered(mut self, backend: Arc<str>, slot: Option<MediaSlot>) -> bool {
         self.is_answered = true;
-        self.sessions.change(|registry| registry.answered(&self.id, backend, Instant::now()))
+        self.sessions.change(|registry| registry.answered(&self.id, (backend, slot), Instant::now()))
     }
 }
 
@@ -300,7 +301,7 @@ mod tests {
         let address = "192.0.2.1:50000".parse().unwrap();
         open_session.claim([Claim { relayed: address, related: None, offered_from: address.ip() }]);
         assert!(sessions.allocation_claimed(&id));
-        assert!(open_session.answered("one".into()));
+        assert!(open_session.answered("one".into(), None));
         assert!(shows(&metrics, r#"turnpike_sessions{state="relayed"} 1"#));
 
         assert!(!sessions.end_of_client(&id, "other"), "only its own client may");
@@ -320,7 +321,7 @@ mod tests {
             .map(|key| {
                 let session = open(&sessions, "app", key);
                 let id = session.id().clone();
-                session.answered("one".into());
+                session.answered("one".into(), None);
                 id
             })
             .collect();
@@ -355,7 +356,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn sweeps_sessions_that_use_no_relay() {
         let (sessions, metrics, _) = start();
-        open(&sessions, "app", "key").answered("one".into());
+        open(&sessions, "app", "key").answered("one".into(), None);
         let sweeper = tokio::spawn({
             let sessions = sessions.clone();
             async move { sessions.sweep().await }

@@ -30,7 +30,7 @@ async fn says_that_the_backend_cannot_be_reached() {
 async fn says_that_the_backend_is_too_slow() {
     let backend = TestBackend::start(async |_| std::future::pending().await).await;
     let gateway =
-        start(backend.address, |settings| settings.timeouts.backend_answer = Duration::from_millis(100))
+        start(backend.address, |settings| settings.backends.timeouts.answer = Duration::from_millis(100))
             .await;
 
     let answer = gateway.offer(&[], OFFER).await;
@@ -119,6 +119,41 @@ async fn never_sends_twice_when_the_backend_drops_kept_connections() {
 }
 
 #[tokio::test]
+async fn an_offer_that_meets_a_closing_connection_is_sent_once_or_goes_out_on_another() {
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let remembered = Arc::clone(&seen);
+    let (backend, connections) = raw_backend(move |mut stream| {
+        let remembered = Arc::clone(&remembered);
+        async move {
+            let mut is_first = true;
+            // The connection is closed at the very moment that the next offer begins to come, with the offer unread.
+            while let Ok(1) = stream.peek(&mut [0]).await {
+                if !std::mem::replace(&mut is_first, false) {
+                    return;
+                }
+                let Some(request) = read_request(&mut stream).await else {
+                    return;
+                };
+                remembered.lock().unwrap().push(request.split_once("\r\n\r\n").unwrap().1.to_owned());
+                write(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+            }
+        }
+    })
+    .await;
+    let gateway = start(backend, |settings| settings.backends.ejection.failures = 0).await;
+
+    let mut statuses = Vec::new();
+    for user in 0..20 {
+        let body = format!(r#"{{"sdp":"v=0\r\n","type":"offer","user_id":"{user}"}}"#);
+        statuses.push(gateway.offer(&[], body).await.status);
+    }
+
+    // Each second offer had left when the connection ended, and nobody can know whether it was seen.
+    assert_eq!(statuses, [200, 502].repeat(10));
+    assert_eq!((seen.lock().unwrap().len(), connections.load(Ordering::SeqCst)), (10, 10));
+}
+
+#[tokio::test]
 async fn keeps_a_connection_to_the_backend_for_the_next_offer() {
     let (backend, connections) = raw_backend(async |mut stream| {
         while read_request(&mut stream).await.is_some() {
@@ -148,7 +183,7 @@ async fn closes_an_idle_connection_before_the_backend_does() {
     })
     .await;
     let gateway =
-        start(backend, |settings| settings.timeouts.backend_idle = Duration::from_millis(100)).await;
+        start(backend, |settings| settings.backends.timeouts.idle = Duration::from_millis(100)).await;
 
     assert_eq!(gateway.offer(&[], OFFER).await.status, 200);
 

@@ -4,9 +4,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use tokio::io::AsyncWriteExt;
 
-use super::harness::{TestBackend, read_to_close, within};
+use super::harness::{TestBackend, read_to_close, url_of, within};
 use crate::gateway::Door;
-use crate::gateway::{BackendUrl, Gateway, Handed, Settings};
+use crate::gateway::{BackendsSettings, Gateway, Handed, Settings};
 use crate::telemetry::Metrics;
 use crate::tls::Protection;
 
@@ -15,7 +15,7 @@ async fn a_gateway_without_an_address_serves_what_is_handed_over() {
     let backend = TestBackend::agreeable().await;
     let settings = Settings {
         listen: None,
-        backend: BackendUrl::parse(&format!("http://{}", backend.address)).unwrap(),
+        backends: BackendsSettings::of_one(url_of(backend.address)),
         ..Settings::default()
     };
     let gateway = Gateway::bind(&settings, &Metrics::new()).await.unwrap();

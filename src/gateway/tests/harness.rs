@@ -1,7 +1,7 @@
 //! A running gateway, backends to put behind it, and clients to put in front.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,12 +17,13 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::gateway::{
-    ApiKey, BackendUrl, Controls, Drain, Gateway, Operations, ReloadReport, Settings, Updater,
+    ApiKey, BackendUrl, BackendsHandle, BackendsSettings, Controls, Drain, Gateway, Operations, ReloadReport,
+    Settings, Updater,
 };
 use crate::telemetry::{LogFilter, Metrics};
 
@@ -47,6 +48,7 @@ pub(super) struct Running {
     pub(super) updater: Updater,
     pub(super) drain: Drain,
     pub(super) metrics: Metrics,
+    pub(super) backends: BackendsHandle,
     pub(super) stop: oneshot::Sender<()>,
     pub(super) task: JoinHandle<()>,
 }
@@ -55,7 +57,7 @@ pub(super) struct Running {
 pub(super) async fn start(backend: SocketAddr, change: impl FnOnce(&mut Settings)) -> Running {
     let mut settings = Settings {
         listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
-        backend: BackendUrl::parse(&format!("http://{backend}")).unwrap(),
+        backends: BackendsSettings::of_one(url_of(backend)),
         keys: vec![ApiKey::new("app", KEY)],
         ..Settings::default()
     };
@@ -65,11 +67,12 @@ pub(super) async fn start(backend: SocketAddr, change: impl FnOnce(&mut Settings
     let address = gateway.local_addr().unwrap().unwrap();
     let controls = Controls::new(&gateway, Arc::new(TestOperations::default()));
     let (updater, drain) = (gateway.updater(), gateway.drain());
+    let backends = gateway.backends();
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(gateway.serve(async {
         let _ = stopped.await;
     }));
-    Running { address, controls, updater, drain, metrics, stop, task }
+    Running { address, controls, updater, drain, metrics, backends, stop, task }
 }
 
 /// A process that remembers its log level, and whose configuration is right or broken as the test likes.
@@ -107,7 +110,7 @@ impl Running {
     pub(super) fn update(&self, change: impl FnOnce(&mut Settings)) {
         let mut settings = Settings { keys: vec![ApiKey::new("app", KEY)], ..Settings::default() };
         change(&mut settings);
-        self.updater.update(&settings);
+        self.updater.update(&settings).unwrap();
     }
 
     pub(super) async fn offer(&self, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
@@ -231,6 +234,35 @@ impl TestBackend {
         Self::start(async |_| json_response(200, ANSWER)).await
     }
 
+    /// Answers everything with a status that can be changed.
+    pub(super) async fn of_status(status: u16) -> (Self, Arc<AtomicU16>) {
+        let status = Arc::new(AtomicU16::new(status));
+        let shared = Arc::clone(&status);
+        let backend = Self::start(move |_| {
+            let status = shared.load(Ordering::SeqCst);
+            async move { json_response(status, ANSWER) }
+        })
+        .await;
+        (backend, status)
+    }
+
+    /// Tells of each request, and answers it when it is told to.
+    pub(super) async fn held() -> (Self, mpsc::Receiver<()>, Arc<Semaphore>) {
+        let (reached, reaches) = mpsc::channel(8);
+        let go = Arc::new(Semaphore::new(0));
+        let shared = Arc::clone(&go);
+        let backend = Self::start(move |_| {
+            let (reached, go) = (reached.clone(), Arc::clone(&shared));
+            async move {
+                reached.send(()).await.unwrap();
+                go.acquire().await.unwrap().forget();
+                json_response(200, ANSWER)
+            }
+        })
+        .await;
+        (backend, reaches, go)
+    }
+
     pub(super) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
@@ -301,6 +333,10 @@ pub(super) async fn write(stream: &mut TcpStream, text: &str) {
 /// Waits for an event that must come; the time is only there to end a test that fails.
 pub(super) async fn within<F: Future>(event: F) -> F::Output {
     timeout(Duration::from_secs(20), event).await.expect("the event came in time")
+}
+
+pub(super) fn url_of(backend: SocketAddr) -> BackendUrl {
+    BackendUrl::parse(&format!("http://{backend}")).unwrap()
 }
 
 /// An address on which nobody listens.

@@ -104,11 +104,11 @@ async fn keys_are_exchanged_while_requests_are_served() {
     assert_eq!((offer(KEY).await, offer("the-next-key").await), (200, 401));
 
     settings.keys.push(ApiKey::new("next", "the-next-key"));
-    gateway.updater.update(&settings);
+    gateway.updater.update(&settings).unwrap();
     assert_eq!((offer(KEY).await, offer("the-next-key").await), (200, 200));
 
     settings.keys.remove(0);
-    gateway.updater.update(&settings);
+    gateway.updater.update(&settings).unwrap();
     assert_eq!((offer(KEY).await, offer("the-next-key").await), (401, 200));
     let text = gateway.metrics.exposition().unwrap();
     assert!(text.contains("turnpike_gateway_key_last_used_timestamp_seconds{key=\"next\"} 1"));

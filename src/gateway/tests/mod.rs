@@ -2,10 +2,14 @@
 
 mod admin;
 mod backend_failures;
+mod backend_states;
+mod backend_tls;
+mod backends;
 mod connections;
 mod drain;
 mod handed;
 mod harness;
+mod idempotency;
 mod json_bombs;
 mod keys;
 mod limits;

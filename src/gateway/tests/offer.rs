@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::harness::{ANSWER, KEY, OFFER, SDP_IN_JSON, TestBackend, json_response, start};
-use crate::gateway::BackendUrl;
+use crate::gateway::{BackendUrl, KeyToBackend};
 
 #[tokio::test]
 async fn passes_an_offer_and_its_answer_on_unchanged() {
@@ -33,7 +33,8 @@ async fn passes_an_offer_and_its_answer_on_unchanged() {
 #[tokio::test]
 async fn passes_the_key_on_when_told_to() {
     let backend = TestBackend::agreeable().await;
-    let gateway = start(backend.address, |settings| settings.forward_key = true).await;
+    let gateway =
+        start(backend.address, |settings| settings.backends.backends[0].key = KeyToBackend::Forwarded).await;
 
     gateway.offer(&[], OFFER).await;
 
@@ -74,8 +75,10 @@ async fn passes_the_backends_errors_on_unchanged() {
 async fn puts_the_backends_prefix_in_front_of_the_path() {
     let backend = TestBackend::agreeable().await;
     let url = format!("http://{}/models/skin/", backend.address);
-    let gateway =
-        start(backend.address, |settings| settings.backend = BackendUrl::parse(&url).unwrap()).await;
+    let gateway = start(backend.address, |settings| {
+        settings.backends.backends[0].url = BackendUrl::parse(&url).unwrap()
+    })
+    .await;
 
     gateway.offer(&[], OFFER).await;
 

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::harness::{Answer, KEY, Running, SDP_IN_JSON, TestBackend, json_response, nobody, start};
-use crate::gateway::{ApiKey, Scope};
+use crate::gateway::{ApiKey, KeyToBackend, Scope};
 
 const SDP: (&str, &str) = ("content-type", "application/sdp");
 const BEARER: (&str, &str) = ("authorization", "Bearer open-sesame");
@@ -47,7 +47,10 @@ async fn an_offer_makes_a_session_that_a_delete_ends() {
 #[tokio::test]
 async fn takes_the_key_as_other_routes_do_and_passes_it_on_where_it_is_wanted() {
     let backend = TestBackend::agreeable().await;
-    let gateway = start(backend.address, |settings| settings.forward_key = true).await;
+    let gateway = start(backend.address, |settings| {
+        settings.backends.backends[0].key = KeyToBackend::Forwarded;
+    })
+    .await;
 
     for key in [BEARER, ("authorization", "bearer   open-sesame"), ("api-key", KEY)] {
         assert_eq!(gateway.whip("/whip", &[SDP, key]).await.status, 201, "{key:?}");
