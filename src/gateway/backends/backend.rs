@@ -37,15 +37,7 @@ impl Backend {
             Some(before) => before.client(),
             None => client(&settings, &timeouts, tls.as_ref()),
         };
-        let own_key = match &settings.key {
-            KeyToBackend::Stripped | KeyToBackend::Forwarded => None,
-            KeyToBackend::Own(key) => {
-                let mut value =
-                    HeaderValue::from_str(key.expose()).expect("the settings have printable ASCII only");
-                value.set_sensitive(true);
-                Some(value)
-            }
-        };
+        let own_key = own_key(&settings.key);
         Ok(Self { settings, standing, timeouts, own_key, client: RwLock::new(client), tls: Mutex::new(tls) })
     }
 
@@ -117,6 +109,18 @@ impl Backend {
             && self.settings.server_name == settings.server_name
             && self.timeouts == *timeouts
             && is_same(known.as_ref(), tls)
+    }
+}
+
+fn own_key(key: &KeyToBackend) -> Option<HeaderValue> {
+    match key {
+        KeyToBackend::Stripped | KeyToBackend::Forwarded => None,
+        KeyToBackend::Own(key) => {
+            let mut value =
+                HeaderValue::from_str(key.expose()).expect("the settings have printable ASCII only");
+            value.set_sensitive(true);
+            Some(value)
+        }
     }
 }
 

@@ -365,13 +365,17 @@ mod tests {
         }
     }
 
+    fn naming(key: &str) -> HeaderMap {
+        HeaderMap::from_iter([(IDEMPOTENCY_KEY, HeaderValue::from_str(key).unwrap())])
+    }
+
     fn claim(
         idempotency: &Arc<Idempotency>,
         client: &str,
         key: &str,
         content: &[u8],
     ) -> Result<Claimed, IdempotencyRefusal> {
-        let headers = HeaderMap::from_iter([(IDEMPOTENCY_KEY, HeaderValue::from_str(key).unwrap())]);
+        let headers = naming(key);
         idempotency.claim(client, &headers, &[content], Instant::now())
     }
 

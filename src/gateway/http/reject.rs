@@ -216,7 +216,22 @@ impl Reject {
             Self::Idempotency(IdempotencyRefusal::InFlight) => Some(Duration::from_secs(1)),
             // Nobody knows when a session ends; this keeps clients from asking without end.
             Self::Sessions(_) | Self::Draining => Some(Duration::from_secs(5)),
-            _ => None,
+            Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::Key(_)
+            | Self::RateLimited(_)
+            | Self::NotSdp
+            | Self::BodyTooLarge { .. }
+            | Self::BodyTimedOut
+            | Self::BodyBroken
+            | Self::BodyInvalid(_)
+            | Self::SessionEnded
+            | Self::NoSuch(_)
+            | Self::ParameterInvalid(_)
+            | Self::ConfigInvalid(_)
+            | Self::Admin(_)
+            | Self::Idempotency(IdempotencyRefusal::Malformed | IdempotencyRefusal::Mismatch)
+            | Self::Internal => None,
         }
     }
 

@@ -144,7 +144,7 @@ async fn an_offer_that_meets_a_closing_connection_is_sent_once_or_goes_out_on_an
 
     let mut statuses = Vec::new();
     for user in 0..20 {
-        let body = format!(r#"{{"sdp":"v=0\r\n","type":"offer","user_id":"{user}"}}"#);
+        let body = format!(r#"{{"sdp":"{SDP_IN_JSON}","type":"offer","user_id":"{user}"}}"#);
         statuses.push(gateway.offer(&[], body).await.status);
     }
 

@@ -8,8 +8,8 @@ use http::Method;
 use tokio::task::JoinSet;
 
 use super::harness::{
-    Answer, KEY, OFFER, Running, TestBackend, json_response, nobody, raw_backend, read_request, request,
-    start, url_of, within, write,
+    Answer, KEY, OFFER, Running, SDP_IN_JSON, TestBackend, json_response, nobody, raw_backend, read_request,
+    request, start, url_of, within, write,
 };
 use crate::gateway::{
     BackendSettings, BackendUrl, BackendsSettings, EjectionSettings, KeyToBackend, Settings,
@@ -205,7 +205,7 @@ async fn a_users_offers_stay_at_one_backend() {
     for user in 0..8 {
         let before = (a.seen().len(), b.seen().len());
         for _ in 0..3 {
-            let body = format!(r#"{{"sdp":"v=0\r\n","type":"offer","user_id":"user-{user}"}}"#);
+            let body = format!(r#"{{"sdp":"{SDP_IN_JSON}","type":"offer","user_id":"user-{user}"}}"#);
             assert_eq!(gateway.offer(&[], body).await.status, 200);
         }
         let more = (a.seen().len() - before.0, b.seen().len() - before.1);

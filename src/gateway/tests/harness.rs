@@ -45,6 +45,7 @@ pub(super) const OFFER: &str = concat!(r#"{ "sdp": ""#, sdp!(), r#"",  "type": "
 pub(super) struct Running {
     pub(super) address: SocketAddr,
     controls: Controls,
+    backend_settings: BackendsSettings,
     pub(super) updater: Updater,
     pub(super) drain: Drain,
     pub(super) metrics: Metrics,
@@ -72,7 +73,8 @@ pub(super) async fn start(backend: SocketAddr, change: impl FnOnce(&mut Settings
     let task = tokio::spawn(gateway.serve(async {
         let _ = stopped.await;
     }));
-    Running { address, controls, updater, drain, metrics, backends, stop, task }
+    let backend_settings = settings.backends;
+    Running { address, controls, backend_settings, updater, drain, metrics, backends, stop, task }
 }
 
 /// A process that remembers its log level, and whose configuration is right or broken as the test likes.
@@ -106,9 +108,13 @@ impl Running {
         self.controls.clone()
     }
 
-    /// Exchanges settings, as a reload does; those that the test does not change become the defaults.
+    /// Exchanges settings, as a reload does; but for the backend, those that the test does not change become the defaults.
     pub(super) fn update(&self, change: impl FnOnce(&mut Settings)) {
-        let mut settings = Settings { keys: vec![ApiKey::new("app", KEY)], ..Settings::default() };
+        let mut settings = Settings {
+            keys: vec![ApiKey::new("app", KEY)],
+            backends: self.backend_settings.clone(),
+            ..Settings::default()
+        };
         change(&mut settings);
         self.updater.update(&settings).unwrap();
     }

@@ -4,9 +4,7 @@ use std::sync::atomic::Ordering;
 
 use http::Method;
 
-use super::harness::{KEY, OFFER, TestBackend, request, start, within, write};
-
-const OTHER: &str = r#"{"sdp":"v=0\r\n","type":"offer","user_id":"other"}"#;
+use super::harness::{KEY, OFFER, SDP_IN_JSON, TestBackend, request, start, within, write};
 
 #[tokio::test]
 async fn answers_the_same_offer_without_asking_the_backend_again() {
@@ -16,7 +14,8 @@ async fn answers_the_same_offer_without_asking_the_backend_again() {
 
     let first = gateway.offer(&key, OFFER).await;
     let again = gateway.offer(&key, OFFER).await;
-    let other = gateway.offer(&key, OTHER).await;
+    let other = format!(r#"{{"sdp":"{SDP_IN_JSON}","type":"offer","user_id":"other"}}"#);
+    let other = gateway.offer(&key, other).await;
 
     assert_eq!((first.status, again.status), (200, 200));
     assert_eq!(first.body, again.body);

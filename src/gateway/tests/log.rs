@@ -1,7 +1,7 @@
 //! What the log says of an offer, and what it never says.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use http::Method;
 use serde_json::Value;
@@ -87,12 +87,19 @@ fn offer(user_field: &str) -> String {
     format!(r#"{{{user_field}"sdp":"{SDP_IN_JSON}{SECRET_LINE}","type":"offer"}}"#)
 }
 
+static EVERYWHERE: Once = Once::new();
+
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     /// Takes the events of this thread, on which a test's whole runtime runs.
     fn capture() -> (Self, DefaultGuard) {
+        // Without anybody who listens everywhere, an event that another test comes upon first would be switched off.
+        EVERYWHERE.call_once(|| {
+            let everything = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE);
+            tracing::subscriber::set_global_default(everything.with_writer(io::sink).finish()).unwrap();
+        });
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
