@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Shared, keys, process, sessions};
+use super::{Shared, backends, keys, process, sessions};
 
 /// The routes, and the document that describes them.
 pub(super) fn api() -> (Router<Shared>, String) {
@@ -20,6 +20,9 @@ pub(super) fn api() -> (Router<Shared>, String) {
                 .routes(routes!(sessions::show, sessions::end))
                 .routes(routes!(keys::list))
                 .routes(routes!(keys::revoke))
+                .routes(routes!(backends::list))
+                .routes(routes!(backends::drain))
+                .routes(routes!(backends::resume))
                 .routes(routes!(process::show, process::set_drain))
                 .routes(routes!(process::show_log_level, process::set_log_level))
                 .routes(routes!(process::reload)),

@@ -4,6 +4,7 @@
 
 mod access;
 mod api;
+mod backends;
 mod extract;
 mod keys;
 mod process;
@@ -24,6 +25,7 @@ use tokio::net::TcpListener;
 use tracing::error;
 
 use super::admission::Gate;
+use super::backends::BackendsHandle;
 use super::drain::Drain;
 use super::front::{Door, Front, Listener, StartError, listener};
 use super::http::reject::Reject;
@@ -58,6 +60,7 @@ pub struct Controls {
     pub(super) gate: Gate,
     pub(super) sessions: Sessions,
     pub(super) drain: Drain,
+    pub(super) backends: BackendsHandle,
     /// The process itself.
     pub(super) operations: Arc<dyn Operations>,
 }
@@ -73,7 +76,13 @@ impl Controls {
     /// Those of a gateway, and of the process around it.
     pub fn new(gateway: &Gateway, operations: Arc<dyn Operations>) -> Self {
         let SessionsHandle { sessions } = gateway.sessions();
-        Self { gate: gateway.gate(), sessions, drain: gateway.drain(), operations }
+        Self {
+            gate: gateway.gate(),
+            sessions,
+            drain: gateway.drain(),
+            backends: gateway.backends(),
+            operations,
+        }
     }
 }
 

@@ -145,6 +145,33 @@ async fn says_what_is_wrong_with_a_parameter() {
 }
 
 #[tokio::test]
+async fn shows_and_drains_a_backend() {
+    let backend = TestBackend::agreeable().await;
+    let running = harness::start(backend.address, |_| {}).await;
+    let admin = start_for(&running.controls(), None).await;
+    assert_eq!(running.offer(&[], OFFER).await.status, 200);
+
+    let shown = get(admin, "/admin/v1/backends").await.json();
+    let drained = send(admin, Method::POST, "/admin/v1/backends/default/drain", &[], "").await;
+    let refused = running.offer(&[], OFFER).await;
+    let while_draining = get(admin, "/admin/v1/backends").await.json();
+    let resumed = send(admin, Method::POST, "/admin/v1/backends/default/resume", &[], "").await;
+
+    let one = &shown["backends"][0];
+    assert_eq!((&one["name"], &one["state"]), (&json!("default"), &json!("healthy")));
+    assert_eq!((&one["sessions"], &one["requests"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (drained.json(), while_draining["backends"][0]["state"].as_str()),
+        (json!({"sessions": 1}), Some("draining"))
+    );
+    refused.assert_problem(503, "no_backend");
+    assert_eq!(resumed.status, 200);
+    assert_eq!(running.offer(&[], OFFER).await.status, 200);
+    let unknown = send(admin, Method::POST, "/admin/v1/backends/other/drain", &[], "").await;
+    unknown.assert_problem(404, "not_found");
+}
+
+#[tokio::test]
 async fn refuses_offers_while_it_drains() {
     let backend = TestBackend::agreeable().await;
     let running = harness::start(backend.address, |_| {}).await;
