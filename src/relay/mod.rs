@@ -49,6 +49,8 @@ mod moves;
 mod outbox;
 mod outputs;
 mod own_addresses;
+#[cfg(test)]
+mod packet_cost;
 mod peer_stream;
 mod peer_streams;
 mod pipe;

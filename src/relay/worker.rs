@@ -237,7 +237,7 @@ impl Worker {
         FiveTuple { transport: Transport::Udp, client: from, server }
     }
 
-    fn take_from_client(&mut self, listener: u32, path: FiveTuple, piece: Piece) {
+    pub(super) fn take_from_client(&mut self, listener: u32, path: FiveTuple, piece: Piece) {
         let datagram = self.ring.bytes(piece.whole());
         match classify(datagram) {
             Protocol::ChannelData => match self.fast_path.to_peer(&path, datagram) {
