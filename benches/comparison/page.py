@@ -48,14 +48,13 @@ class Page:
                 f"{self.path} has figures of other versions or of another machine; measure all rows, without --only"
             )
 
-    def text(self, tables):
-        """What the marks enclose."""
-        _, before, _ = self.parts()
+    def text(self, tables, before=""):
+        """What the marks enclose: the new rows, and those of `before` that were not measured anew."""
         return "\n".join(["", self.circumstances + "\n", *(table.text(before) for table in tables), ""])
 
     def write(self, tables):
-        head, _, tail = self.parts()
-        self.path.write_text(head + BEGIN + self.text(tables) + END + tail)
+        head, before, tail = self.parts()
+        self.path.write_text(head + BEGIN + self.text(tables, before) + END + tail)
 
     def parts(self):
         text = self.path.read_text()

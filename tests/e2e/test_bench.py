@@ -17,7 +17,7 @@ def test_comparison_measures_coturn_and_the_forwarder() -> None:
     assert done.returncode == 0, done.stderr
     table = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| **")]
     assert [cells[0].removeprefix("| **").split("**")[0] for cells in table] == ROWS
-    for name, (_, _, turnpike, coturn, forwarder, ratio, _) in zip(ROWS, table, strict=True):
+    for name, (_, _, turnpike, coturn, forwarder, ratio, _, _) in zip(ROWS, table, strict=True):
         measured = [turnpike, coturn] + ([forwarder] if name in ("A", "C") else [])
         assert all(float(figure.split(",")[0]) > 0 for figure in measured), table
         assert float(ratio) > 0
