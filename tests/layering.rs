@@ -43,7 +43,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "gateway",
-        may_import: &["sdp", "telemetry", "tls"],
+        may_import: &["sdp", "telemetry", "tls", "wire"],
         must_not_contain: &["libc", "std::env", "unsafe"],
     },
     Room {

@@ -76,6 +76,16 @@ impl fmt::Display for KeyScope {
     }
 }
 
+/// The header fields in which proxies tell whom they pass on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TrustedFields {
+    /// X-Forwarded-For, -Proto and -Host.
+    XForwarded,
+    /// Forwarded.
+    Forwarded,
+}
+
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

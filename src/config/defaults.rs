@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::addresses::ListenAddress;
+use super::front_schema::{Cors, CorsOrigin};
 use super::request_rate::RequestRate;
 use super::schema::{
     Admin, Anonymous, AuthHook, ChannelNumbers, Ejection, Gateway, GatewayLimits, HealthCheck, Idempotency,
     Lifetimes, Limits, Log, LogFormat, NatDiscovery, Offers, PasswordAlgorithm, Peers, Redirect, Sessions,
-    Timeouts, Tls, Turn, Whip,
+    Timeouts, Tls, TrustedFields, Turn, Whip,
 };
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::{gateway, relay, telemetry, turn};
@@ -154,7 +155,14 @@ impl Default for Gateway {
             forward_key: false,
             health_needs_key: gateway.health_needs_key,
             tls: Tls::default(),
+            trusted_proxies: Vec::new(),
+            trusted_fields: match gateway.proxies.fields {
+                gateway::ProxyFields::XForwarded => TrustedFields::XForwarded,
+                gateway::ProxyFields::Forwarded => TrustedFields::Forwarded,
+            },
+            proxy_protocol_from: Vec::new(),
             timeouts: Timeouts::default(),
+            cors: Cors::default(),
             offers: Offers::default(),
             whip: Whip::default(),
             sessions: Sessions::default(),
@@ -171,7 +179,10 @@ impl Default for Gateway {
 impl Default for GatewayLimits {
     fn default() -> Self {
         let gateway::LimitSettings { per_user, per_source, refused_keys } = gateway::LimitSettings::default();
+        let front = gateway::FrontSettings::default();
         Self {
+            connections: front.connections,
+            connections_per_source: front.connections_per_source,
             rate_per_client: RequestRate::UNLIMITED,
             burst_per_client: 100,
             rate_per_user: per_user.into(),
@@ -228,11 +239,23 @@ impl Default for Timeouts {
             handshake: HumanDuration(timeouts.handshake),
             request_headers: HumanDuration(timeouts.request_headers),
             request_body: HumanDuration(timeouts.request_body),
+            client_idle: HumanDuration(timeouts.client_idle),
+            client_stall: HumanDuration(timeouts.client_stall),
             backend_connect: HumanDuration(backends.connect),
             backend_headers: HumanDuration(backends.headers),
             backend_answer: HumanDuration(backends.answer),
             backend_idle: HumanDuration(backends.idle),
             drain: HumanDuration(timeouts.drain),
+        }
+    }
+}
+
+impl Default for Cors {
+    fn default() -> Self {
+        let cors = gateway::CorsSettings::default();
+        Self {
+            origins: cors.origins.into_iter().map(CorsOrigin).collect(),
+            private_network: cors.allows_private_network,
         }
     }
 }

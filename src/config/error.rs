@@ -183,6 +183,11 @@ pub enum Cause {
     /// A second address of a family that may have one.
     #[error("`{0}` is the second address of its family; keep one IPv4 and one IPv6 address")]
     SecondOfFamily(String),
+    /// A prefix of paths that no path has, or that means more than one thing.
+    #[error(
+        "`{0}` is no prefix of paths; begin and end it with a slash, such as /skin/, without dots that climb"
+    )]
+    PathPrefix(String),
     /// Something that must be unique is there twice.
     #[error("`{value}` is there twice, first as {first}; remove one")]
     Duplicate {

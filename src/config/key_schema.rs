@@ -79,6 +79,11 @@ impl Key {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GatewayLimits {
+    /// Connections at once, 1 to 1000000. Further ones are closed at once.
+    pub connections: usize,
+    /// Connections at once of one source, 1 to 1000000: an IPv4 address, or an IPv6 network of 64 bits. Trusted proxies
+    /// may have as many as there are.
+    pub connections_per_source: usize,
     /// Requests with the keys of one client, such as `50/s`, `30/m` or `1000/h`. A client is an application, so count all
     /// of its users.
     pub rate_per_client: RequestRate,

@@ -15,6 +15,7 @@ mod defaults;
 mod document;
 mod env;
 mod error;
+mod front_schema;
 mod key_schema;
 mod keys;
 pub mod moment;

@@ -9,8 +9,9 @@ use serde::Deserialize;
 
 use super::addresses::{Address, Backend, ExternalIp, ListenAddress, Network, PeerPattern};
 pub use super::backend_schema::{BackendTable, Ejection, HealthCheck, Idempotency};
-pub use super::choices::{ChannelNumbers, KeyScope, LogFormat, PasswordAlgorithm, Redirect};
+pub use super::choices::{ChannelNumbers, KeyScope, LogFormat, PasswordAlgorithm, Redirect, TrustedFields};
 pub use super::credential_schema::{AuthHook, SharedSecret, TokenKey, User};
+pub use super::front_schema::{Cors, Timeouts};
 pub use super::key_schema::{GatewayLimits, Key};
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::secret::Secret;
@@ -268,16 +269,28 @@ pub struct Gateway {
     pub health_needs_key: bool,
     /// Certificate and private key, where the gateway itself speaks HTTPS. They may change as those of turn.tls may.
     pub tls: Tls,
+    /// Proxies in front of the gateway whose word about the client counts, such as `["10.0.0.0/8"]`: the client is the
+    /// last address in their list that is not theirs. From others such fields are not believed, and the backend never
+    /// sees them. docs/GATEWAY.md says more.
+    pub trusted_proxies: Vec<Network>,
+    /// The fields in which they write it: `x_forwarded` for X-Forwarded-For, -Proto and -Host, or `forwarded` for
+    /// Forwarded (RFC 7239). The other ones may be the client's invention and are not believed.
+    pub trusted_fields: TrustedFields,
+    /// Proxies that begin each connection to gateway.listen with a PROXY header, version 1 or 2, which names the client.
+    /// On a port that is shared with the relay turn.proxy_protocol_from holds.
+    pub proxy_protocol_from: Vec<Network>,
     /// How long each step of a request may take, 100ms to 5m.
     pub timeouts: Timeouts,
+    /// Which web pages may use the gateway from a browser.
+    pub cors: Cors,
     /// What is checked of an offer before the backend sees it. May change while running.
     pub offers: Offers,
     /// Offers by WHIP (RFC 9725), for OBS, GStreamer and other clients that speak it. May change while running.
     pub whip: Whip,
     /// The sessions that offers begin.
     pub sessions: Sessions,
-    /// How many requests and sessions there may be. 0 means as many as they like. What is beyond is answered with 429,
-    /// which tells when to come again. docs/KEYS.md says more.
+    /// How many connections, requests and sessions there may be. For requests and sessions 0 means as many as they like;
+    /// what is beyond is answered with 429, which tells when to come again. docs/KEYS.md says more.
     pub limits: GatewayLimits,
     /// How backends are asked whether they are well.
     pub health_check: HealthCheck,
@@ -303,29 +316,6 @@ pub struct Tls {
     /// PEM file with the private key.
     #[schemars(example = &"/etc/turnpike/tls.key")]
     pub private_key: Option<PathBuf>,
-}
-
-/// How long each step of a request may take.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Timeouts {
-    /// TLS handshake of a client.
-    pub handshake: HumanDuration,
-    /// From the connection, or the previous answer, to the end of the request's headers.
-    pub request_headers: HumanDuration,
-    /// From the headers to the end of the request's body. Later is answered with 408.
-    pub request_body: HumanDuration,
-    /// Connecting to a backend: its address, TCP and TLS. Later another backend is tried; without one it is 502.
-    pub backend_connect: HumanDuration,
-    /// From the end of the request to the headers of a backend's answer. Later is answered with 504. An aiortc backend
-    /// that cannot reach its STUN server needs 5s for each answer.
-    pub backend_headers: HumanDuration,
-    /// From the end of the request to the whole answer, whichever backends were tried. Later is answered with 504.
-    pub backend_answer: HumanDuration,
-    /// How long an idle connection to a backend is kept; below the 5s after which uvicorn closes it.
-    pub backend_idle: HumanDuration,
-    /// How long requests in flight may take to finish after a stop; below the 30s after which Kubernetes kills.
-    pub drain: HumanDuration,
 }
 
 /// What is checked of an offer before the backend sees it. May change while running.

@@ -34,8 +34,9 @@ pub use backends::{
     KeyToBackend, UnknownBackend,
 };
 pub use drain::Drain;
-pub use front::{Door, Handed, Listener, StartError};
+pub use front::{Door, FrontSettings, Handed, Listener, StartError};
 pub use http::ids::SessionId;
+pub use http::{CorsSettings, OriginPattern, OriginPatternError, ProxyFields, ProxySettings};
 pub use keys::{ApiKey, ClientLimits, KeyDigest, KeyState, KeyView, Scope, Scopes};
 pub use limits::{LimitSettings, RateLimit};
 pub use offer::OfferSettings;

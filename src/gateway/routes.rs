@@ -8,9 +8,9 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use bytes::Bytes;
-use http::Method;
+use http::{Method, StatusCode, header};
 use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{debug, error};
@@ -18,9 +18,11 @@ use tracing::{debug, error};
 use super::admission::Gate;
 use super::backends::{Backends, Forwarded};
 use super::drain::Drain;
+use super::http::cors::Cors;
 use super::http::ids::RequestId;
-use super::http::problem;
 use super::http::reject::Reject;
+use super::http::trace::TraceId;
+use super::http::{check, cors, headers, problem};
 use super::offer::{self, SdpCheck};
 use super::sessions::Sessions;
 use super::whip::{self, Whip};
@@ -31,6 +33,7 @@ use crate::telemetry::{ErrorChain, GatewayMetrics, Route};
 pub(super) struct Shared {
     pub(super) backends: Arc<Backends>,
     pub(super) gate: Gate,
+    pub(super) cors: Arc<Cors>,
     pub(super) sessions: Sessions,
     pub(super) sdp_check: SdpCheck,
     pub(super) whip: Whip,
@@ -45,23 +48,50 @@ pub(super) const OFFER: &str = "/skin/webrtc/offer";
 pub(super) const HEALTH: &str = "/skin/webrtc/health";
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    let routes = Router::new()
-        .route(OFFER, post(offer::answer))
-        .route(HEALTH, get(health))
-        .merge(whip::routes(&shared));
-    with_problems(routes).layer(from_fn_with_state(Arc::clone(&shared), count)).with_state(shared)
+    let routes = Router::new();
+    let routes = route(routes, OFFER, "POST,OPTIONS", post(offer::answer));
+    let routes = route(routes, HEALTH, "GET,HEAD,OPTIONS", get(health)).merge(whip::routes(&shared));
+    caught(routes.fallback(async || Reject::NotFound))
+        .layer(from_fn(enter))
+        .layer(from_fn_with_state(Arc::clone(&shared.cors), cors::apply))
+        .layer(from_fn(problem::render))
+        .layer(from_fn_with_state(Arc::clone(&shared), count))
+        .with_state(shared)
+}
+
+/// Serves a path, and the same with a slash behind it, which people write as well. RFC 9110 §9.3.7: OPTIONS tells what
+/// else there is.
+fn route(
+    routes: Router<Arc<Shared>>,
+    path: &str,
+    allowed: &'static str,
+    methods: MethodRouter<Arc<Shared>>,
+) -> Router<Arc<Shared>> {
+    let methods = methods.options(async move || (StatusCode::NO_CONTENT, [(header::ALLOW, allowed)]));
+    routes.route(path, methods.clone()).route(&format!("{path}/"), methods)
 }
 
 /// Adds what every listener does with what it does not serve, and with what its handlers refuse.
 pub(super) fn with_problems<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
-    routes
-        .fallback(async || Reject::NotFound)
-        .method_not_allowed_fallback(async || Reject::MethodNotAllowed)
-        .layer(CatchPanicLayer::custom(|_| {
+    caught(routes.fallback(async || Reject::NotFound)).layer(from_fn(problem::render))
+}
+
+fn caught<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes.method_not_allowed_fallback(async || Reject::MethodNotAllowed).layer(CatchPanicLayer::custom(
+        |_| {
             error!("a request's handler panicked");
             Reject::Internal.into_response()
-        }))
-        .layer(from_fn(problem::render))
+        },
+    ))
+}
+
+/// Refuses what is ambiguous, and takes out what only we may write, before anything is read.
+async fn enter(mut request: Request, next: Next) -> Response {
+    if let Err(malformation) = check::check(&request) {
+        return Reject::Malformed(malformation).into_response();
+    }
+    headers::remove_own_fields(request.headers_mut());
+    next.run(request).await
 }
 
 /// Forwards a health check.
@@ -87,7 +117,8 @@ async fn health(State(shared): State<Arc<Shared>>, request: Request) -> Result<R
 
 async fn count(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let route = match request.uri().path() {
+    let path = request.uri().path();
+    let route = match path.strip_suffix('/').unwrap_or(path) {
         OFFER => Route::Offer,
         path if path == whip::PATH
             || path.strip_prefix(whip::PATH).is_some_and(|rest| rest.starts_with('/')) =>
@@ -100,6 +131,8 @@ async fn count(State(shared): State<Arc<Shared>>, mut request: Request, next: Ne
     let in_flight = shared.metrics.begin(route);
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id);
+    let trace = TraceId::settle(request.headers_mut());
+    request.extensions_mut().insert(trace);
     let response = next.run(request).await;
     in_flight.finish(response.status().as_u16(), started.elapsed());
     response

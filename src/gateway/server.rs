@@ -6,9 +6,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -16,14 +15,16 @@ use tracing::{info, warn};
 use super::admission::Gate;
 use super::backends::{Backends, BackendsHandle};
 use super::drain::Drain;
-use super::front::{Door, Front, Handed, Listener, StartError, connection, listener};
+use super::front::{Door, Front, Handed, Listener, Proxies, Slots, StartError, connection, listener};
+use super::http::cors::Cors;
+use super::http::origin::ProxyTrust;
 use super::offer::SdpCheck;
 use super::relay_link::{RelayLink, RelayView};
 use super::routes::{self, Shared};
 use super::sessions::{Sessions, SessionsHandle};
 use super::settings::Settings;
 use super::whip::Whip;
-use crate::telemetry::Metrics;
+use crate::telemetry::{HttpListener, Metrics};
 use crate::tls::{CertificateStore, TlsError};
 
 /// The signaling gateway, bound to its address if it has one of its own.
@@ -34,6 +35,7 @@ pub struct Gateway {
     handed: mpsc::Receiver<Handed>,
     front: Front,
     gate: Gate,
+    cors: Arc<Cors>,
     sessions: Sessions,
     sdp_check: SdpCheck,
     whip: Whip,
@@ -58,10 +60,12 @@ impl Gateway {
         let gate = Gate::new(settings, metrics);
         let sdp_check = SdpCheck::new(settings.offers, metrics.gateway().clone());
         let whip = Whip::new(settings.whip);
+        let cors = Arc::new(Cors::new(&settings.cors, metrics.front().clone()));
         let backends = Arc::new(Backends::new(&settings.backends, metrics)?);
         let router = routes::router(Arc::new(Shared {
             backends: Arc::clone(&backends),
             gate: gate.clone(),
+            cors: Arc::clone(&cors),
             sessions: sessions.clone(),
             sdp_check: sdp_check.clone(),
             whip: whip.clone(),
@@ -76,11 +80,27 @@ impl Gateway {
             tls,
             allows_plain: settings.allows_plain,
             timeouts: settings.timeouts,
+            slots: Slots::new(&settings.front, HttpListener::Gateway, metrics.front().clone()),
+            proxies: Proxies::new(&settings.front.proxy_protocol_from, ProxyTrust::new(&settings.proxies)),
             metrics: metrics.gateway().clone(),
+            front_metrics: metrics.front().clone(),
         };
         let (door, handed) = Door::new(MAX_WAITING);
         let backends = BackendsHandle(backends);
-        Ok(Self { listener, door, handed, front, gate, sessions, sdp_check, whip, relay, drain, backends })
+        Ok(Self {
+            listener,
+            door,
+            handed,
+            front,
+            gate,
+            cors,
+            sessions,
+            sdp_check,
+            whip,
+            relay,
+            drain,
+            backends,
+        })
     }
 
     /// The address of its own that clients reach, with the real port where the settings say 0.
@@ -126,6 +146,9 @@ impl Gateway {
             sdp_check: self.sdp_check.clone(),
             whip: self.whip.clone(),
             backends: self.backends.clone(),
+            slots: self.front.slots.clone(),
+            proxies: self.front.proxies.clone(),
+            cors: Arc::clone(&self.cors),
         }
     }
 
@@ -155,13 +178,17 @@ pub struct Updater {
     sdp_check: SdpCheck,
     whip: Whip,
     backends: BackendsHandle,
+    slots: Slots,
+    proxies: Proxies,
+    cors: Arc<Cors>,
 }
 
 impl Updater {
     /// The options that [`Updater::update`] puts into effect; a section stands for all that is in it.
-    pub const OPTIONS: [&str; 16] = [
+    pub const OPTIONS: [&str; 20] = [
         "gateway.backend",
         "gateway.backends",
+        "gateway.cors",
         "gateway.ejection",
         "gateway.forward_key",
         "gateway.health_check",
@@ -169,12 +196,15 @@ impl Updater {
         "gateway.keys",
         "gateway.limits",
         "gateway.offers",
+        "gateway.proxy_protocol_from",
         "gateway.sessions",
         "gateway.sticky_users",
         "gateway.timeouts.backend_answer",
         "gateway.timeouts.backend_connect",
         "gateway.timeouts.backend_headers",
         "gateway.timeouts.backend_idle",
+        "gateway.trusted_fields",
+        "gateway.trusted_proxies",
         "gateway.whip",
     ];
 
@@ -186,6 +216,9 @@ impl Updater {
         self.sessions.update(settings.sessions);
         self.sdp_check.update(settings.offers);
         self.whip.update(settings.whip);
+        self.slots.update(&settings.front);
+        self.proxies.update(&settings.front.proxy_protocol_from, ProxyTrust::new(&settings.proxies));
+        self.cors.update(&settings.cors);
         Ok(())
     }
 }
@@ -198,7 +231,7 @@ pub(super) async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let front = Arc::new(front);
-    let open = GracefulShutdown::new();
+    let (close, closing) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
@@ -206,10 +239,14 @@ pub(super) async fn serve(
             biased;
             () = &mut shutdown => break,
             (stream, client) = accept(listener.as_ref(), &front) => {
-                connections.spawn(connection::serve(stream, client, Arc::clone(&front), open.watcher()));
+                if let Some(slot) = front.admit(client) {
+                    connections.spawn(connection::serve(stream, client, slot, Arc::clone(&front), closing.clone()));
+                }
             }
             Some(handed) = handed.recv() => {
-                connections.spawn(connection::serve_handed(handed, Arc::clone(&front), open.watcher()));
+                if let Some(slot) = front.admit_handed(handed.client) {
+                    connections.spawn(connection::serve_handed(handed, slot, Arc::clone(&front), closing.clone()));
+                }
             }
         }
         while connections.try_join_next().is_some() {}
@@ -219,7 +256,7 @@ pub(super) async fn serve(
     while connections.try_join_next().is_some() {}
     info!(connections = connections.len(), "http listener drains");
     let drained = timeout(front.timeouts.drain, async {
-        open.shutdown().await;
+        close.send_replace(true);
         while connections.join_next().await.is_some() {}
     });
     if drained.await.is_err() {

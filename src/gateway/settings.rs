@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::backends::BackendsSettings;
+use super::front::FrontSettings;
+use super::http::{CorsSettings, ProxySettings};
 use super::keys::ApiKey;
 use super::limits::LimitSettings;
 use super::offer::OfferSettings;
@@ -33,6 +35,12 @@ pub struct Settings {
     pub health_needs_key: bool,
     /// The largest request body; default 256 KiB. A larger one is 413.
     pub body_limit_bytes: usize,
+    /// How many connections there may be, and who brings them.
+    pub front: FrontSettings,
+    /// Whose word about clients counts.
+    pub proxies: ProxySettings,
+    /// Which web pages may use the gateway.
+    pub cors: CorsSettings,
     /// Deadlines of a request.
     pub timeouts: Timeouts,
     /// What is checked of an offer.
@@ -62,6 +70,10 @@ pub struct Timeouts {
     pub request_headers: Duration,
     /// From the headers to the end of the request's body; default 15 s. Later is 408.
     pub request_body: Duration,
+    /// How long a connection may carry no request; default 60 s. HTTP/1.1 has the deadline of headers as well.
+    pub client_idle: Duration,
+    /// How long a client may take nothing of its answer; default 30 s.
+    pub client_stall: Duration,
     /// How long requests in flight may take to finish after a stop; default 25 s, below the 30 s after which Kubernetes
     /// kills. Later ones are cut off.
     pub drain: Duration,
@@ -83,6 +95,9 @@ impl Default for Settings {
             limits: LimitSettings::default(),
             health_needs_key: false,
             body_limit_bytes: 256 << 10,
+            front: FrontSettings::default(),
+            proxies: ProxySettings::default(),
+            cors: CorsSettings::default(),
             timeouts: Timeouts::default(),
             offers: OfferSettings::default(),
             whip: WhipSettings::default(),
@@ -97,6 +112,8 @@ impl Default for Timeouts {
             handshake: Duration::from_secs(5),
             request_headers: Duration::from_secs(10),
             request_body: Duration::from_secs(15),
+            client_idle: Duration::from_secs(60),
+            client_stall: Duration::from_secs(30),
             drain: Duration::from_secs(25),
         }
     }

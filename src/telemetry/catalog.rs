@@ -152,6 +152,26 @@ pub(super) const GATEWAY_CONNECTION_FAILURES: Family = Family::new(
     &["cause"],
 );
 
+pub(super) const FRONT_CONNECTIONS: Family = Family::new(
+    "turnpike_gateway_connections",
+    "Open connections of HTTP clients, by listener.",
+    &["listener"],
+);
+pub(super) const FRONT_CONNECTIONS_REFUSED: Family = Family::new(
+    "turnpike_gateway_connections_refused_total",
+    "Connections closed at once since there were as many as may be, by listener and whose bound it was.",
+    &["listener", "bound"],
+);
+pub(super) const FRONT_CONNECTIONS_CUT: Family = Family::new(
+    "turnpike_gateway_connections_cut_total",
+    "Connections ended since they were idle, their client did not read, or their PROXY header was missing, by cause.",
+    &["cause"],
+);
+pub(super) const FRONT_PREFLIGHTS: Family = Family::new(
+    "turnpike_gateway_preflights_total",
+    "Questions of browsers whether a page may use the gateway, by result.",
+    &["result"],
+);
 pub(super) const SESSIONS: Family =
     Family::new("turnpike_sessions", "Live sessions by state: offered, answered, relayed.", &["state"]);
 pub(super) const SESSIONS_ENDED: Family =
@@ -327,6 +347,10 @@ pub(super) const ALL: &[Family] = &[
     SESSIONS_ENDED,
     SESSIONS_REFUSED,
     SESSION_DURATION,
+    FRONT_CONNECTIONS,
+    FRONT_CONNECTIONS_REFUSED,
+    FRONT_CONNECTIONS_CUT,
+    FRONT_PREFLIGHTS,
     RELAY_PACKETS,
     RELAY_BYTES,
     RELAY_DROPPED,

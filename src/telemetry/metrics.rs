@@ -10,6 +10,7 @@ use super::access_metrics::AccessMetrics;
 use super::backend_metrics::{BackendsMetrics, IdempotencyMetrics};
 use super::catalog;
 use super::certificate_metrics::CertificateMetrics;
+use super::front_metrics::FrontMetrics;
 use super::gateway_metrics::GatewayMetrics;
 use super::hook_metrics::HookMetrics;
 use super::relay_metrics::{RelayCollector, RelayRegistry};
@@ -24,6 +25,7 @@ pub struct Metrics {
     access: AccessMetrics,
     backends: BackendsMetrics,
     idempotency: IdempotencyMetrics,
+    front: FrontMetrics,
     certificates: CertificateMetrics,
     hook: HookMetrics,
     sessions: SessionMetrics,
@@ -38,6 +40,7 @@ impl Metrics {
         let access = AccessMetrics::new(|collector| register(&registry, collector));
         let backends = BackendsMetrics::new(|collector| register(&registry, collector));
         let idempotency = IdempotencyMetrics::new(|collector| register(&registry, collector));
+        let front = FrontMetrics::new(|collector| register(&registry, collector));
         let certificates = CertificateMetrics::new(|collector| register(&registry, collector));
         let hook = HookMetrics::new(|collector| register(&registry, collector));
         let sessions = SessionMetrics::new(|collector| register(&registry, collector));
@@ -46,7 +49,7 @@ impl Metrics {
         register(&registry, Box::new(build_info()));
         #[cfg(target_os = "linux")]
         register(&registry, Box::new(prometheus::process_collector::ProcessCollector::for_self()));
-        Self { registry, gateway, access, backends, idempotency, certificates, hook, sessions, relay }
+        Self { registry, gateway, access, backends, idempotency, front, certificates, hook, sessions, relay }
     }
 
     /// The counts of the gateway.
@@ -67,6 +70,11 @@ impl Metrics {
     /// The counts of requests with an Idempotency-Key.
     pub fn idempotency(&self) -> &IdempotencyMetrics {
         &self.idempotency
+    }
+
+    /// The counts of the HTTP front.
+    pub fn front(&self) -> &FrontMetrics {
+        &self.front
     }
 
     /// The counts of the certificates.

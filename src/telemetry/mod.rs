@@ -10,6 +10,7 @@ mod catalog;
 mod certificate_metrics;
 mod error_chain;
 mod exposition;
+mod front_metrics;
 mod gateway_metrics;
 mod hook_metrics;
 mod log_control;
@@ -31,6 +32,7 @@ pub use backend_metrics::{
 pub use certificate_metrics::{CertificateMetrics, CertificateOwner};
 pub use error_chain::ErrorChain;
 pub use exposition::EXPOSITION_CONTENT_TYPE;
+pub use front_metrics::{ConnectionBound, CutCause, FrontMetrics, HttpListener, Preflight};
 pub use gateway_metrics::{
     BackendFailure, ConnectionFailure, GatewayMetrics, KeyRefusal, RequestInFlight, Route,
 };

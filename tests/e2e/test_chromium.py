@@ -26,6 +26,8 @@ def test_streams(way: str, network: Network, turnpike: Turnpike, home: Path) -> 
     assert turnpike.metric("turnpike_relay_bytes_total", direction="to_peer") - before >= summary["bytesSent"]
     record = turnpike.log_record("offer answered", since, user_id="chromium")
     assert (record["key"], record["status"]) == ("app", 200)
+    # The page is of another origin than the gateway.
+    assert turnpike.metric("turnpike_gateway_preflights_total", result="allowed") >= 1
 
 
 def test_takes_no_certificate_that_it_does_not_trust(network: Network, turnpike: Turnpike, home: Path) -> None:

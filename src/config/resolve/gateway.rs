@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::keys::{self, LEAST_KEY_CHARACTERS};
-use super::{Rules, backends, certificate};
+use super::{Rules, backends, certificate, front};
 use crate::config::error::Cause;
 use crate::config::schema::{Admin, Gateway, Offers, Sessions, Timeouts};
 use crate::config::secrets::Source;
@@ -26,6 +26,9 @@ pub(super) fn gateway(written: &Gateway, relay: &relay::Settings, rules: &mut Ru
         limits: keys::limits(&written.limits, rules),
         body_limit_bytes: written.body_limit.0,
         health_needs_key: written.health_needs_key,
+        front: front::front(written, rules),
+        proxies: front::proxies(written),
+        cors: front::cors(&written.cors),
         timeouts: timeouts(&written.timeouts, rules),
         offers: offers(&written.offers, rules),
         whip: WhipSettings { enabled: written.whip.enabled },
@@ -38,6 +41,8 @@ fn timeouts(written: &Timeouts, rules: &mut Rules<'_>) -> gateway::Timeouts {
         ("handshake", written.handshake),
         ("request_headers", written.request_headers),
         ("request_body", written.request_body),
+        ("client_idle", written.client_idle),
+        ("client_stall", written.client_stall),
         ("backend_connect", written.backend_connect),
         ("backend_headers", written.backend_headers),
         ("backend_answer", written.backend_answer),
@@ -51,6 +56,8 @@ fn timeouts(written: &Timeouts, rules: &mut Rules<'_>) -> gateway::Timeouts {
         handshake: written.handshake.0,
         request_headers: written.request_headers.0,
         request_body: written.request_body.0,
+        client_idle: written.client_idle.0,
+        client_stall: written.client_stall.0,
         drain: written.drain.0,
     }
 }

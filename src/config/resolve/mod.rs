@@ -3,6 +3,7 @@
 mod auth_hook;
 mod backends;
 mod credentials;
+mod front;
 mod gateway;
 mod keys;
 mod turn;

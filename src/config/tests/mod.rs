@@ -6,6 +6,7 @@ mod errors;
 mod keys;
 mod manual;
 mod settings;
+mod shared_port;
 mod strangers;
 mod values;
 

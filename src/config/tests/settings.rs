@@ -111,6 +111,9 @@ backend = "http://inference.internal:8000"
 body_limit = "64KiB"
 forward_key = true
 health_needs_key = true
+trusted_proxies = ["10.0.0.0/8"]
+trusted_fields = "forwarded"
+proxy_protocol_from = ["10.1.0.0/16"]
 [gateway.tls]
 certificate = "tls.crt"
 private_key = "/etc/tls.key"
@@ -118,17 +121,25 @@ private_key = "/etc/tls.key"
 handshake = "1s"
 request_headers = "2s"
 request_body = "3s"
+client_idle = "11s"
+client_stall = "12s"
 backend_connect = "4s"
 backend_headers = "5s"
 backend_answer = "6s"
 backend_idle = "7s"
 drain = "8s"
+[gateway.cors]
+origins = ["https://app.example.org", "https://*.example.net"]
+private_network = true
 [gateway.offers]
 check_sdp = false
 max_media_sections = 10
 max_candidates = 11
 [gateway.whip]
 enabled = false
+[gateway.limits]
+connections = 300
+connections_per_source = 30
 [gateway.sessions]
 total = 2000
 direct_after = "9s"
@@ -247,12 +258,30 @@ level = "info,turnpike::relay=debug"
         handshake: seconds(1),
         request_headers: seconds(2),
         request_body: seconds(3),
+        client_idle: seconds(11),
+        client_stall: seconds(12),
         drain: seconds(8),
     };
     assert_eq!(gateway.timeouts, timeouts);
     let offers = gateway::OfferSettings { check_sdp: false, max_media_sections: 10, max_candidates: 11 };
     assert_eq!(gateway.offers, offers);
     assert!(!gateway.whip.enabled);
+    let front = gateway::FrontSettings {
+        connections: 300,
+        connections_per_source: 30,
+        proxy_protocol_from: vec!["10.1.0.0/16".parse().unwrap()],
+    };
+    assert_eq!(gateway.front, front);
+    let proxies = gateway::ProxySettings {
+        trusted: vec!["10.0.0.0/8".parse().unwrap()],
+        fields: gateway::ProxyFields::Forwarded,
+    };
+    assert_eq!(gateway.proxies, proxies);
+    let origins = ["https://app.example.org", "https://*.example.net"].map(|origin| origin.parse().unwrap());
+    assert_eq!(
+        gateway.cors,
+        gateway::CorsSettings { origins: origins.to_vec(), allows_private_network: true }
+    );
     assert_eq!(gateway.sessions, gateway::SessionSettings { most: 2000, direct_after: seconds(9) });
     assert_eq!(gateway.keys, [gateway::ApiKey::new("app", "0123456789abcdef")]);
     let timeouts = gateway::BackendTimeouts {
@@ -291,34 +320,6 @@ fn streams_come_in_where_datagrams_do_unless_written_otherwise() {
     );
     assert_eq!(listen_tcp(&format!("{listen}listen_tcp = [\"0.0.0.0:443\"]\n{tls}")), ["0.0.0.0:443"]);
     assert!(listen_tcp(&format!("{listen}listen_tcp = []\n{tls}")).is_empty());
-}
-
-#[test]
-fn the_gateway_shares_the_very_address_of_a_stream_listener() {
-    let turn = "[turn]\nlisten_tcp = [\"[::]:443\", \"0.0.0.0:443\"]\n";
-    let turn_tls = "[turn.tls]\ncertificate = \"/turn.crt\"\nprivate_key = \"/turn.key\"\n";
-    let gateway = "[gateway]\nlisten = \"0.0.0.0:443\"\n";
-    let gateway_tls = "[gateway.tls]\ncertificate = \"/gateway.crt\"\nprivate_key = \"/gateway.key\"\n";
-    let load = |config: &[&str]| Files::new(&config.concat()).load(&[]).unwrap();
-
-    let settings = load(&[turn, gateway]);
-    assert_eq!(settings.relay.http, Some("0.0.0.0:443".parse().unwrap()));
-    assert_eq!((settings.gateway.listen, settings.gateway.tls), (None, None));
-
-    let certificate_of = |config: &[&str]| {
-        let settings = load(config);
-        let path = settings.gateway.tls.unwrap().certificate;
-        (path.display().to_string(), settings.gateway.allows_plain)
-    };
-    assert_eq!(certificate_of(&[turn, turn_tls, gateway]), ("/turn.crt".into(), true));
-    assert_eq!(certificate_of(&[turn, turn_tls, gateway, gateway_tls]), ("/gateway.crt".into(), false));
-    assert_eq!(certificate_of(&[turn, gateway, gateway_tls]), ("/gateway.crt".into(), false));
-
-    let apart = load(&[turn, turn_tls, "[gateway]\nlisten = \"0.0.0.0:8443\"\n"]);
-    assert_eq!(apart.relay.http, None);
-    assert_eq!((apart.gateway.listen, apart.gateway.tls), (Some("0.0.0.0:8443".parse().unwrap()), None));
-    let any = load(&["[turn]\nlisten_tcp = [\"127.0.0.1:0\"]\n", "[gateway]\nlisten = \"127.0.0.1:0\"\n"]);
-    assert_eq!(any.relay.http, None, "two free ports are two");
 }
 
 #[test]

@@ -27,13 +27,13 @@ use tracing::error;
 use super::admission::Gate;
 use super::backends::BackendsHandle;
 use super::drain::Drain;
-use super::front::{Door, Front, Listener, StartError, listener};
+use super::front::{Door, Front, FrontSettings, Listener, Proxies, Slots, StartError, listener};
 use super::http::reject::Reject;
 use super::server::Gateway;
 use super::sessions::{Sessions, SessionsHandle};
 use super::settings::{AdminSettings, Timeouts};
 use super::{routes, server};
-use crate::telemetry::{EXPOSITION_CONTENT_TYPE, Metrics};
+use crate::telemetry::{EXPOSITION_CONTENT_TYPE, HttpListener, Metrics};
 use access::Access;
 
 pub(in crate::gateway) use access::AccessRefusal;
@@ -105,7 +105,10 @@ impl Admin {
             tls: None,
             allows_plain: false,
             timeouts: Timeouts::default(),
+            slots: Slots::new(&FrontSettings::of_admin(), HttpListener::Admin, metrics.front().clone()),
+            proxies: Proxies::default(),
             metrics: metrics.gateway().clone(),
+            front_metrics: metrics.front().clone(),
         };
         Ok(Self { listener, front })
     }
@@ -144,7 +147,7 @@ fn router(shared: Shared, api: Router<Shared>) -> Router {
         .route("/metrics", get(show_metrics))
         .route("/livez", get(show_liveness))
         .route("/readyz", get(show_readiness));
-    routes::with_problems(routes).with_state(shared)
+    routes::with_problems(routes.fallback(async || Reject::NotFound)).with_state(shared)
 }
 
 async fn show_metrics(State(shared): State<Shared>) -> Result<Response, Reject> {

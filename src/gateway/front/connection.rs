@@ -1,13 +1,14 @@
-//! One client connection: TLS handshake, then HTTP/1.1 or HTTP/2, with deadlines that act.
+//! One client connection: PROXY header, TLS handshake, then HTTP/1.1 or HTTP/2, with deadlines that act.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -17,18 +18,23 @@ use hyper::rt::{Read, Write};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::Watcher;
+use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
+use super::activity::{Activity, Patience, Verdict, Watched};
 use super::handed::{Handed, Resumed};
+use super::proxied;
 use super::secured::Secured;
+use super::slots::{Slot, Slots};
+use crate::gateway::http::origin::ProxyTrust;
 use crate::gateway::settings::Timeouts;
-use crate::telemetry::{ConnectionFailure, GatewayMetrics, RedactedAddr};
+use crate::telemetry::{ConnectionFailure, CutCause, FrontMetrics, GatewayMetrics, RedactedAddr};
 use crate::tls::{CertificateStore, Protection};
 
 /// What all connections of one listener share.
@@ -38,14 +44,47 @@ pub(in crate::gateway) struct Front {
     /// Whether connections that are handed over may be in the clear although there is a certificate.
     pub(in crate::gateway) allows_plain: bool,
     pub(in crate::gateway) timeouts: Timeouts,
+    pub(in crate::gateway) slots: Slots,
+    pub(in crate::gateway) proxies: Proxies,
     pub(in crate::gateway) metrics: GatewayMetrics,
+    pub(in crate::gateway) front_metrics: FrontMetrics,
 }
 
-/// Where a request came from; an extension of every request.
-#[derive(Debug, Clone)]
-pub(in crate::gateway) struct Origin {
-    pub(in crate::gateway) client: SocketAddr,
-    pub(in crate::gateway) scheme: Scheme,
+/// Whose word counts about clients, exchangeable while connections are served; clones share it.
+#[derive(Debug, Clone, Default)]
+pub(in crate::gateway) struct Proxies(Arc<ArcSwap<ProxyRules>>);
+
+#[derive(Debug, Default)]
+struct ProxyRules {
+    /// Who begins connections with a PROXY header.
+    introducing: Vec<IpNet>,
+    trust: ProxyTrust,
+}
+
+/// Turns true when connections are to end.
+pub(in crate::gateway) type Closing = watch::Receiver<bool>;
+
+impl Proxies {
+    pub(in crate::gateway) fn new(introducing: &[IpNet], trust: ProxyTrust) -> Self {
+        let proxies = Self::default();
+        proxies.update(introducing, trust);
+        proxies
+    }
+
+    /// Holds for connections and requests from now on.
+    pub(in crate::gateway) fn update(&self, introducing: &[IpNet], trust: ProxyTrust) {
+        self.0.store(Arc::new(ProxyRules { introducing: introducing.to_vec(), trust }));
+    }
+
+    fn introduces(&self, peer: SocketAddr) -> bool {
+        let ip = peer.ip().to_canonical();
+        self.0.load().introducing.iter().any(|network| network.contains(&ip))
+    }
+
+    /// Whether the peer may have as many connections as there are, since they are of many clients.
+    fn is_proxy(&self, peer: SocketAddr) -> bool {
+        self.0.load().trust.trusts(peer.ip())
+    }
 }
 
 impl fmt::Debug for Front {
@@ -54,24 +93,65 @@ impl fmt::Debug for Front {
     }
 }
 
+impl Front {
+    /// A place for a connection from `peer`, unless there are as many as there may be.
+    pub(in crate::gateway) fn admit(&self, peer: SocketAddr) -> Option<Slot> {
+        let mut slot = self.slots.take()?;
+        // Whom a proxy brings is known later.
+        let may_stay = self.proxies.introduces(peer) || self.admit_client(&mut slot, peer);
+        may_stay.then_some(slot)
+    }
+
+    /// The same for a connection whose client is known already.
+    pub(in crate::gateway) fn admit_handed(&self, client: SocketAddr) -> Option<Slot> {
+        let mut slot = self.slots.take()?;
+        self.admit_client(&mut slot, client).then_some(slot)
+    }
+
+    fn admit_client(&self, slot: &mut Slot, client: SocketAddr) -> bool {
+        self.proxies.is_proxy(client) || slot.assign(client.ip())
+    }
+}
+
 /// Serves a connection of the front's own listener.
 pub(in crate::gateway) async fn serve(
-    stream: TcpStream,
-    client: SocketAddr,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    mut slot: Slot,
     front: Arc<Front>,
-    open: Watcher,
+    closing: Closing,
 ) {
     // Answers are small and written at once; waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
-    if let Some(certificate) = &front.tls {
-        return serve_tls(stream, client, certificate, &front, open).await;
+    let (mut client, mut received) = (peer, Vec::new());
+    if front.proxies.introduces(peer) {
+        let introduction = timeout(front.timeouts.handshake, proxied::introduction(&mut stream));
+        let Ok(Ok(introduced)) = introduction.await else {
+            front.front_metrics.connection_cut(CutCause::ProxyHeader);
+            debug!(peer = %RedactedAddr(peer), "connection closed, since its PROXY header is missing or broken");
+            return;
+        };
+        client = introduced.client.unwrap_or(peer);
+        received = introduced.received;
+        // A proxy that speaks for itself is no client whose connections are to be few.
+        if introduced.client.is_some() && !front.admit_client(&mut slot, client) {
+            return;
+        }
     }
-    let origin = Origin { client, scheme: Scheme::HTTP };
-    serve_http(TokioIo::new(stream), origin, &front, open).await;
+    let stream = Resumed::new(stream, received);
+    if let Some(certificate) = &front.tls {
+        return serve_tls(stream, client, slot, certificate, &front, closing).await;
+    }
+    serve_http(TokioIo::new(stream), (client, Scheme::HTTP), slot, &front, closing).await;
 }
 
 /// Serves a connection that came in elsewhere.
-pub(in crate::gateway) async fn serve_handed(handed: Handed, front: Arc<Front>, open: Watcher) {
+pub(in crate::gateway) async fn serve_handed(
+    handed: Handed,
+    slot: Slot,
+    front: Arc<Front>,
+    closing: Closing,
+) {
     let Handed { socket, client, protection, received } = handed;
     let stream = match TcpStream::from_std(socket) {
         Ok(stream) => stream,
@@ -83,15 +163,15 @@ pub(in crate::gateway) async fn serve_handed(handed: Handed, front: Arc<Front>, 
     };
     match (protection, &front.tls) {
         (Protection::Agreed(tls), _) => {
-            let origin = Origin { client, scheme: Scheme::HTTPS };
-            serve_http(TokioIo::new(Secured::new(stream, tls, &received)), origin, &front, open).await;
+            let stream = TokioIo::new(Secured::new(stream, tls, &received));
+            serve_http(stream, (client, Scheme::HTTPS), slot, &front, closing).await;
         }
         (Protection::Begun, Some(certificate)) => {
-            serve_tls(Resumed::new(stream, received), client, certificate, &front, open).await;
+            serve_tls(Resumed::new(stream, received), client, slot, certificate, &front, closing).await;
         }
         (Protection::None, tls) if tls.is_none() || front.allows_plain => {
-            let origin = Origin { client, scheme: Scheme::HTTP };
-            serve_http(TokioIo::new(Resumed::new(stream, received)), origin, &front, open).await;
+            let stream = TokioIo::new(Resumed::new(stream, received));
+            serve_http(stream, (client, Scheme::HTTP), slot, &front, closing).await;
         }
         // As on a listener of its own, which would find no TLS either, or no HTTP.
         (Protection::Begun | Protection::None, _) => {
@@ -104,17 +184,17 @@ pub(in crate::gateway) async fn serve_handed(handed: Handed, front: Arc<Front>, 
 async fn serve_tls<S>(
     stream: S,
     client: SocketAddr,
+    slot: Slot,
     certificate: &CertificateStore,
     front: &Front,
-    open: Watcher,
+    closing: Closing,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let acceptor = TlsAcceptor::from(certificate.config());
     match timeout(front.timeouts.handshake, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
-            let origin = Origin { client, scheme: Scheme::HTTPS };
-            serve_http(TokioIo::new(stream), origin, front, open).await;
+            serve_http(TokioIo::new(stream), (client, Scheme::HTTPS), slot, front, closing).await;
         }
         Ok(Err(error)) => {
             front.metrics.connection_failed(ConnectionFailure::Handshake);
@@ -127,37 +207,66 @@ async fn serve_tls<S>(
     }
 }
 
-async fn serve_http<I>(io: I, origin: Origin, front: &Front, open: Watcher)
-where
+async fn serve_http<I>(
+    io: I,
+    (client, scheme): (SocketAddr, Scheme),
+    // Held for as long as the connection is served.
+    _slot: Slot,
+    front: &Front,
+    mut closing: Closing,
+) where
     I: Read + Write + Unpin + Send + 'static,
 {
-    let client = origin.client;
-    let has_begun = Arc::new(AtomicBool::new(false));
+    let activity = Activity::new(Instant::now());
     let service = {
-        let (router, has_begun) = (front.router.clone(), Arc::clone(&has_begun));
+        let (router, proxies, activity) =
+            (front.router.clone(), front.proxies.clone(), Arc::clone(&activity));
         service_fn(move |request: hyper::Request<Incoming>| {
-            has_begun.store(true, Ordering::Relaxed);
+            let exchange = activity.begin(Instant::now());
+            let origin = proxies.0.load().trust.origin(client, &scheme, request.headers());
             let mut request: Request = request.map(Body::new);
-            request.extensions_mut().insert(origin.clone());
-            router.clone().oneshot(request)
+            request.extensions_mut().insert(origin);
+            let answer = router.clone().oneshot(request);
+            async move { Ok::<_, Infallible>(answer.await?.map(|body| Watched::new(body, exchange))) }
         })
     };
+    let patience = front.timeouts.patience();
     let builder = builder(front.timeouts.request_headers);
-    let mut connection = pin!(open.watch(builder.serve_connection(io, service)));
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut alarm = pin!(sleep_until(Instant::now() + patience.first_request));
+    let mut is_closing = false;
 
     // hyper's own deadline for headers starts only after it has told HTTP/1.1 from HTTP/2, which it waits for without
-    // end; and it does not know HTTP/2. So the first request has a deadline here.
-    let ended = tokio::select! {
-        result = &mut connection => Some(result),
-        () = sleep(front.timeouts.request_headers) => None,
-    };
-    let result = match ended {
-        Some(result) => result,
-        None if has_begun.load(Ordering::Relaxed) => connection.await,
-        None => {
-            front.metrics.connection_failed(ConnectionFailure::HeadersTimedOut);
-            debug!(client = %RedactedAddr(client), "connection closed, since no request came");
-            return;
+    // end; and it knows nothing of idle HTTP/2, nor of clients that do not read.
+    let result = loop {
+        tokio::select! {
+            biased;
+            result = connection.as_mut() => break result,
+            _ = closing.wait_for(|&is_closing| is_closing), if !is_closing => {
+                is_closing = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = alarm.as_mut() => match activity.verdict(Instant::now(), &patience) {
+                Verdict::Fine(until) => alarm.as_mut().reset(until),
+                // It is told before it is cut off, as it may be about to send a request.
+                Verdict::Idle if !is_closing => {
+                    is_closing = true;
+                    front.front_metrics.connection_cut(CutCause::Idle);
+                    connection.as_mut().graceful_shutdown();
+                    alarm.as_mut().reset(Instant::now() + FAREWELL);
+                }
+                Verdict::Idle => return,
+                Verdict::Stalled => {
+                    front.front_metrics.connection_cut(CutCause::Stalled);
+                    debug!(client = %RedactedAddr(client), "connection closed, since its client does not read");
+                    return;
+                }
+                Verdict::Silent => {
+                    front.metrics.connection_failed(ConnectionFailure::HeadersTimedOut);
+                    debug!(client = %RedactedAddr(client), "connection closed, since no request came");
+                    return;
+                }
+            },
         }
     };
     if let Err(error) = result {
@@ -165,6 +274,12 @@ where
             front.metrics.connection_failed(ConnectionFailure::HeadersTimedOut);
         }
         debug!(client = %RedactedAddr(client), error, "connection failed");
+    }
+}
+
+impl Timeouts {
+    fn patience(&self) -> Patience {
+        Patience { first_request: self.request_headers, idle: self.client_idle, stall: self.client_stall }
     }
 }
 
@@ -189,6 +304,9 @@ fn builder(headers_deadline: Duration) -> Builder<TokioExecutor> {
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_timeout)
 }
+
+/// What is left to a connection that was told to end: a round trip and a request that was on its way.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What one HTTP/1.1 connection may make us hold for its headers; 431 beyond. Eight times nginx's default.
 const BUFFER_BYTES: usize = 64 << 10;

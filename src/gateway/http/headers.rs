@@ -3,8 +3,9 @@
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Uri};
 
-use crate::gateway::front::Origin;
-use crate::gateway::keys::remove_keys;
+use super::forwarded;
+use super::origin::{Origin, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, requested_host};
+use crate::gateway::keys::{API_KEY, remove_keys};
 
 /// Removes what concerns only one connection, from a request or an answer.
 ///
@@ -30,26 +31,58 @@ pub(in crate::gateway) fn prepare_for_backend(
     origin: &Origin,
     forwards_key: bool,
 ) {
-    let host = headers.remove(header::HOST).or_else(|| {
-        // HTTP/2 has the host in its `:authority`.
-        uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok())
-    });
+    let host = origin.host.clone().or_else(|| requested_host(headers, uri));
+    headers.remove(header::HOST);
     remove_hop_by_hop(headers);
-    for name in &ENDS_HERE {
-        headers.remove(name);
-    }
+    remove_claims(headers);
     if !forwards_key {
         remove_keys(headers);
     }
     join_cookies(headers);
 
     // What the client itself says about its origin is not passed on: anyone can say anything.
-    let client = origin.client.ip().to_canonical().to_string();
-    headers.insert(X_FORWARDED_FOR, HeaderValue::from_str(&client).expect("an IP address is visible ASCII"));
+    headers.insert(header::FORWARDED, forwarded::write(origin, host.as_ref()));
+    let chain = std::iter::once(origin.client.ip()).chain(origin.proxies.iter().copied());
+    let chain: Vec<String> = chain.map(|ip| ip.to_canonical().to_string()).collect();
+    let chain = HeaderValue::from_str(&chain.join(", ")).expect("IP addresses are visible ASCII");
+    headers.insert(X_FORWARDED_FOR, chain);
     let scheme = HeaderValue::from_str(origin.scheme.as_str()).expect("a scheme is visible ASCII");
     headers.insert(X_FORWARDED_PROTO, scheme);
     if let Some(host) = host {
         headers.insert(X_FORWARDED_HOST, host);
+    }
+}
+
+/// Removes every field that is ours to write; called where a request comes in, so that a later one can write them.
+pub(in crate::gateway) fn remove_own_fields(headers: &mut HeaderMap) {
+    remove_where(headers, |name| name.starts_with(OWN_PREFIX) || name == super::ids::X_SESSION_ID.as_str());
+}
+
+/// Tells the backend whose key a request had.
+pub(in crate::gateway) fn name_key(headers: &mut HeaderMap, key: &str) {
+    let key =
+        HeaderValue::from_str(key).expect("ids of keys are letters, digits, dots, dashes and underscores");
+    headers.insert(X_TURNPIKE_KEY_ID, key);
+}
+
+/// Removes what ends here, and what frameworks would take for it: some read `X_Forwarded_For` as `X-Forwarded-For`.
+fn remove_claims(headers: &mut HeaderMap) {
+    for name in &ENDS_HERE {
+        headers.remove(name);
+    }
+    remove_where(headers, |name| {
+        let Some(twin) = name.contains('_').then(|| name.replace('_', "-")) else { return false };
+        twin.starts_with(OWN_PREFIX)
+            || twin == API_KEY.as_str()
+            || ENDS_HERE.iter().chain(&HOP_BY_HOP).any(|ours| *ours == *twin)
+    });
+}
+
+fn remove_where(headers: &mut HeaderMap, is_unwanted: impl Fn(&str) -> bool) {
+    let unwanted: Vec<HeaderName> =
+        headers.keys().filter(|name| is_unwanted(name.as_str())).cloned().collect();
+    for name in &unwanted {
+        headers.remove(name);
     }
 }
 
@@ -63,9 +96,10 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// The name of the key that a request had.
+pub(in crate::gateway) const X_TURNPIKE_KEY_ID: HeaderName = HeaderName::from_static("x-turnpike-key-id");
+/// Fields that begin so are written by us alone.
+const OWN_PREFIX: &str = "x-turnpike-";
 
 const HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
@@ -80,13 +114,15 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 /// Expectations are met, and lengths counted, by the gateway; the rest would let a client invent its origin or session.
-const ENDS_HERE: [HeaderName; 8] = [
+const ENDS_HERE: [HeaderName; 10] = [
     header::CONTENT_LENGTH,
     header::EXPECT,
     header::FORWARDED,
     X_FORWARDED_FOR,
     X_FORWARDED_HOST,
     X_FORWARDED_PROTO,
+    HeaderName::from_static("x-forwarded-port"),
+    HeaderName::from_static("x-forwarded-prefix"),
     HeaderName::from_static("x-real-ip"),
     super::ids::X_SESSION_ID,
 ];
@@ -124,6 +160,9 @@ mod tests {
         let mut headers = map(&[
             ("host", "turn.example:8080"),
             ("x-forwarded-for", "10.0.0.1"),
+            ("x_forwarded_for", "10.0.0.1"),
+            ("x_turnpike_key_id", "stolen"),
+            ("x-forwarded-prefix", "/admin"),
             ("forwarded", "for=10.0.0.1"),
             ("x-real-ip", "10.0.0.1"),
             ("x-session-id", "stolen"),
@@ -139,6 +178,7 @@ mod tests {
 
         let expected = map(&[
             ("content-type", "application/json"),
+            ("forwarded", "for=198.51.100.7;host=\"turn.example:8080\";proto=https"),
             ("x-forwarded-for", "198.51.100.7"),
             ("x-forwarded-proto", "https"),
             ("x-forwarded-host", "turn.example:8080"),
@@ -165,8 +205,40 @@ mod tests {
         assert_eq!(headers[X_FORWARDED_HOST], "turn.example");
     }
 
+    #[test]
+    fn tells_the_backend_of_the_trusted_proxies() {
+        let mut headers = map(&[("host", "inner:8080")]);
+        let mut origin = origin();
+        origin.proxies = vec!["10.0.0.2".parse().unwrap(), "::ffff:10.0.0.3".parse().unwrap()];
+        origin.host = Some(HeaderValue::from_static("turn.example"));
+
+        prepare_for_backend(&mut headers, &Uri::from_static("/"), &origin, false);
+
+        assert_eq!(headers[X_FORWARDED_FOR], "198.51.100.7, 10.0.0.2, 10.0.0.3");
+        assert_eq!(headers[X_FORWARDED_HOST], "turn.example");
+        assert_eq!(
+            headers[header::FORWARDED],
+            "for=198.51.100.7;host=\"turn.example\";proto=https, for=10.0.0.2, for=10.0.0.3"
+        );
+    }
+
+    #[test]
+    fn nobody_else_writes_our_fields() {
+        let mut headers = map(&[
+            ("x-turnpike-key-id", "stolen"),
+            ("x-turnpike-later", "1"),
+            ("x-session-id", "1"),
+            ("a", "1"),
+        ]);
+
+        remove_own_fields(&mut headers);
+        name_key(&mut headers, "app");
+
+        assert_eq!(headers, map(&[("a", "1"), ("x-turnpike-key-id", "app")]));
+    }
+
     fn origin() -> Origin {
-        Origin { client: "[::ffff:198.51.100.7]:5000".parse::<SocketAddr>().unwrap(), scheme: Scheme::HTTPS }
+        Origin::direct("[::ffff:198.51.100.7]:5000".parse::<SocketAddr>().unwrap(), Scheme::HTTPS)
     }
 
     fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
+use super::check::Malformation;
 use crate::gateway::admin::AccessRefusal;
 use crate::gateway::backends::{ForwardError, IdempotencyRefusal};
 use crate::gateway::limits::Exceeded;
@@ -19,6 +20,10 @@ use crate::telemetry::{BackendFailure, KeyRefusal, RateLimited};
 pub(in crate::gateway) enum Reject {
     NotFound,
     MethodNotAllowed,
+    /// It could be understood in more than one way.
+    Malformed(Malformation),
+    /// It comes from a page that may not use the gateway.
+    OriginRefused,
     Key(KeyRefusal),
     RateLimited(Exceeded),
     /// Not of the type that WHIP has.
@@ -52,6 +57,8 @@ impl Reject {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::OriginRefused => StatusCode::FORBIDDEN,
             Self::Key(KeyRefusal::Ambiguous) => StatusCode::BAD_REQUEST,
             Self::Key(KeyRefusal::OutOfScope) => StatusCode::FORBIDDEN,
             Self::Key(
@@ -96,6 +103,8 @@ impl Reject {
         match self {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::Malformed(_) => "request_malformed",
+            Self::OriginRefused => "origin_not_allowed",
             Self::Key(KeyRefusal::Missing) => "api_key_missing",
             Self::Key(KeyRefusal::Ambiguous) => "api_key_ambiguous",
             Self::Key(KeyRefusal::OutOfScope) => "api_key_out_of_scope",
@@ -141,6 +150,11 @@ impl Reject {
             // The words of FastAPI, for clients that compare them.
             Self::NotFound => "Not Found".to_owned(),
             Self::MethodNotAllowed => "Method Not Allowed".to_owned(),
+            Self::Malformed(malformation) => malformation.detail().to_owned(),
+            Self::OriginRefused => {
+                "Pages of this origin may not use this server; its operator lists those that may in gateway.cors.origins"
+                    .to_owned()
+            }
             Self::Key(KeyRefusal::Missing) => "Not authenticated".to_owned(),
             Self::Key(KeyRefusal::Ambiguous) => "The request has two different API keys".to_owned(),
             Self::Key(KeyRefusal::OutOfScope) => "This API key is not for this".to_owned(),
@@ -218,6 +232,8 @@ impl Reject {
             Self::Sessions(_) | Self::Draining => Some(Duration::from_secs(5)),
             Self::NotFound
             | Self::MethodNotAllowed
+            | Self::Malformed(_)
+            | Self::OriginRefused
             | Self::Key(_)
             | Self::RateLimited(_)
             | Self::NotSdp
@@ -261,7 +277,7 @@ impl Reject {
         if let Self::NotSdp = self {
             headers.insert(ACCEPT_POST, APPLICATION_SDP);
         }
-        if let Self::BodyTimedOut = self {
+        if let Self::BodyTimedOut | Self::Malformed(_) = self {
             // RFC 9110 §15.5.9: the rest of the request is not waited for.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

@@ -8,6 +8,7 @@ use tracing::{info, warn};
 use crate::gateway::backends::ForwardError;
 use crate::gateway::http::ids::{RequestId, SessionId, X_SESSION_ID};
 use crate::gateway::http::reject::Reject;
+use crate::gateway::http::trace::TraceId;
 use crate::gateway::keys::KeyId;
 use crate::telemetry::{ErrorChain, RedactedUser};
 
@@ -18,6 +19,7 @@ pub(in crate::gateway) struct OfferRecord {
     session: SessionId,
     key: KeyId,
     request_id: Option<RequestId>,
+    trace_id: Option<TraceId>,
     user_id: Option<String>,
     started: Instant,
     is_written: bool,
@@ -25,7 +27,19 @@ pub(in crate::gateway) struct OfferRecord {
 
 impl OfferRecord {
     pub(in crate::gateway) fn begin(session: SessionId, key: KeyId, request_id: Option<RequestId>) -> Self {
-        Self { session, key, request_id, user_id: None, started: Instant::now(), is_written: false }
+        Self {
+            session,
+            key,
+            request_id,
+            trace_id: None,
+            user_id: None,
+            started: Instant::now(),
+            is_written: false,
+        }
+    }
+
+    pub(in crate::gateway) fn set_trace(&mut self, trace_id: Option<TraceId>) {
+        self.trace_id = trace_id;
     }
 
     pub(in crate::gateway) fn set_user(&mut self, user_id: Option<String>) {
@@ -46,6 +60,7 @@ impl OfferRecord {
             status = status.as_u16(),
             duration_ms = self.duration_ms(),
             request_id = self.request_id(),
+            trace_id = self.trace_id(),
             "offer answered"
         );
     }
@@ -84,6 +99,7 @@ impl OfferRecord {
             error = %ErrorChain(error),
             duration_ms = self.duration_ms(),
             request_id = self.request_id(),
+            trace_id = self.trace_id(),
             "offer failed"
         );
         reject
@@ -100,6 +116,7 @@ impl OfferRecord {
             cause,
             duration_ms = self.duration_ms(),
             request_id = self.request_id(),
+            trace_id = self.trace_id(),
             "offer failed"
         );
     }
@@ -110,6 +127,10 @@ impl OfferRecord {
 
     fn request_id(&self) -> Option<&str> {
         self.request_id.as_ref().map(RequestId::as_str)
+    }
+
+    fn trace_id(&self) -> Option<DisplayValue<&TraceId>> {
+        self.trace_id.as_ref().map(display)
     }
 
     fn duration_ms(&self) -> u64 {
@@ -129,6 +150,7 @@ impl Drop for OfferRecord {
             cause = "client_left",
             duration_ms = self.duration_ms(),
             request_id = self.request_id(),
+            trace_id = self.trace_id(),
             "offer failed"
         );
     }

@@ -17,8 +17,10 @@ use crate::gateway::backends::{
     BackendError, Claim as Answerable, Claimed, Exchange, ForwardError, Forwarded,
 };
 use crate::gateway::http::body;
+use crate::gateway::http::headers::name_key;
 use crate::gateway::http::ids::{RequestId, SessionId, X_SESSION_ID};
 use crate::gateway::http::reject::Reject;
+use crate::gateway::http::trace::TraceId;
 use crate::gateway::keys::{Identity, Scope};
 use crate::gateway::relay_link::Claim;
 use crate::gateway::routes::{OFFER, Shared};
@@ -88,7 +90,9 @@ async fn forward_admitted<F: Form>(
     let session = SessionId::random();
     let request_id = head.extensions.get::<RequestId>().cloned();
     let Identity { key, client, .. } = admitted.identity.clone();
-    let mut record = OfferRecord::begin(session.clone(), key, request_id);
+    let mut record = OfferRecord::begin(session.clone(), Arc::clone(&key), request_id);
+    record.set_trace(head.extensions.get::<TraceId>().cloned());
+    name_key(&mut head.headers, &key);
 
     let body = match body::read(&head.headers, body, shared.body_limit_bytes, shared.body_deadline).await {
         Ok(body) => body,

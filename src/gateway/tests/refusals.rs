@@ -55,7 +55,7 @@ async fn answers_in_problem_json_when_asked() {
 async fn refuses_other_paths() {
     let gateway = start(nobody().await, |_| {}).await;
 
-    for path in ["/", "/docs", "/skin/webrtc/offer/", "/skin/webrtc/../offer", "/metrics"] {
+    for path in ["/", "/docs", "/skin/webrtc/offer/more", "/skin/webrtc/../offer", "/metrics"] {
         let answer = gateway.request(Method::GET, path, &[("api-key", KEY)], "").await;
         answer.assert_problem(404, "not_found");
         assert_eq!(answer.json()["detail"], "Not Found");
@@ -68,9 +68,9 @@ async fn refuses_other_methods_and_names_those_allowed() {
     let gateway = start(nobody().await, |_| {}).await;
 
     for (method, path, allowed) in [
-        (Method::GET, "/skin/webrtc/offer", "POST"),
-        (Method::PUT, "/skin/webrtc/offer", "POST"),
-        (Method::POST, "/skin/webrtc/health", "GET,HEAD"),
+        (Method::GET, "/skin/webrtc/offer", "POST,OPTIONS"),
+        (Method::PUT, "/skin/webrtc/offer", "POST,OPTIONS"),
+        (Method::POST, "/skin/webrtc/health", "GET,HEAD,OPTIONS"),
     ] {
         let answer = gateway.request(method, path, &[("api-key", KEY)], "").await;
         answer.assert_problem(405, "method_not_allowed");

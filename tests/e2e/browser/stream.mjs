@@ -20,37 +20,42 @@ const context = await chromium.launchPersistentContext(profile, {
     "--disable-background-networking",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
+    // Else it would ask its user whether the page may reach a private address.
+    "--disable-features=LocalNetworkAccessChecks",
     ...(settings.chromiumFlags ?? []),
   ],
 });
 try {
   const page = await context.newPage();
-  // Signaling from here: a page without an origin could not read the answer.
-  await page.exposeFunction("answerTo", answerTo);
-  // Cameras are for secure pages only; this one is made up and never leaves the browser.
-  await page.route("https://client.test/", (route) => route.fulfill({ contentType: "text/html", body: "" }));
-  await page.goto("https://client.test/");
+  // Cameras are for secure pages only, and a page on localhost is one; this one is made up and never leaves the browser.
+  // The gateway is of another origin, so that the browser asks it before it lets the page send the key.
+  await page.route("http://localhost/", (route) => route.fulfill({ contentType: "text/html", body: "" }));
+  await page.goto("http://localhost/");
+  // As long as requests are intercepted, preflights never leave the browser either.
+  await page.unrouteAll();
   console.log(JSON.stringify(await page.evaluate(stream, settings)));
 } finally {
   await context.close();
   await rm(profile, { recursive: true, force: true });
 }
 
-/** POSTs an offer to the gateway and returns the answer. */
-async function answerTo(offer) {
-  const response = await fetch(settings.offerUrl, {
-    method: "POST",
-    headers: { "content-type": "application/json", "api-key": settings.apiKey },
-    body: JSON.stringify({ ...offer, user_id: settings.userId }),
-  });
-  if (response.status !== 200) {
-    throw new Error(`the gateway answered ${response.status}: ${await response.text()}`);
-  }
-  return response.json();
-}
-
 /** Runs in the page: one session from the offer until enough predictions have come, or no path was found. */
-async function stream({ iceServers, predictions, seconds = 30 }) {
+async function stream({ iceServers, offerUrl, apiKey, userId, predictions, seconds = 30 }) {
+  /** POSTs an offer to the gateway and returns the answer. */
+  async function answerTo(offer) {
+    const response = await fetch(offerUrl, {
+      method: "POST",
+      headers: { "content-type": "application/json", "api-key": apiKey },
+      body: JSON.stringify({ ...offer, user_id: userId }),
+    });
+    if (response.status !== 200) {
+      throw new Error(`the gateway answered ${response.status}: ${await response.text()}`);
+    }
+    if (!response.headers.get("x-session-id")) throw new Error("the page may not read the session's id");
+    return response.json();
+  }
+
+
   const connection = new RTCPeerConnection({ iceServers, iceTransportPolicy: "relay" });
   const candidateErrors = [];
   connection.addEventListener("icecandidateerror", ({ errorCode, errorText, url }) => {
