@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use tokio::task::yield_now;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::info;
 
@@ -146,8 +147,10 @@ impl Sessions {
         loop {
             let now = tick.tick().await;
             let ended = self.change(|registry| registry.end_direct(now));
-            for session in &ended {
-                self.settle(session, SessionEnd::Direct);
+            for some in ended.chunks(SETTLED_AT_ONCE) {
+                some.iter().for_each(|session| self.settle(session, SessionEnd::Direct));
+                // Each takes a log line, and requests of others must not wait for thousands of them.
+                yield_now().await;
             }
         }
     }
@@ -261,6 +264,9 @@ fn present() -> SystemTime {
 
 /// How late a direct session may be noticed; a second is nothing beside the minute that it waits.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Some 100 µs.
+const SETTLED_AT_ONCE: usize = 16;
 
 #[cfg(test)]
 mod tests {
