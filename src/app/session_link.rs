@@ -1,8 +1,10 @@
 //! Ties the sessions of the gateway to the allocations of the relay: the gate.
 
+use std::net::SocketAddr;
+
 use tokio::sync::mpsc;
 
-use crate::gateway::{self, RelayView, SessionId, SessionsHandle};
+use crate::gateway::{self, RelayView, SessionId, SessionsHandle, UntilDone};
 use crate::relay::{Claim, ClaimsHandle, SessionEvent, SessionEvents, SessionTag};
 
 /// What the workers tell, and where it arrives. There are no more events under way than allocations have begun and ended
@@ -31,10 +33,17 @@ pub(super) async fn keep(mut events: mpsc::UnboundedReceiver<SessionEvent>, sess
 impl RelayView for ClaimsHandle {
     fn claim(&self, session: &SessionId, claim: gateway::Claim) {
         let gateway::Claim { relayed, related, offered_from } = claim;
-        // Most offers name addresses of other servers, too.
         let claim = Claim { session: tag(session), relayed, related, claimed_from: offered_from };
         // Most offers name addresses of other servers, too.
         let _ = self.present(claim);
+    }
+
+    fn wants_peers(&self) -> bool {
+        Self::wants_peers(self)
+    }
+
+    fn name_peers(&self, session: &SessionId, peers: &[SocketAddr], until_done: UntilDone) {
+        Self::name_peers(self, &tag(session), &peers.into(), until_done);
     }
 
     fn release(&self, session: &SessionId) {

@@ -7,7 +7,9 @@ use anyhow::anyhow;
 
 use super::ConfigFile;
 use crate::config::request_rate::RequestRate;
-use crate::config::schema::{Anonymous, AuthHook, Gateway, GatewayLimits, Limits, LogFormat, Schema, Turn};
+use crate::config::schema::{
+    Anonymous, AnonymousMode, AuthHook, Gateway, GatewayLimits, Limits, LogFormat, Schema, Turn,
+};
 use crate::config::units::BitRate;
 use crate::config::{Settings, Written};
 use crate::tls::{self, CertificateStore, ClientTls};
@@ -151,7 +153,13 @@ fn explain_anonymous(out: &mut String, anonymous: &Anonymous) -> fmt::Result {
         }
     }
     if name.is_empty() {
-        line(out, "", format_args!("reaches {}", list(&anonymous.backends)))?;
+        match anonymous.mode {
+            AnonymousMode::Backends => line(out, "", format_args!("reaches {}", list(&anonymous.backends)))?,
+            AnonymousMode::Claim => {
+                let patience = anonymous.claim_patience;
+                line(out, "", format_args!("reaches whom answers name; waits {patience} for an offer"))?;
+            }
+        }
         let Anonymous { allocations, allocations_per_source, .. } = anonymous;
         line(out, "", format_args!("{allocations} allocations, {allocations_per_source} for each source"))?;
     }

@@ -17,6 +17,26 @@ pub enum ChannelNumbers {
     Rfc5766,
 }
 
+/// What takes the place of credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AnonymousMode {
+    /// That only backends can be reached.
+    Backends,
+    /// That an offer names the allocation.
+    Claim,
+}
+
+/// Who says which peers an allocation reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PeersPolicy {
+    /// The rules alone.
+    Rules,
+    /// The answer to an offer, within the rules.
+    Answer,
+}
+
 /// When clients are sent to another server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

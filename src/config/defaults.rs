@@ -6,9 +6,9 @@ use super::addresses::ListenAddress;
 use super::front_schema::{Cors, CorsOrigin};
 use super::request_rate::RequestRate;
 use super::schema::{
-    Admin, Anonymous, AuthHook, ChannelNumbers, Ejection, Gateway, GatewayLimits, HealthCheck, Idempotency,
-    Lifetimes, Limits, Log, LogFormat, NatDiscovery, Offers, PasswordAlgorithm, Peers, Redirect, Sessions,
-    Timeouts, Tls, TrustedFields, Turn, Whip,
+    Admin, Anonymous, AnonymousMode, AuthHook, ChannelNumbers, Ejection, Gateway, GatewayLimits, HealthCheck,
+    Idempotency, Lifetimes, Limits, Log, LogFormat, NatDiscovery, Offers, PasswordAlgorithm, Peers,
+    PeersPolicy, Redirect, Sessions, Timeouts, Tls, TrustedFields, Turn, Whip,
 };
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::{gateway, relay, telemetry, turn};
@@ -82,10 +82,18 @@ impl Default for Anonymous {
         Self {
             listen: Vec::new(),
             listen_tcp: Vec::new(),
+            mode: AnonymousMode::Backends,
             backends: Vec::new(),
+            claim_patience: HumanDuration(turn::Settings::default().claim_patience),
             allocations: quotas.anonymous,
             allocations_per_source: quotas.anonymous_per_source,
         }
+    }
+}
+
+impl Default for Peers {
+    fn default() -> Self {
+        Self { policy: PeersPolicy::Rules, allow: Vec::new(), deny: Vec::new(), besides_answer: Vec::new() }
     }
 }
 

@@ -311,6 +311,16 @@ pub enum Cause {
         "`{0}` would let everybody relay to everywhere; name the backends, or networks that hold only them"
     )]
     AnyBackend(String),
+    /// Backends where they mean nothing.
+    #[error(
+        "has no effect with mode = \"claim\", where the answers name the peers; move it to turn.peers.besides_answer"
+    )]
+    BackendsOfClaims,
+    /// Peers besides those of an answer, where no answer counts.
+    #[error(
+        "has no effect without turn.peers.policy = \"answer\" or turn.anonymous.mode = \"claim\"; leave it out"
+    )]
+    NothingNamed,
     /// Not what NAT discovery needs.
     #[error("needs two different addresses of one family, and two different ports from 1 on")]
     NotTwoPairs,

@@ -19,6 +19,7 @@ mod front_schema;
 mod key_schema;
 mod keys;
 pub mod moment;
+mod peer_schema;
 mod place;
 pub mod request_rate;
 mod resolve;

@@ -7,12 +7,16 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::addresses::{Address, Backend, ExternalIp, ListenAddress, Network, PeerPattern};
+use super::addresses::{Address, Backend, ExternalIp, ListenAddress, Network};
 pub use super::backend_schema::{BackendTable, Ejection, HealthCheck, Idempotency};
-pub use super::choices::{ChannelNumbers, KeyScope, LogFormat, PasswordAlgorithm, Redirect, TrustedFields};
+pub use super::choices::{
+    AnonymousMode, ChannelNumbers, KeyScope, LogFormat, PasswordAlgorithm, PeersPolicy, Redirect,
+    TrustedFields,
+};
 pub use super::credential_schema::{AuthHook, SharedSecret, TokenKey, User};
 pub use super::front_schema::{Cors, Timeouts};
 pub use super::key_schema::{GatewayLimits, Key};
+pub use super::peer_schema::{Anonymous, Peers};
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::secret::Secret;
 
@@ -122,8 +126,7 @@ pub struct Turn {
     /// For clients that find out how their NAT behaves (RFC 5780), where this machine has two public addresses.
     pub nat_discovery: NatDiscovery,
     /// For clients that have no credentials, such as aiortc with nothing but `urls`: further listeners, where none are
-    /// asked for. The others go on asking. Such clients reach nobody but `backends`, have their peers reached over UDP
-    /// alone, and may not move.
+    /// asked for. The others go on asking. Such clients have their peers reached over UDP alone, and may not move.
     pub anonymous: Anonymous,
     /// A service of yours that is asked about users whom none of `users`, `secrets` and `token_keys` knows, when they
     /// allocate. docs/AUTH-HOOK.md says what it is asked and answers. While it fails, such users get 500.
@@ -212,36 +215,6 @@ pub struct NatDiscovery {
     pub addresses: Vec<Address>,
     /// Two ports.
     pub ports: Vec<u16>,
-}
-
-/// For clients that have no credentials.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Anonymous {
-    /// UDP addresses where no credentials are asked for; none of them may be one of the other listeners. Whoever
-    /// reaches one can relay from here, so keep them off the internet or behind a firewall.
-    pub listen: Vec<ListenAddress>,
-    /// TCP addresses of this kind, in the clear and, with a certificate, with TLS.
-    pub listen_tcp: Vec<ListenAddress>,
-    /// The only peers that such clients may reach, written as the rules of `turn.peers` are. Those must allow them too,
-    /// or private addresses stay refused.
-    pub backends: Vec<PeerPattern>,
-    /// Allocations that there may be without credentials, 1 to 1000000. One more is refused with 508.
-    pub allocations: usize,
-    /// Allocations without credentials that one source may have, 1 to 1000000: an IPv4 address, or an IPv6 network of 64
-    /// bits. One more is refused with 486.
-    pub allocations_per_source: usize,
-}
-
-/// Which peers media may be relayed to.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Peers {
-    /// Peers that may be reached although they are private, loopback, link-local or otherwise special, which are
-    /// refused by themselves. Name the inference backend here if it has a private address. Wins over deny.
-    pub allow: Vec<PeerPattern>,
-    /// Further peers to refuse.
-    pub deny: Vec<PeerPattern>,
 }
 
 /// The signaling gateway in front of the inference backend.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::HookUrl;
 use super::addresses::{ListenAddress, PeerPattern, TLS_PORT};
 use super::moment::Moment;
-use super::schema::{Anonymous, PasswordAlgorithm, Schema, Turn, User};
+use super::schema::{Anonymous, AnonymousMode, PasswordAlgorithm, Schema, Turn, User};
 use super::units::HumanDuration;
 use crate::gateway::ApiKey;
 use crate::turn::peer_policy::PeerPolicy;
@@ -183,6 +183,9 @@ pub(super) fn expiring(keys: &[ApiKey], now: SystemTime) -> Vec<Warning> {
 /// What may be wrong where no credentials are asked for.
 fn find_anonymous(turn: &Turn, policy: &PeerPolicy, found: &mut Vec<Warning>) {
     let Anonymous { listen, listen_tcp, backends, .. } = &turn.anonymous;
+    if turn.anonymous.mode == AnonymousMode::Claim {
+        return;
+    }
     // An address that is refused as a peer by default is not reached from the internet.
     let is_open = |ip: IpAddr| ip.is_unspecified() || PeerPolicy::default().may_permit(ip);
     for (name, listen) in [("listen", listen), ("listen_tcp", listen_tcp)] {

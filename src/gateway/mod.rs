@@ -40,7 +40,7 @@ pub use http::{CorsSettings, OriginPattern, OriginPatternError, ProxyFields, Pro
 pub use keys::{ApiKey, ClientLimits, KeyDigest, KeyState, KeyView, Scope, Scopes};
 pub use limits::{LimitSettings, RateLimit};
 pub use offer::OfferSettings;
-pub use relay_link::{Claim, RelayView};
+pub use relay_link::{Claim, RelayView, UntilDone};
 pub use server::{Gateway, Updater};
 pub use sessions::{SessionSettings, SessionView, SessionsHandle};
 pub use settings::{AdminSettings, Settings, Timeouts};

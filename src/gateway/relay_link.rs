@@ -1,8 +1,12 @@
 //! `RelayLink`: what the gateway asks of the relay. The rooms do not know each other; `app` joins them.
 
+use std::any::Any;
+use std::convert::Infallible;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
+
+use tokio::sync::oneshot;
 
 use super::http::ids::SessionId;
 
@@ -11,6 +15,12 @@ pub trait RelayView: Send + Sync {
     /// Makes an allocation belong to a session, if the claim is proven; what came of it is told to
     /// [`SessionsHandle`](super::SessionsHandle).
     fn claim(&self, session: &SessionId, claim: Claim);
+
+    /// Whether allocations reach only the peers that are named for their session.
+    fn wants_peers(&self) -> bool;
+
+    /// Lets the allocations of a session, those to come as well, reach these peers and no others.
+    fn name_peers(&self, session: &SessionId, peers: &[SocketAddr], until_done: UntilDone);
 
     /// Ends the allocations that belong to a session.
     fn close(&self, session: &SessionId);
@@ -30,6 +40,9 @@ pub struct Claim {
     pub offered_from: IpAddr,
 }
 
+/// Is dropped by the relay once it does what it was asked.
+pub type UntilDone = Arc<dyn Any + Send + Sync>;
+
 /// The way to the relay, which starts after the gateway; clones share it.
 #[derive(Clone, Default)]
 pub(super) struct RelayLink(Arc<OnceLock<Box<dyn RelayView>>>);
@@ -44,6 +57,19 @@ impl RelayLink {
         if let Some(relay) = self.0.get() {
             relay.claim(session, claim);
         }
+    }
+
+    pub(super) fn wants_peers(&self) -> bool {
+        self.0.get().is_some_and(|relay| relay.wants_peers())
+    }
+
+    /// Returns when the relay lets the session's media through.
+    pub(super) async fn name_peers(&self, session: &SessionId, peers: &[SocketAddr]) {
+        let Some(relay) = self.0.get() else { return };
+        let (sender, done) = oneshot::channel::<Infallible>();
+        relay.name_peers(session, peers, Arc::new(sender));
+        // Nothing is ever sent: what counts is that the relay has let go of it.
+        let _ = done.await;
     }
 
     pub(super) fn release(&self, session: &SessionId) {

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! an offer names a relayed address ─▶ ClaimsHandle ─ whose port? ─▶ that worker ─ proven? ─▶ the flow bears the session
+//! its answer names peers           ─▶ ClaimsHandle ─ all workers ─▶ its allocations reach them
 //! a session ends                   ─▶ ClaimsHandle ─ all workers ─▶ its allocations end
 //!                                     SessionEvents ◀─ claimed, refused, ended ─┘
 //! ```
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -39,6 +41,18 @@ pub struct Claim {
     pub claimed_from: IpAddr,
 }
 
+/// The peers that a session has, on their way to the workers.
+#[derive(Debug, Clone)]
+pub(super) struct PeersOfSession {
+    session: SessionTag,
+    peers: Arc<[SocketAddr]>,
+    /// Dropped by the last worker that has taken note.
+    until_done: UntilDone,
+}
+
+/// Lives until every worker has done what it was told; whoever waits sees it dropped.
+pub type UntilDone = Arc<dyn Any + Send + Sync>;
+
 /// What became of the allocations of sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionEvent {
@@ -56,6 +70,7 @@ pub struct SessionEvents(Arc<dyn Fn(SessionEvent) + Send + Sync>);
 #[derive(Debug)]
 pub struct ClaimsHandle {
     mailboxes: Vec<Mailbox>,
+    wants_peers: bool,
     /// Taken for a look-up by those who make claims, never by a worker.
     addresses: Mutex<RelayedAddresses>,
 }
@@ -63,8 +78,16 @@ pub struct ClaimsHandle {
 /// The sessions of one worker's allocations.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    of_sessions: HashMap<SessionTag, Vec<AllocationId>, RandomState>,
+    of_sessions: HashMap<SessionTag, OfSession, RandomState>,
     events: Option<SessionEvents>,
+}
+
+/// What one worker knows of a session.
+#[derive(Debug, Default)]
+struct OfSession {
+    allocations: Vec<AllocationId>,
+    /// The peers that it has, also for allocations that are still to come, once they are known.
+    peers: Option<Arc<[SocketAddr]>>,
 }
 
 impl SessionEvents {
@@ -75,8 +98,13 @@ impl SessionEvents {
 }
 
 impl ClaimsHandle {
-    pub(super) fn new(mailboxes: Vec<Mailbox>, addresses: RelayedAddresses) -> Self {
-        Self { mailboxes, addresses: Mutex::new(addresses) }
+    pub(super) fn new(mailboxes: Vec<Mailbox>, addresses: RelayedAddresses, wants_peers: bool) -> Self {
+        Self { mailboxes, wants_peers, addresses: Mutex::new(addresses) }
+    }
+
+    /// Whether allocations reach only the peers that are named for their session.
+    pub fn wants_peers(&self) -> bool {
+        self.wants_peers
     }
 
     /// Has the worker judge whose address it is; false if it is none of ours.
@@ -89,6 +117,13 @@ impl ClaimsHandle {
         let is_sent = mailbox.commands.send(command).is_ok();
         mailbox.waker.wake();
         is_sent
+    }
+
+    /// Lets the allocations of a session reach these peers and no others, where sessions name their peers. What is given is
+    /// dropped once every worker obeys.
+    pub fn name_peers(&self, session: &SessionTag, peers: &Arc<[SocketAddr]>, until_done: UntilDone) {
+        let named = PeersOfSession { session: session.clone(), peers: Arc::clone(peers), until_done };
+        self.tell(|| Command::NamePeers(Box::new(named.clone())));
     }
 
     /// Ends the allocations of a session.
@@ -118,16 +153,21 @@ impl Claims {
 
     /// Notes that an allocation is of a session.
     pub(super) fn insert(&mut self, session: &SessionTag, allocation: AllocationId) {
-        self.of_sessions.entry(session.clone()).or_default().push(allocation);
+        self.of_sessions.entry(session.clone()).or_default().allocations.push(allocation);
     }
 
     /// Forgets that.
     pub(super) fn remove(&mut self, session: &SessionTag, allocation: AllocationId) {
-        let Some(allocations) = self.of_sessions.get_mut(session) else { return };
-        allocations.retain(|&other| other != allocation);
-        if allocations.is_empty() {
+        let Some(of_session) = self.of_sessions.get_mut(session) else { return };
+        of_session.allocations.retain(|&other| other != allocation);
+        // Whoever has named its peers says as well when it has ended.
+        if of_session.allocations.is_empty() && of_session.peers.is_none() {
             self.of_sessions.remove(session);
         }
+    }
+
+    fn allocations(&self, session: &SessionTag) -> Vec<AllocationId> {
+        self.of_sessions.get(session).map_or(Vec::new(), |of_session| of_session.allocations.clone())
     }
 
     pub(super) fn tell(&self, event: SessionEvent) {
@@ -167,26 +207,51 @@ impl Worker {
             return ClaimResult::NotProven;
         }
         flow.session = Some(claim.session.clone());
-        self.claims.insert(&claim.session, allocation);
+        self.relays.claimed(allocation.index);
+        self.tie(&claim.session, allocation);
         self.claims.tell(SessionEvent::Claimed(claim.session.clone()));
         ClaimResult::Claimed
     }
 
-    /// Ends the allocations of a session.
-    pub(super) fn close_session(&mut self, session: &SessionTag) {
-        let allocations = self.claims.of_sessions.get(session).cloned().unwrap_or_default();
-        for allocation in allocations {
-            self.server.close(allocation, EndReason::SessionEnded);
+    /// Makes an allocation, which is here from now on, one of a session's.
+    pub(super) fn tie(&mut self, session: &SessionTag, allocation: AllocationId) {
+        self.claims.insert(session, allocation);
+        self.server.claim(self.now, allocation);
+        self.carry_out(None);
+        let peers = self.claims.of_sessions.get(session).and_then(|of_session| of_session.peers.clone());
+        if let Some(peers) = peers {
+            self.server.name_peers(self.now, allocation, &peers);
             self.carry_out(None);
         }
     }
 
+    /// Lets the allocations of a session reach its peers, those to come as well.
+    pub(super) fn name_peers(&mut self, PeersOfSession { session, peers, until_done }: PeersOfSession) {
+        for allocation in self.claims.allocations(&session) {
+            self.server.name_peers(self.now, allocation, &peers);
+            self.carry_out(None);
+        }
+        self.claims.of_sessions.entry(session).or_default().peers = Some(peers);
+        drop(until_done);
+    }
+
+    /// Ends the allocations of a session.
+    pub(super) fn close_session(&mut self, session: &SessionTag) {
+        for allocation in self.claims.allocations(session) {
+            self.server.close(allocation, EndReason::SessionEnded);
+            self.carry_out(None);
+        }
+        self.claims.of_sessions.remove(session);
+    }
+
     /// Leaves the allocations of a session to their clients.
     pub(super) fn release_session(&mut self, session: &SessionTag) {
-        for allocation in self.claims.of_sessions.remove(session).unwrap_or_default() {
+        for allocation in self.claims.of_sessions.remove(session).unwrap_or_default().allocations {
             if let Some(flow) = self.fast_path.flow_mut(allocation.index) {
                 flow.session = None;
             }
+            self.server.release(self.now, allocation);
+            self.carry_out(None);
         }
     }
 }
@@ -238,7 +303,7 @@ mod tests {
         claims.insert(&session, first);
         claims.insert(&session, second);
         claims.remove(&session, first);
-        assert_eq!(claims.of_sessions[&session], [second]);
+        assert_eq!(claims.allocations(&session), [second]);
         claims.remove(&session, second);
         claims.remove(&session, second);
         assert!(claims.of_sessions.is_empty());

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use super::claims::{Claim, SessionTag};
+use super::claims::{Claim, PeersOfSession, SessionTag};
 use super::connections::ConnectionId;
 use super::crossings::Batch;
 use super::moves::{Belongings, Call};
@@ -48,6 +48,8 @@ pub(super) enum Command {
         /// Which of its relayed addresses it is.
         family: AddressFamily,
     },
+    /// Let the allocations of a session reach its peers.
+    NamePeers(Box<PeersOfSession>),
     /// End the allocations of a session.
     CloseSession(SessionTag),
     /// Leave the allocations of a session to their clients, so that another session can claim them.
@@ -87,6 +89,7 @@ impl Worker {
                 Ok(Command::TakeIn(call, given)) => self.take_in(*call, given),
                 Ok(Command::Decided(username, answer)) => self.decided(&username, &answer),
                 Ok(Command::Claim { claim, index, family }) => self.judge_claim(*claim, index, family),
+                Ok(Command::NamePeers(named)) => self.name_peers(*named),
                 Ok(Command::CloseSession(session)) => self.close_session(&session),
                 Ok(Command::ReleaseSession(session)) => self.release_session(&session),
                 Ok(Command::Forwarded { path, bytes }) => self.take_forwarded(path, &bytes),

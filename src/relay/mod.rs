@@ -83,7 +83,7 @@ use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
 pub use alternates_handle::AlternatesHandle;
-pub use claims::{Claim, ClaimsHandle, SessionEvent, SessionEvents, SessionTag};
+pub use claims::{Claim, ClaimsHandle, SessionEvent, SessionEvents, SessionTag, UntilDone};
 pub use error::{ListenerKind, StartError};
 pub use http_client::{HttpClient, HttpTaker};
 pub use own_addresses::forbid_as_peer;
@@ -115,6 +115,7 @@ pub struct Relay {
     workers: Vec<WorkerHandle>,
     running: Arc<AtomicUsize>,
     ports: Arc<RelayPorts>,
+    wants_peers: bool,
     /// Ended after the workers, which use them.
     _handshake_threads: Option<HandshakeThreads>,
 }
@@ -192,6 +193,7 @@ impl Relay {
             workers: Vec::with_capacity(count),
             running: Arc::clone(&running),
             ports: Arc::clone(&shared.ports),
+            wants_peers: turn.sessions_name_peers || turn.anonymous_await_claims,
             _handshake_threads: handshake_threads,
         };
         let mut workers = Vec::with_capacity(count);
@@ -260,7 +262,7 @@ impl Relay {
     pub fn claims_handle(&self) -> ClaimsHandle {
         let mailboxes = self.workers.iter().map(|worker| worker.mailbox.clone()).collect();
         let addresses = RelayedAddresses::new(Arc::clone(&self.ports), self.external.clone());
-        ClaimsHandle::new(mailboxes, addresses)
+        ClaimsHandle::new(mailboxes, addresses, self.wants_peers)
     }
 
     /// What tells the workers which other servers serve.

@@ -211,6 +211,13 @@ impl PortLease {
         self.quota = Some(Arc::clone(quota));
     }
 
+    /// A session answers for the client that has the port.
+    pub(super) fn claimed(&self) {
+        if let Some(quota) = &self.quota {
+            quota.claimed();
+        }
+    }
+
     /// Says whose the port is.
     pub(super) fn set_owner(&self, owner: Option<Owner>) {
         self.pool.owners.set(usize::from(self.port - self.pool.first), owner);

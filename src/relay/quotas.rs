@@ -6,7 +6,7 @@
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::settings::QuotaSettings;
@@ -33,7 +33,8 @@ pub(super) struct QuotaLease {
     source: Option<SourcePrefix>,
     is_in_total: bool,
     anonymous_source: Option<SourcePrefix>,
-    is_anonymous: bool,
+    /// Whether it counts among those without credentials, until a session claims it.
+    is_anonymous: AtomicBool,
 }
 
 impl Quotas {
@@ -72,16 +73,16 @@ impl Quotas {
             source: None,
             is_in_total: false,
             anonymous_source: None,
-            is_anonymous: false,
+            is_anonymous: AtomicBool::new(false),
         };
+        if is_anonymous {
+            count_one_more(&self.anonymous, anonymous).ok_or(RelayRefusal::AnonymousCapacity)?;
+            lease.is_anonymous = AtomicBool::new(true);
+        }
         if is_anonymous && anonymous_per_source > 0 {
             let counted = self.anonymous_sources.take(source, anonymous_per_source);
             counted.ok_or(RelayRefusal::AnonymousSourceQuota)?;
             lease.anonymous_source = Some(source);
-        }
-        if is_anonymous {
-            count_one_more(&self.anonymous, anonymous).ok_or(RelayRefusal::AnonymousCapacity)?;
-            lease.is_anonymous = true;
         }
         if per_user > 0 {
             let user: Box<[u8]> = user.into();
@@ -100,6 +101,24 @@ impl Quotas {
     }
 }
 
+impl QuotaLease {
+    /// Counts it no more among those without credentials: the session that has claimed it is counted itself, and strangers
+    /// get its place.
+    pub(super) fn claimed(&self) {
+        self.leave_anonymous();
+    }
+
+    fn leave_anonymous(&self) {
+        if !self.is_anonymous.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        self.quotas.anonymous.fetch_sub(1, Ordering::Relaxed);
+        if let Some(source) = &self.anonymous_source {
+            self.quotas.anonymous_sources.give_back(source);
+        }
+    }
+}
+
 impl Drop for QuotaLease {
     fn drop(&mut self) {
         if let Some(user) = &self.user {
@@ -111,12 +130,7 @@ impl Drop for QuotaLease {
         if self.is_in_total {
             self.quotas.total.fetch_sub(1, Ordering::Relaxed);
         }
-        if let Some(source) = &self.anonymous_source {
-            self.quotas.anonymous_sources.give_back(source);
-        }
-        if self.is_anonymous {
-            self.quotas.anonymous.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.leave_anonymous();
     }
 }
 
@@ -227,6 +241,21 @@ mod tests {
         held.remove(0);
         held.push(reserve_anonymously(&quotas, "192.0.2.3").unwrap());
         drop(held);
+        assert_eq!(quotas.anonymous(), 0);
+        assert_eq!(quotas.anonymous_sources.0.lock().unwrap().capacity(), 0);
+    }
+
+    #[test]
+    fn what_a_session_has_claimed_leaves_its_place_to_strangers() {
+        let settings = QuotaSettings { anonymous: 2, anonymous_per_source: 1, ..QuotaSettings::default() };
+        let quotas = Arc::new(Quotas::new(settings));
+        let held = reserve_anonymously(&quotas, "192.0.2.1").unwrap();
+        reserve_anonymously(&quotas, "192.0.2.1").unwrap_err();
+        held.claimed();
+        held.claimed();
+        let other = reserve_anonymously(&quotas, "192.0.2.1").unwrap();
+        assert_eq!(quotas.anonymous(), 1);
+        drop((held, other));
         assert_eq!(quotas.anonymous(), 0);
         assert_eq!(quotas.anonymous_sources.0.lock().unwrap().capacity(), 0);
     }

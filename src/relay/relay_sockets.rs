@@ -209,6 +209,12 @@ impl RelaySockets {
         self.sockets.get(index)?.iter().find_map(|socket| socket.allocation)
     }
 
+    /// A session answers for an allocation, which is not counted among those of strangers any more.
+    pub(super) fn claimed(&self, index: u32) {
+        let sockets = self.sockets.get(index).into_iter().flat_map(PerFamily::iter);
+        sockets.for_each(|socket| socket.lease.claimed());
+    }
+
     fn open_one(
         &mut self,
         request: &OpenRelay,

@@ -89,6 +89,7 @@ pub(super) fn ended(
         turn::EndReason::Deleted => EndReason::Deleted,
         turn::EndReason::Disconnected => EndReason::Disconnected,
         turn::EndReason::SessionEnded => EndReason::SessionEnded,
+        turn::EndReason::Unclaimed => EndReason::Unclaimed,
         turn::EndReason::Shutdown => EndReason::Shutdown,
     };
     stats.allocation_ended(reason);

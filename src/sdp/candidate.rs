@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::line::Lines;
+
 /// One candidate, as far as it is understood; extensions are passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidate<'a> {
@@ -89,6 +91,14 @@ pub enum CandidateFlaw {
     /// No port.
     #[error("has a port up to 65535")]
     Port,
+}
+
+/// The candidates that a text names, whatever else stands in it; lines that cannot be read are passed over.
+pub fn candidates(text: &str) -> impl Iterator<Item = Candidate<'_>> {
+    Lines::new(text, 1).filter_map(|line| match line.ok()?.attribute()? {
+        ("candidate", value) => Candidate::parse(value.trim_ascii()).ok(),
+        _ => None,
+    })
 }
 
 impl<'a> Candidate<'a> {

@@ -14,7 +14,7 @@ mod line;
 #[cfg(test)]
 mod tests;
 
-pub use candidate::{Candidate, CandidateFlaw, CandidateKind, Host, TcpRole, Transport};
+pub use candidate::{Candidate, CandidateFlaw, CandidateKind, Host, TcpRole, Transport, candidates};
 pub use description::{Bounds, Description, Media, Role, Security};
 pub use fingerprint::{Fingerprint, Hash};
 pub use flaw::{Flaw, Invalid};

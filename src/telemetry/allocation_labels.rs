@@ -11,6 +11,8 @@ pub enum EndReason {
     Disconnected,
     /// The session that it belonged to ended.
     SessionEnded,
+    /// No session claimed it in time.
+    Unclaimed,
     /// The relay stopped.
     Shutdown,
 }
@@ -50,8 +52,14 @@ pub enum ClaimResult {
 }
 
 impl EndReason {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Expired, Self::Deleted, Self::Disconnected, Self::SessionEnded, Self::Shutdown];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Expired,
+        Self::Deleted,
+        Self::Disconnected,
+        Self::SessionEnded,
+        Self::Unclaimed,
+        Self::Shutdown,
+    ];
 
     /// The value of the metric's label, and of the field in logs.
     pub fn label(self) -> &'static str {
@@ -60,6 +68,7 @@ impl EndReason {
             Self::Deleted => "deleted",
             Self::Disconnected => "disconnected",
             Self::SessionEnded => "session_ended",
+            Self::Unclaimed => "unclaimed",
             Self::Shutdown => "shutdown",
         }
     }

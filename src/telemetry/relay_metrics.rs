@@ -245,7 +245,7 @@ mod tests {
         let once = |name: &str| text.lines().filter(|l| l.starts_with(name) && l.ends_with("} 1")).count();
         assert_eq!(once("turnpike_relay_dropped_packets_total{reason="), DropReason::ALL.len());
         assert_eq!(once("turnpike_turn_requests_total{method="), 8);
-        assert_eq!(once("turnpike_turn_allocations_ended_total{reason="), 5);
+        assert_eq!(once("turnpike_turn_allocations_ended_total{reason="), 6);
         assert_eq!(once("turnpike_turn_allocation_claims_total{result="), 4);
         assert_eq!(once("turnpike_relay_connections{transport="), 2);
         assert_eq!(once("turnpike_relay_connections_closed_total{reason="), CloseReason::ALL.len());

@@ -99,10 +99,13 @@ impl Server {
             reservation: opened.reservation,
         };
         let mobility = open.wants_mobility.then(|| self.new_mobility());
+        let unclaimed_until = self.unclaimed_until(now, &open.user);
         let id = self.table.insert(Allocation {
             five_tuple: open.five_tuple,
             until: relayed.map(|_| until),
             user: open.user.clone(),
+            reach: self.first_reach(&open.user),
+            unclaimed_until,
             granted,
             transport: open.transport,
             permissions: Permissions::default(),

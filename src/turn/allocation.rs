@@ -12,6 +12,7 @@ use super::peer_connection::PeerConnections;
 use super::peer_policy::PeerPolicy;
 use super::per_family::PerFamily;
 use super::permission::Permissions;
+use super::reach::Reach;
 use super::relay_wish::{RelayTransport, ReservationToken};
 use crate::wire::{AddressFamily, ChannelNumber, TransactionId};
 
@@ -23,6 +24,10 @@ pub(super) struct Allocation {
     pub(super) until: PerFamily<Option<Instant>>,
     /// Who made it; nobody else may use it.
     pub(super) user: User,
+    /// Which peers it may have, as far as the policy allows them.
+    pub(super) reach: Reach,
+    /// When it ends unless a session claims it before.
+    pub(super) unclaimed_until: Option<Instant>,
     /// What its client was told, to answer a retransmission alike.
     pub(super) granted: Granted,
     pub(super) transport: RelayTransport,
@@ -76,9 +81,9 @@ impl Allocation {
 
     /// Ends the permissions and bindings of peers that may not be reached any more.
     pub(super) fn end_forbidden(&mut self, policy: &PeerPolicy, now: Instant) {
-        let user = &self.user;
-        self.permissions.keep(|peer| user.may_permit(policy, peer));
-        for channel in self.channels.iter_mut().filter(|channel| !user.may_reach(policy, channel.peer)) {
+        let reach = &self.reach;
+        self.permissions.keep(|peer| reach.covers_some_port(policy, peer));
+        for channel in self.channels.iter_mut().filter(|channel| !reach.covers(policy, channel.peer)) {
             channel.until = channel.until.min(now);
         }
     }
@@ -114,6 +119,7 @@ impl Allocation {
         self.until
             .iter()
             .copied()
+            .chain(self.unclaimed_until)
             .chain(routes)
             .chain(connections)
             .min()

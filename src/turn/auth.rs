@@ -1,6 +1,6 @@
 //! Who sent a request: the long-term credential mechanism (RFC 8489 §9.2.4).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,6 @@ use super::directory::{Directory, Entry};
 use super::five_tuple::{FiveTuple, Now};
 use super::hook::HookAnswer;
 use super::nonce::Nonces;
-use super::peer_policy::PeerPolicy;
 use super::reject::Reject;
 use super::security_features::{Offer, SecurityFeatures};
 use super::settings::Settings;
@@ -295,16 +294,6 @@ impl User {
         };
         self.username == allocation.user.username
             && (!owners.has_token || Arc::ptr_eq(&proof.key, &owners.key))
-    }
-
-    /// Whether this peer may be reached for the user.
-    pub(super) fn may_reach(&self, policy: &PeerPolicy, peer: SocketAddr) -> bool {
-        policy.judge(peer).is_allowed() && (!self.is_anonymous() || policy.backend(peer).is_some())
-    }
-
-    /// Whether some port of this address may be reached for the user.
-    pub(super) fn may_permit(&self, policy: &PeerPolicy, peer: IpAddr) -> bool {
-        policy.may_permit(peer) && (!self.is_anonymous() || policy.backend_at(peer).is_some())
     }
 
     /// Cuts a lifetime where the credential ends.

@@ -18,10 +18,11 @@ impl Server {
         let number =
             requested_channel(request.message, self.settings.channel_numbers).ok_or(Reject::Malformed)?;
         let peer = request.message.find_address(XOR_PEER_ADDRESS).flatten().ok_or(Reject::Malformed)?;
-        if !self.table.get(id).ok_or(Reject::NoAllocation)?.has_family_of(peer.ip()) {
+        let allocation = self.table.get(id).ok_or(Reject::NoAllocation)?;
+        if !allocation.has_family_of(peer.ip()) {
             return Err(Reject::PeerFamilyMismatch);
         }
-        if !request.user.may_reach(&self.settings.peer_policy, peer) {
+        if !allocation.reach.covers(&self.settings.peer_policy, peer) {
             return Err(Reject::PeerForbidden);
         }
         let now = request.now.instant;

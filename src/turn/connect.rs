@@ -31,7 +31,8 @@ impl Server {
         }
         // RFC 6062 §5.2: what the policy forbids is 403. A connection to itself would only be an echo.
         let is_itself = allocation.granted.relayed.iter().any(|&relayed| relayed == peer);
-        if is_itself || peer.port() == 0 || !request.user.may_reach(&self.settings.peer_policy, peer) {
+        let is_covered = allocation.reach.covers(&self.settings.peer_policy, peer);
+        if is_itself || peer.port() == 0 || !is_covered {
             return Err(Reject::PeerForbidden);
         }
         if allocation.connections.len() >= self.settings.max_peer_connections {

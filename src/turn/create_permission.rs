@@ -22,7 +22,8 @@ impl Server {
         if !peers.iter().all(|&peer| allocation.has_family_of(peer)) {
             return Err(Reject::PeerFamilyMismatch);
         }
-        if !peers.iter().all(|&peer| request.user.may_permit(&self.settings.peer_policy, peer)) {
+        let policy = &self.settings.peer_policy;
+        if !peers.iter().all(|&peer| allocation.reach.covers_some_port(policy, peer)) {
             return Err(Reject::PeerForbidden);
         }
         let now = request.now.instant;

@@ -4,8 +4,8 @@
 //!
 //! 1. Give it one input: [`Server::handle_client`], [`Server::handle_peer`], [`Server::handle_icmp`],
 //!    [`Server::client_gone`], [`Server::dialed`], [`Server::peer_connected`], [`Server::connection_closed`],
-//!    [`Server::close`], [`Server::set_peer_policy`] or [`Server::handle_timeout`], most of
-//!    them with the present time.
+//!    [`Server::close`], [`Server::claim`], [`Server::name_peers`], [`Server::release`], [`Server::set_peer_policy`] or
+//!    [`Server::handle_timeout`], most of them with the present time.
 //! 2. Call [`Server::poll_output`] until it returns `None`, and carry out what it says. Outputs point into the
 //!    datagram that was just handled and into [`Server::scratch`], so drain them before the next input. The one
 //!    exception is [`Output::OpenRelay`]: answer it with [`Server::relay_opened`], then go on draining. So may
@@ -30,6 +30,7 @@ mod auth;
 mod binding;
 mod channel;
 mod channel_bind;
+mod claim;
 mod connect;
 mod connection_bind;
 mod create_permission;
@@ -50,6 +51,7 @@ pub mod peer_policy;
 mod peer_rule;
 mod per_family;
 mod permission;
+mod reach;
 mod recently_ended;
 mod refresh;
 mod reject;

@@ -230,6 +230,8 @@ pub enum EndReason {
     Disconnected,
     /// The session that it belonged to ended.
     SessionEnded,
+    /// No session claimed it in time.
+    Unclaimed,
     /// The server stops.
     Shutdown,
 }

@@ -20,6 +20,8 @@ pub struct PeerPolicy {
     denied: Rules,
     /// Those that clients without credentials may reach.
     backends: Rules,
+    /// Those that allocations may reach whose session names its peers, without being named.
+    of_every_session: Rules,
     own_listeners: HashMap<SocketAddr, OwnListener, RandomState>,
 }
 
@@ -103,16 +105,27 @@ impl PeerPolicy {
         self.backends.names.push(rule);
     }
 
+    /// Lets allocations reach these peers whose session names its peers, if they may be reached at all.
+    pub fn add_to_every_session(&mut self, rule: PeerRule) {
+        self.of_every_session.networks.push(rule);
+    }
+
+    /// The same for the addresses of a name, once they are known.
+    pub fn add_name_to_every_session(&mut self, rule: NamedRule) {
+        self.of_every_session.names.push(rule);
+    }
+
     /// The names of the rules.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let rules = self.allowed.names.iter().chain(&self.denied.names).chain(&self.backends.names);
+        let rules = self.allowed.names.iter().chain(&self.denied.names);
+        let rules = rules.chain(&self.backends.names).chain(&self.of_every_session.names);
         rules.map(|rule| rule.name.as_str())
     }
 
     /// Tells which addresses a name has now.
     pub fn set_addresses(&mut self, name: &str, addresses: &[IpAddr]) {
         let rules = self.allowed.names.iter_mut().chain(&mut self.denied.names);
-        let rules = rules.chain(&mut self.backends.names);
+        let rules = rules.chain(&mut self.backends.names).chain(&mut self.of_every_session.names);
         for rule in rules.filter(|rule| rule.name == name) {
             rule.addresses = addresses.iter().copied().map(unwrap_embedded).collect();
         }
@@ -154,22 +167,22 @@ impl PeerPolicy {
 
     /// The rule by which clients without credentials may reach this peer, if it may be reached at all.
     pub fn backend(&self, peer: SocketAddr) -> Option<AnyRule<'_>> {
-        self.find_backend(peer.ip(), |ports| ports.contains(&peer.port()))
+        self.backends.find_inside(peer.ip(), |ports| ports.contains(&peer.port()))
     }
 
     /// The same for some port of this address.
     pub fn backend_at(&self, peer: IpAddr) -> Option<AnyRule<'_>> {
-        self.find_backend(peer, |_| true)
+        self.backends.find_inside(peer, |_| true)
     }
 
-    fn find_backend(
-        &self,
-        peer: IpAddr,
-        has_ports: impl Fn(&RangeInclusive<u16>) -> bool,
-    ) -> Option<AnyRule<'_>> {
-        let canonical = unwrap_embedded(peer);
-        // As with what is allowed, a network of wrappers is no way to the addresses inside.
-        self.backends.find(canonical, canonical, has_ports)
+    /// Whether every session may have this peer, if it may be reached at all.
+    pub(super) fn is_of_every_session(&self, peer: SocketAddr) -> bool {
+        self.of_every_session.find_inside(peer.ip(), |ports| ports.contains(&peer.port())).is_some()
+    }
+
+    /// The same for some port of this address.
+    pub(super) fn is_of_every_session_at(&self, peer: IpAddr) -> bool {
+        self.of_every_session.find_inside(peer, |_| true).is_some()
     }
 
     /// Whether there are peers for clients without credentials.
@@ -231,6 +244,16 @@ impl Rules {
             let name = names.find(|rule| rule.addresses.contains(&canonical) && has_ports(&rule.ports));
             name.map(AnyRule::Name)
         })
+    }
+
+    /// The same where a network of wrappers is no way to the addresses inside.
+    fn find_inside(
+        &self,
+        peer: IpAddr,
+        has_ports: impl Fn(&RangeInclusive<u16>) -> bool,
+    ) -> Option<AnyRule<'_>> {
+        let canonical = unwrap_embedded(peer);
+        self.find(canonical, canonical, has_ports)
     }
 }
 

@@ -80,7 +80,7 @@ impl Server {
             return Err(DropReason::NoPermission);
         }
         // A permission names no port, but the policy may.
-        if !allocation.user.may_reach(&self.settings.peer_policy, peer) {
+        if !allocation.reach.covers(&self.settings.peer_policy, peer) {
             return Err(DropReason::PeerForbidden);
         }
         Ok(())

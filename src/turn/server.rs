@@ -130,6 +130,7 @@ impl Server {
             }
             match self.expired_family(id, now) {
                 Some(family) => self.end_family(id, now, family, EndReason::Expired),
+                None if self.is_left_unclaimed(id, now) => self.end(id, EndReason::Unclaimed),
                 None => self.end_connections(id, now, |connection| connection.is_overdue(now.instant)),
             }
         }
@@ -159,7 +160,8 @@ impl Server {
         let allocations: Vec<AllocationId> = self.allocations().collect();
         for id in allocations {
             self.update(id, now, |allocation| allocation.end_forbidden(&policy, now.instant));
-            self.end_connections(id, now, |connection| !policy.judge(connection.peer).is_allowed());
+            let Some(reach) = self.table.get(id).map(|allocation| allocation.reach.clone()) else { continue };
+            self.end_connections(id, now, |connection| !reach.covers(&policy, connection.peer));
         }
         self.settings.peer_policy = policy;
     }

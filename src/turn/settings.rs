@@ -81,8 +81,18 @@ pub struct Settings {
     pub bindings_per_second: u32,
     /// Where clients are served without credentials; default nowhere.
     pub anonymous_listeners: AnonymousListeners,
+    /// Whether clients without credentials are nobody's until a session claims their allocation; default false.
+    ///
+    /// Until then it reaches no peer, and ends after [`claim_patience`](Self::claim_patience). Otherwise such clients
+    /// reach the backends of the policy and no other peers.
+    pub anonymous_await_claims: bool,
+    /// How long an allocation of such a client waits to be claimed; default 30 s.
+    pub claim_patience: Duration,
     /// Which peers may be reached.
     pub peer_policy: PeerPolicy,
+    /// Whether an allocation reaches only the peers that its session names ([`Server::name_peers`](super::Server::name_peers)),
+    /// and before that none; default false. Allocations that await claims are bound to them in any case.
+    pub sessions_name_peers: bool,
     /// The public address of each relay address, where a NAT stands in front of us.
     pub external_addresses: ExternalAddresses,
 }
@@ -135,7 +145,10 @@ impl Default for Settings {
             unauthenticated_per_second: 10,
             bindings_per_second: 100,
             anonymous_listeners: AnonymousListeners::default(),
+            anonymous_await_claims: false,
+            claim_patience: Duration::from_secs(30),
             peer_policy: PeerPolicy::default(),
+            sessions_name_peers: false,
             external_addresses: ExternalAddresses::default(),
         }
     }

@@ -11,6 +11,7 @@ mod certificates;
 mod claims;
 mod cli;
 mod crossings;
+mod gate;
 mod limits;
 mod mobility;
 mod nat_discovery;

@@ -85,19 +85,24 @@ async fn an_offer_that_fails_leaves_the_client_its_allocation() {
 
 /// Everything in front of a backend that answers with this status.
 async fn start_in_front_of(status: u16) -> App {
+    start_with_answer(CONFIG, status, "v=0\r\n".to_owned()).await
+}
+
+/// The same with a configuration and an SDP of its own.
+pub(crate) async fn start_with_answer(config: &str, status: u16, sdp: String) -> App {
     let answer = move |_: Json<Value>| async move {
-        let body = Json(json!({"sdp": "v=0\r\n", "type": "answer"}));
+        let body = Json(json!({"sdp": sdp, "type": "answer"}));
         (StatusCode::from_u16(status).unwrap(), body)
     };
     let router = Router::new().route("/skin/webrtc/offer", post(answer));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let backend = listener.local_addr().unwrap();
     tokio::spawn(async { axum::serve(listener, router).await });
-    start(&CONFIG.replace("[gateway]", &format!("[gateway]\nbackend = \"http://{backend}\""))).await
+    start(&config.replace("[gateway]", &format!("[gateway]\nbackend = \"http://{backend}\""))).await
 }
 
 /// Posts an offer whose client has these relayed addresses; returns the status.
-async fn offer(app: &App, relayed: &[SocketAddr]) -> u16 {
+pub(crate) async fn offer(app: &App, relayed: &[SocketAddr]) -> u16 {
     let candidates: String = relayed
         .iter()
         .map(|relayed| {

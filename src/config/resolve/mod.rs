@@ -6,6 +6,7 @@ mod credentials;
 mod front;
 mod gateway;
 mod keys;
+mod peers;
 mod turn;
 
 use std::collections::HashMap;

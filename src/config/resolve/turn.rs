@@ -8,13 +8,15 @@ use rand::rngs::SysRng;
 use sha2::{Digest, Sha256};
 
 use super::credentials::{credentials, password_algorithms};
+use super::peers::{anonymous, peer_policy, peers};
 use super::{Rules, Unique, certificate, listeners};
-use crate::config::addresses::{ExternalIp, PeerPattern, TLS_PORT};
+use crate::config::addresses::{ExternalIp, TLS_PORT};
 use crate::config::error::Cause;
-use crate::config::schema::{Anonymous, ChannelNumbers, Gateway, Lifetimes, NatDiscovery, Redirect, Turn};
+use crate::config::schema::{
+    AnonymousMode, ChannelNumbers, Gateway, Lifetimes, NatDiscovery, PeersPolicy, Redirect, Turn,
+};
 use crate::config::secrets::Source;
 use crate::config::units::{BitRate, ByteSize, HumanDuration, PortRange};
-use crate::turn::peer_policy::PeerPolicy;
 use crate::turn::{ExternalAddresses, NonceKeys};
 use crate::{relay, turn};
 
@@ -33,6 +35,7 @@ pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
         rules.refuse("turn.nat_discovery", Cause::NotTwoPairs);
     }
     anonymous(&written.anonymous, rules);
+    peers(written, rules);
     lifetimes(&written.lifetimes, rules);
     rules.in_range("turn.limits.permissions", &written.limits.permissions, 1..=MOST_PER_ALLOCATION);
     let bandwidths = [
@@ -89,7 +92,10 @@ pub(super) fn turn(written: &Turn, rules: &mut Rules<'_>) -> turn::Settings {
         bindings_per_second: written.limits.bindings_per_second,
         // The relay tells where it listens in the end.
         anonymous_listeners: turn::AnonymousListeners::default(),
+        anonymous_await_claims: written.anonymous.mode == AnonymousMode::Claim,
+        claim_patience: written.anonymous.claim_patience.0,
         peer_policy: peer_policy(written),
+        sessions_name_peers: written.peers.policy == PeersPolicy::Answer,
         external_addresses: external_addresses(&written.external_ip, rules),
     }
 }
@@ -253,48 +259,6 @@ fn nonce_key(source: &Source<'_>, rules: &mut Rules<'_>) -> Option<[u8; 32]> {
     Some(Sha256::new_with_prefix(b"turnpike nonce key\0").chain_update(secret.expose()).finalize().into())
 }
 
-fn peer_policy(written: &Turn) -> PeerPolicy {
-    let mut policy = PeerPolicy::default();
-    for pattern in written.peers.allow.iter().cloned() {
-        match pattern {
-            PeerPattern::Network(rule) => policy.allow(rule),
-            PeerPattern::Name(rule) => policy.allow_name(rule),
-        }
-    }
-    for pattern in written.peers.deny.iter().cloned() {
-        match pattern {
-            PeerPattern::Network(rule) => policy.deny(rule),
-            PeerPattern::Name(rule) => policy.deny_name(rule),
-        }
-    }
-    for pattern in written.anonymous.backends.iter().cloned() {
-        match pattern {
-            PeerPattern::Network(rule) => policy.add_backend(rule),
-            PeerPattern::Name(rule) => policy.add_backend_name(rule),
-        }
-    }
-    policy
-}
-
-/// Without credentials there must be bounds.
-fn anonymous(written: &Anonymous, rules: &mut Rules<'_>) {
-    const BACKENDS: &str = "turn.anonymous.backends";
-    let has_listeners = !(written.listen.is_empty() && written.listen_tcp.is_empty());
-    if has_listeners && written.backends.is_empty() {
-        rules.refuse(BACKENDS, Cause::EmptyList);
-    }
-    for (index, backend) in written.backends.iter().enumerate() {
-        if backend.is_everything() {
-            rules.refuse(&format!("{BACKENDS}[{index}]"), Cause::AnyBackend(backend.to_string()));
-        }
-    }
-    let bounds =
-        [("allocations", written.allocations), ("allocations_per_source", written.allocations_per_source)];
-    for (name, value) in bounds {
-        rules.in_range(&format!("turn.anonymous.{name}"), &value, 1..=MOST_ANONYMOUS);
-    }
-}
-
 fn external_addresses(written: &[ExternalIp], rules: &mut Rules<'_>) -> ExternalAddresses {
     let mut addresses = ExternalAddresses::default();
     let mut privates = Unique::new();
@@ -352,9 +316,6 @@ const MOST_PER_ALLOCATION: usize = 4096;
 
 /// The limit counts in microseconds; more than this is no limit.
 const MOST_ANSWERS: u32 = 100_000;
-
-/// More than there are relay ports on any machine that one would give away.
-const MOST_ANONYMOUS: usize = 1_000_000;
 
 /// Beyond any network card; keeps the arithmetic of the buckets within 64 bits.
 const MOST_BANDWIDTH: BitRate = BitRate(1_000_000_000_000);

@@ -81,7 +81,8 @@ max_questions_per_source = 16
 [turn.anonymous]
 listen = ["10.0.0.5:3479"]
 listen_tcp = ["10.0.0.5:3480"]
-backends = ["10.0.0.7"]
+mode = "claim"
+claim_patience = "20s"
 allocations = 12
 allocations_per_source = 13
 [turn.tls]
@@ -93,6 +94,8 @@ ports = [3478, 3480]
 [turn.peers]
 allow = ["10.0.0.0/8:5000-6000"]
 deny = ["8.8.8.8"]
+policy = "answer"
+besides_answer = ["10.0.0.0/16"]
 [[turn.users]]
 name = "alice"
 password = "wonderland"
@@ -191,6 +194,8 @@ level = "info,turnpike::relay=debug"
     ] {
         assert!(credentials.contains(part), "{part} in {credentials}");
     }
+    assert!(turn.anonymous_await_claims && turn.sessions_name_peers);
+    assert_eq!(turn.claim_patience, seconds(20));
     let defaults = turn::Settings::default();
     assert_ne!(format!("{:?}", turn.peer_policy), format!("{:?}", defaults.peer_policy));
     assert_ne!(format!("{:?}", turn.external_addresses), format!("{:?}", defaults.external_addresses));

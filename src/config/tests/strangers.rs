@@ -35,6 +35,31 @@ allocations_per_source = 1000001
 }
 
 #[test]
+fn rules_of_peers_that_answers_name() {
+    let config = r#"
+[turn.anonymous]
+mode = "claim"
+backends = ["10.0.0.7"]
+claim_patience = "11m"
+"#;
+    let expected = [
+        "turnpike.toml:4:12: turn.anonymous.backends: has no effect with mode = \"claim\", where the answers name the \
+         peers; move it to turn.peers.besides_answer",
+        "turnpike.toml:5:18: turn.anonymous.claim_patience: `11m` is out of range; write 1s to 10m",
+    ];
+    assert_eq!(refused(config), expected);
+    assert_eq!(
+        refused("[turn.peers]\nbesides_answer = [\"10.0.0.7\", \"::/0\"]"),
+        [
+            "turnpike.toml:2:18: turn.peers.besides_answer: has no effect without turn.peers.policy = \"answer\" or \
+             turn.anonymous.mode = \"claim\"; leave it out",
+            "turnpike.toml:2:31: turn.peers.besides_answer[1]: `::/0` would let everybody relay to everywhere; \
+             name the backends, or networks that hold only them"
+        ]
+    );
+}
+
+#[test]
 fn warns_where_strangers_need_no_credentials() {
     let config = r#"
 [turn.anonymous]

@@ -1,5 +1,6 @@
 //! `POST /skin/webrtc/offer`, and the way that offers of every route go.
 
+mod answer;
 mod field_error;
 mod fields;
 mod offer_body;

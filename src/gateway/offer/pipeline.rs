@@ -10,6 +10,7 @@ use http::Method;
 use http::request::Parts;
 use tokio::time::Instant;
 
+use super::answer::peers_of;
 use super::offer_record::OfferRecord;
 use super::sdp_check::{Relayed, SdpCheck};
 use crate::gateway::admission::{Admitted, source};
@@ -180,10 +181,16 @@ async fn exchange<F: Form>(
         body,
     };
     let brought = match shared.backends.forward(forwarded, head).await {
-        Ok(Exchange { backend, answer, slot }) => match F::write(answer, &session) {
-            Ok(answer) => Ok((backend, answer, slot)),
-            Err(cause) => Err(ForwardError::of(backend, cause)),
-        },
+        Ok(Exchange { backend, answer, slot }) => {
+            // Before the client knows where to send: what it sends first must not be refused.
+            if answer.status().is_success() {
+                open_session.name_peers(|| peers_of(answer.body())).await;
+            }
+            match F::write(answer, &session) {
+                Ok(answer) => Ok((backend, answer, slot)),
+                Err(cause) => Err(ForwardError::of(backend, cause)),
+            }
+        }
         Err(error) => Err(error),
     };
     let (backend, mut answer, slot) = match brought {

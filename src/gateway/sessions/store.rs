@@ -1,6 +1,7 @@
 //! `Sessions`: the registry as the whole gateway shares it, with its log lines and counts.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -230,6 +231,16 @@ impl OpenSession {
         }
     }
 
+    /// Lets the session's allocations reach the peers that its answer names, and returns once they do.
+    pub(in crate::gateway) async fn name_peers(&self, peers: impl FnOnce() -> Vec<SocketAddr>) {
+        let relay = &self.sessions.shared.relay;
+        if !relay.wants_peers() {
+            return;
+        }
+        self.sessions.registry().claims(&self.id);
+        relay.name_peers(&self.id, &peers()).await;
+    }
+
     /// The client gets its answer; false if the session was ended while the backend thought.
     pub(in crate::gateway) fn answered(mut self, backend: Arc<str>, slot: Option<MediaSlot>) -> bool {
         self.is_answered = true;
@@ -273,7 +284,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::gateway::{Claim, RelayView};
+    use crate::gateway::{Claim, RelayView, UntilDone};
     use crate::telemetry::Metrics;
 
     #[derive(Default, Clone)]
@@ -281,6 +292,12 @@ mod tests {
 
     impl RelayView for Relay {
         fn claim(&self, _: &SessionId, _: Claim) {}
+
+        fn wants_peers(&self) -> bool {
+            false
+        }
+
+        fn name_peers(&self, _: &SessionId, _: &[SocketAddr], _: UntilDone) {}
 
         fn release(&self, _: &SessionId) {}
 

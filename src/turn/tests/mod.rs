@@ -9,6 +9,7 @@ mod anonymous;
 mod answer;
 mod authentication;
 mod channels;
+mod claims;
 mod data;
 mod families;
 mod hook;

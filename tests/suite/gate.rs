@@ -1,0 +1,139 @@
+//! The gate: an allocation is good for what an offer and its answer say of it, and for nothing else.
+
+use std::net::{SocketAddr, UdpSocket};
+
+use turnpike::app::App;
+
+use crate::sessions::{offer, start_with_answer};
+use crate::support::*;
+
+const ANSWERS: &str = "policy = \"answer\"\nallow = [\"127.0.0.0/8\"]";
+const CLAIMS: &str = "[turn.anonymous]\nlisten = [\"127.0.0.1:0\"]\nmode = \"claim\"\n";
+
+/// Everything, in front of a backend whose answer has these candidates.
+async fn start_naming(peers: &[SocketAddr], change: impl FnOnce(String) -> String) -> App {
+    let line =
+        |peer: &SocketAddr| format!("a=candidate:1 1 udp 1 {} {} typ host\r\n", peer.ip(), peer.port());
+    let candidates: String = peers.iter().map(line).collect();
+    let sdp = format!("v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n{candidates}");
+    start_with_answer(&change(CONFIG.replace("workers = 2", "workers = 4")), 200, sdp).await
+}
+
+async fn start_pinning(peers: &[SocketAddr]) -> App {
+    start_naming(peers, |config| config.replace("allow = [\"127.0.0.0/8\"]", ANSWERS)).await
+}
+
+async fn start_claiming(peers: &[SocketAddr], more: &str) -> App {
+    start_naming(peers, |config| config + CLAIMS + more).await
+}
+
+fn anonymous(app: &App) -> Client {
+    Client::new(app.turn_addrs()[1])
+}
+
+fn addr(socket: &UdpSocket) -> SocketAddr {
+    socket.local_addr().unwrap()
+}
+
+fn exchange(client: &mut Client, peer: &UdpSocket) {
+    assert_eq!(client.bind(0x4000, addr(peer)), 0);
+    client.send_on_channel(0x4000, b"hello");
+    let (payload, relayed) = receive(peer);
+    assert_eq!(payload, b"hello");
+    peer.send_to(b"world", relayed).unwrap();
+    assert_eq!(receive(&client.socket).0, b"\x40\0\0\x05world");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn media_reaches_whom_the_answer_names_and_nobody_else() {
+    let (peer, other) = (socket(), socket());
+    let app = start_pinning(&[addr(&peer)]).await;
+    let mut client = Client::new(app.turn_addrs()[0]);
+    let relayed = client.allocated();
+    assert_eq!(client.permit(addr(&peer)), 403, "nobody has answered yet");
+
+    assert_eq!(offer(&app, &[relayed]).await, 200);
+    exchange(&mut client, &peer);
+
+    assert_eq!(client.bind(0x4001, addr(&other)), 403);
+    assert_eq!(client.permit("127.0.0.2:5000".parse().unwrap()), 403);
+    assert_eq!(client.permit(addr(&other)), 0, "it is the same host");
+    other.send_to(b"let me in", relayed).unwrap();
+    eventually(|| metric(&app, "turnpike_relay_dropped_packets_total{reason=\"peer_forbidden\"}") == 1.0);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_worker_lets_media_through_before_the_client_has_its_answer() {
+    let peer = socket();
+    let app = start_pinning(&[addr(&peer)]).await;
+    for _ in 0..24 {
+        let mut client = Client::new(app.turn_addrs()[0]);
+        let relayed = client.allocated();
+        assert_eq!(offer(&app, &[relayed]).await, 200);
+        assert_eq!(client.permit(addr(&peer)), 0);
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_opens_no_way_to_what_the_rules_refuse() {
+    let named = ["169.254.169.254:80", "10.0.0.1:22", "[::1]:80", "0.0.0.0:80"];
+    let named = named.map(|peer| peer.parse().unwrap());
+    let app = start_pinning(&named).await;
+    let mut client = Client::new(app.turn_addrs()[0]);
+    let relayed = client.allocated();
+    assert_eq!(offer(&app, &[relayed]).await, 200);
+    for peer in named.into_iter().filter(SocketAddr::is_ipv4) {
+        assert_eq!(client.permit(peer), 403, "{peer}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_names_somebody_elses_address_gets_nothing_by_it() {
+    let peer = socket();
+    let app = start_claiming(&[addr(&peer)], "").await;
+    let mut victim = Client::on(socket_at("127.0.0.9:0"), app.turn_addrs()[1]);
+    let relayed = victim.allocated();
+
+    assert_eq!(offer(&app, &[relayed]).await, 200, "an address of another relay would look the same");
+
+    eventually(|| metric(&app, "turnpike_turn_allocation_claims_total{result=\"not_proven\"}") == 1.0);
+    assert_eq!(victim.permit(addr(&peer)), 403);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_takes_the_place_of_credentials() {
+    let peer = socket();
+    let app = start_claiming(&[addr(&peer)], "").await;
+    let mut client = anonymous(&app);
+    let relayed = client.allocated();
+    assert_eq!(client.permit(addr(&peer)), 403);
+    assert_eq!(metric(&app, "turnpike_turn_allocations_anonymous"), 1.0);
+
+    assert_eq!(offer(&app, &[relayed]).await, 200);
+
+    exchange(&mut client, &peer);
+    assert_eq!(metric(&app, "turnpike_turn_allocations_anonymous"), 0.0, "the session answers for it");
+    assert_eq!(client.delete(), 0);
+    eventually(|| metric(&app, "turnpike_sessions_ended_total{reason=\"relay\"}") == 1.0);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_allocation_without_an_offer_ends_and_leaves_its_place() {
+    let app = start_claiming(&[], "claim_patience = \"1s\"\nallocations_per_source = 2\n").await;
+    let mut clients: Vec<Client> = (0..3).map(|_| anonymous(&app)).collect();
+    let codes: Vec<u16> = clients.iter_mut().map(|client| code(&client.allocate())).collect();
+    assert_eq!(codes, [0, 0, 486]);
+    // A flood from one address keeps no other from being served.
+    assert_eq!(code(&Client::on(socket_at("127.0.0.9:0"), app.turn_addrs()[1]).allocate()), 0);
+
+    eventually(|| metric(&app, "turnpike_turn_allocations_ended_total{reason=\"unclaimed\"}") == 3.0);
+
+    assert_eq!(metric(&app, "turnpike_turn_allocations_anonymous"), 0.0);
+    assert_eq!(code(&clients[2].allocate()), 0);
+    app.stop().await;
+}
