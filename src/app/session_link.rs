@@ -31,11 +31,9 @@ pub(super) async fn keep(mut events: mpsc::UnboundedReceiver<SessionEvent>, sess
 }
 
 impl RelayView for ClaimsHandle {
-    fn claim(&self, session: &SessionId, claim: gateway::Claim) {
+    fn claim(&self, session: &SessionId, claim: gateway::Claim) -> bool {
         let gateway::Claim { relayed, related, offered_from } = claim;
-        let claim = Claim { session: tag(session), relayed, related, claimed_from: offered_from };
-        // Most offers name addresses of other servers, too.
-        let _ = self.present(claim);
+        self.present(Claim { session: tag(session), relayed, related, claimed_from: offered_from })
     }
 
     fn wants_peers(&self) -> bool {

@@ -13,8 +13,8 @@ use super::http::ids::SessionId;
 /// A relay, as the gateway sees it. None of its functions waits.
 pub trait RelayView: Send + Sync {
     /// Makes an allocation belong to a session, if the claim is proven; what came of it is told to
-    /// [`SessionsHandle`](super::SessionsHandle).
-    fn claim(&self, session: &SessionId, claim: Claim);
+    /// [`SessionsHandle`](super::SessionsHandle). False if the address is none of the relay's.
+    fn claim(&self, session: &SessionId, claim: Claim) -> bool;
 
     /// Whether allocations reach only the peers that are named for their session.
     fn wants_peers(&self) -> bool;
@@ -53,10 +53,8 @@ impl RelayLink {
         let _ = self.0.set(relay);
     }
 
-    pub(super) fn claim(&self, session: &SessionId, claim: Claim) {
-        if let Some(relay) = self.0.get() {
-            relay.claim(session, claim);
-        }
+    pub(super) fn claim(&self, session: &SessionId, claim: Claim) -> bool {
+        self.0.get().is_some_and(|relay| relay.claim(session, claim))
     }
 
     pub(super) fn wants_peers(&self) -> bool {

@@ -18,11 +18,11 @@ use tracing::{debug, error};
 use super::admission::Gate;
 use super::backends::{Backends, Forwarded};
 use super::drain::Drain;
-use super::http::cors::Cors;
+use super::http::cors::{Asked, Cors};
 use super::http::ids::RequestId;
 use super::http::reject::Reject;
 use super::http::trace::TraceId;
-use super::http::{check, cors, headers, problem};
+use super::http::{check, headers, problem};
 use super::offer::{self, SdpCheck};
 use super::sessions::Sessions;
 use super::whip::{self, Whip};
@@ -51,11 +51,9 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
     let routes = Router::new();
     let routes = route(routes, OFFER, "POST,OPTIONS", post(offer::answer));
     let routes = route(routes, HEALTH, "GET,HEAD,OPTIONS", get(health)).merge(whip::routes(&shared));
+    // One layer for all that every request passes: each costs an allocation or two for every request.
     caught(routes.fallback(async || Reject::NotFound))
-        .layer(from_fn(enter))
-        .layer(from_fn_with_state(Arc::clone(&shared.cors), cors::apply))
-        .layer(from_fn(problem::render))
-        .layer(from_fn_with_state(Arc::clone(&shared), count))
+        .layer(from_fn_with_state(Arc::clone(&shared), pass))
         .with_state(shared)
 }
 
@@ -85,6 +83,28 @@ fn caught<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     ))
 }
 
+/// What every request passes on its way in, and its answer on the way out: counts, ids, problems, pages, and the check.
+async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let in_flight = shared.metrics.begin(route_of(request.uri().path()));
+    let id = RequestId::of(request.headers());
+    request.extensions_mut().insert(id);
+    let trace = TraceId::settle(request.headers_mut());
+    request.extensions_mut().insert(trace);
+    let renderer = problem::Renderer::of(&request);
+    let mut response = match shared.cors.begin(&request) {
+        Asked::Preflight(answer) => answer,
+        Asked::Else(origin) => {
+            let mut response = enter(request, next).await;
+            shared.cors.finish(origin.as_ref(), response.headers_mut());
+            response
+        }
+    };
+    renderer.render(&mut response);
+    in_flight.finish(response.status().as_u16(), started.elapsed());
+    response
+}
+
 /// Refuses what is ambiguous, and takes out what only we may write, before anything is read.
 async fn enter(mut request: Request, next: Next) -> Response {
     if let Err(malformation) = check::check(&request) {
@@ -92,6 +112,19 @@ async fn enter(mut request: Request, next: Next) -> Response {
     }
     headers::remove_own_fields(request.headers_mut());
     next.run(request).await
+}
+
+fn route_of(path: &str) -> Route {
+    match path.strip_suffix('/').unwrap_or(path) {
+        OFFER => Route::Offer,
+        path if path == whip::PATH
+            || path.strip_prefix(whip::PATH).is_some_and(|rest| rest.starts_with('/')) =>
+        {
+            Route::Whip
+        }
+        HEALTH => Route::Health,
+        _ => Route::Other,
+    }
 }
 
 /// Forwards a health check.
@@ -113,27 +146,4 @@ async fn health(State(shared): State<Arc<Shared>>, request: Request) -> Result<R
             Err(Reject::from(&error))
         }
     }
-}
-
-async fn count(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let path = request.uri().path();
-    let route = match path.strip_suffix('/').unwrap_or(path) {
-        OFFER => Route::Offer,
-        path if path == whip::PATH
-            || path.strip_prefix(whip::PATH).is_some_and(|rest| rest.starts_with('/')) =>
-        {
-            Route::Whip
-        }
-        HEALTH => Route::Health,
-        _ => Route::Other,
-    };
-    let in_flight = shared.metrics.begin(route);
-    let id = RequestId::of(request.headers());
-    request.extensions_mut().insert(id);
-    let trace = TraceId::settle(request.headers_mut());
-    request.extensions_mut().insert(trace);
-    let response = next.run(request).await;
-    in_flight.finish(response.status().as_u16(), started.elapsed());
-    response
 }

@@ -52,9 +52,8 @@ pub struct Media<'a> {
     pub has_all_candidates: bool,
     /// Whether candidates may follow later (RFC 8838), as far as the section says so.
     pub may_trickle: bool,
-    /// How many candidates it has.
-    pub candidate_count: usize,
-    text: &'a str,
+    /// Its candidates, in order.
+    pub candidates: Vec<Candidate<'a>>,
 }
 
 /// How a transport is authenticated: ICE by user name and password, DTLS by the certificate's fingerprint.
@@ -99,14 +98,12 @@ impl<'a> Description<'a> {
             may_trickle: false,
         };
         let mut candidate_count = 0;
-        let mut section_start = 0;
         for line in lines {
             let line = line?;
             if line.kind == b'm' {
                 if description.media.len() == bounds.media {
                     return Err(Flaw::TooManyMedia { most: bounds.media }.at(line.number));
                 }
-                section_start = line.range.start;
                 description.media.push(Media::begin(&line).map_err(|flaw| flaw.at(line.number))?);
             } else if let Some((name, value)) = line.attribute() {
                 candidate_count += usize::from(name == "candidate");
@@ -114,9 +111,6 @@ impl<'a> Description<'a> {
                     return Err(Flaw::TooManyCandidates { most: bounds.candidates }.at(line.number));
                 }
                 description.take(name, value.trim_ascii()).map_err(|flaw| flaw.at(line.number))?;
-            }
-            if let Some(media) = description.media.last_mut() {
-                media.text = &text[section_start..line.range.end];
             }
         }
         for media in &mut description.media {
@@ -143,8 +137,8 @@ impl<'a> Description<'a> {
     }
 
     /// The candidates of all sections, in order.
-    pub fn candidates(&self) -> impl Iterator<Item = Candidate<'a>> {
-        self.media.iter().flat_map(Media::candidates)
+    pub fn candidates(&self) -> impl Iterator<Item = &Candidate<'a>> {
+        self.media.iter().flat_map(|media| &media.candidates)
     }
 
     fn take(&mut self, name: &str, value: &'a str) -> Result<(), Flaw> {
@@ -185,8 +179,7 @@ impl<'a> Media<'a> {
             security: Security::default(),
             has_all_candidates: false,
             may_trickle: false,
-            candidate_count: 0,
-            text: "",
+            candidates: Vec::new(),
         })
     }
 
@@ -195,20 +188,10 @@ impl<'a> Media<'a> {
         self.port == 0 && !self.is_bundle_only
     }
 
-    /// The candidates, in order.
-    pub fn candidates(&self) -> impl Iterator<Item = Candidate<'a>> + use<'a> {
-        // Each line has been read before, so none is left out here.
-        Lines::new(self.text, self.line).filter_map(|line| match line.ok()?.attribute()? {
-            ("candidate", value) => Candidate::parse(value).ok(),
-            _ => None,
-        })
-    }
-
     fn take(&mut self, name: &str, value: &'a str) -> Result<(), Flaw> {
         match name {
             "candidate" => {
-                Candidate::parse(value).map_err(Flaw::Candidate)?;
-                self.candidate_count += 1;
+                self.candidates.push(Candidate::parse(value).map_err(Flaw::Candidate)?);
             }
             "mid" => put(&mut self.mid, value)?,
             "bundle-only" => self.is_bundle_only = true,

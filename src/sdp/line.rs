@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memchr::memchr;
+
 use super::flaw::{Flaw, Invalid};
 
 /// One line: `m=video 9 …` has the kind `m`.
@@ -42,8 +44,8 @@ impl<'a> Iterator for Lines<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
-            let (raw, len) = match rest.split_once('\n') {
-                Some((raw, _)) => (raw, raw.len() + 1),
+            let (raw, len) = match memchr(b'\n', rest.as_bytes()) {
+                Some(end) => (&rest[..end], end + 1),
                 None => (rest, rest.len()),
             };
             let (start, number) = (self.at, self.number);

@@ -1,5 +1,6 @@
 //! What the gateway counts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::core::Collector;
@@ -7,9 +8,12 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge};
 
 use super::catalog::{self, Family};
 
-/// The counts of the HTTP gateway; clones share them.
+/// The counts of the HTTP gateway; clones share them, and cost next to nothing.
 #[derive(Debug, Clone)]
-pub struct GatewayMetrics {
+pub struct GatewayMetrics(Arc<Counts>);
+
+#[derive(Debug)]
+struct Counts {
     requests: IntCounterVec,
     durations: [Histogram; Route::ALL.len()],
     in_flight: IntGauge,
@@ -86,7 +90,7 @@ pub enum ConnectionFailure {
 /// Dropped before [`RequestInFlight::finish`], it counts as a client that left.
 #[derive(Debug)]
 pub struct RequestInFlight {
-    metrics: GatewayMetrics,
+    counts: Arc<Counts>,
     route: Route,
     is_finished: bool,
 }
@@ -96,7 +100,7 @@ impl GatewayMetrics {
         let in_flight = IntGauge::with_opts(catalog::GATEWAY_IN_FLIGHT.opts()).expect(VALID);
         register(Box::new(in_flight.clone()));
         let durations = histograms(&catalog::GATEWAY_REQUEST_DURATION, &register);
-        let metrics = Self {
+        let counts = Counts {
             requests: counters(&catalog::GATEWAY_REQUESTS, &register),
             durations: Route::ALL.map(|route| durations.with_label_values(&[route.label()])),
             in_flight,
@@ -116,35 +120,35 @@ impl GatewayMetrics {
         };
         // A rate can be computed of the first failure only if the series was there before it.
         for route in [Route::Offer, Route::Health] {
-            metrics.requests.with_label_values(&[route.label(), "200"]);
+            counts.requests.with_label_values(&[route.label(), "200"]);
         }
-        metrics
+        Self(Arc::new(counts))
     }
 
     /// Counts a request in, until the returned value finishes or is dropped.
     pub fn begin(&self, route: Route) -> RequestInFlight {
-        self.in_flight.inc();
-        RequestInFlight { metrics: self.clone(), route, is_finished: false }
+        self.0.in_flight.inc();
+        RequestInFlight { counts: Arc::clone(&self.0), route, is_finished: false }
     }
 
     /// Counts a request that no backend answered.
     pub fn backend_failed(&self, cause: BackendFailure) {
-        self.backend_failures[cause as usize].inc();
+        self.0.backend_failures[cause as usize].inc();
     }
 
     /// Counts a request that no key opened.
     pub fn key_refused(&self, cause: KeyRefusal) {
-        self.keys_refused[cause as usize].inc();
+        self.0.keys_refused[cause as usize].inc();
     }
 
     /// Counts an offer whose SDP has a flaw, by the name of the flaw, of which there are a few dozen at most.
     pub fn sdp_refused(&self, flaw: &'static str) {
-        self.sdp_refused.with_label_values(&[flaw]).inc();
+        self.0.sdp_refused.with_label_values(&[flaw]).inc();
     }
 
     /// Counts a connection that carried no request.
     pub fn connection_failed(&self, cause: ConnectionFailure) {
-        self.connection_failures[cause as usize].inc();
+        self.0.connection_failures[cause as usize].inc();
     }
 }
 
@@ -152,20 +156,20 @@ impl RequestInFlight {
     /// Counts the request's answer.
     pub fn finish(mut self, status: u16, elapsed: Duration) {
         self.is_finished = true;
-        self.metrics.durations[self.route as usize].observe(elapsed.as_secs_f64());
+        self.counts.durations[self.route as usize].observe(elapsed.as_secs_f64());
         self.count(status);
     }
 
     fn count(&self, status: u16) {
         // Three digits at most leave HTTP, and the backend chooses among them: the label stays bounded.
         let status = status.to_string();
-        self.metrics.requests.with_label_values(&[self.route.label(), &status]).inc();
+        self.counts.requests.with_label_values(&[self.route.label(), &status]).inc();
     }
 }
 
 impl Drop for RequestInFlight {
     fn drop(&mut self) {
-        self.metrics.in_flight.dec();
+        self.counts.in_flight.dec();
         if !self.is_finished {
             self.count(CLIENT_LEFT);
         }

@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
@@ -25,6 +24,14 @@ pub(in crate::gateway) struct Cors {
     metrics: FrontMetrics,
 }
 
+/// What a browser asks.
+pub(in crate::gateway) enum Asked {
+    /// Whether it may ask; this is the answer.
+    Preflight(Response),
+    /// Anything else, for a page of this origin.
+    Else(Option<HeaderValue>),
+}
+
 impl Cors {
     pub(in crate::gateway) fn new(settings: &CorsSettings, metrics: FrontMetrics) -> Self {
         Self { settings: ArcSwap::from_pointee(settings.clone()), metrics }
@@ -33,6 +40,21 @@ impl Cors {
     /// Holds for requests from now on.
     pub(in crate::gateway) fn update(&self, settings: &CorsSettings) {
         self.settings.store(Arc::new(settings.clone()));
+    }
+
+    /// Answers a preflight; of any other request it takes note who asks.
+    pub(in crate::gateway) fn begin(&self, request: &Request) -> Asked {
+        let headers = request.headers();
+        let asks = [&header::ORIGIN, &header::ACCESS_CONTROL_REQUEST_METHOD];
+        if request.method() == Method::OPTIONS && asks.iter().all(|&name| headers.contains_key(name)) {
+            return Asked::Preflight(self.preflight(headers));
+        }
+        Asked::Else(headers.get(header::ORIGIN).cloned())
+    }
+
+    /// Tells browsers who may read an answer.
+    pub(in crate::gateway) fn finish(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+        self.settings.load().write(origin, headers);
     }
 
     fn preflight(&self, headers: &HeaderMap) -> Response {
@@ -48,22 +70,6 @@ impl Cors {
         response.headers_mut().append(header::VARY, HeaderValue::from_static(ASKED));
         response
     }
-}
-
-/// Answers preflights, and tells browsers of every other answer who may read it.
-pub(in crate::gateway) async fn apply(
-    State(cors): State<Arc<Cors>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let asks = [&header::ORIGIN, &header::ACCESS_CONTROL_REQUEST_METHOD];
-    if request.method() == Method::OPTIONS && asks.iter().all(|&name| request.headers().contains_key(name)) {
-        return cors.preflight(request.headers());
-    }
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let mut response = next.run(request).await;
-    cors.settings.load().write(origin.as_ref(), response.headers_mut());
-    response
 }
 
 impl CorsSettings {

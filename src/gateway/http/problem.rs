@@ -11,17 +11,34 @@ use super::ids::{RequestId, X_REQUEST_ID};
 use super::reject::Reject;
 use crate::gateway::offer::FieldError;
 
-/// Writes the body of a refused request, and the request's id on every answer.
-pub(in crate::gateway) async fn render(request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().cloned();
-    let id = id.unwrap_or_else(|| RequestId::of(request.headers()));
-    let content_type = content_type(request.headers());
-    let mut response = next.run(request).await;
-    if let Some(reject) = response.extensions_mut().remove::<Reject>() {
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        *response.body_mut() = Body::from(body(&reject, &id));
+/// Writes what answers need to know of their requests.
+pub(in crate::gateway) struct Renderer {
+    id: RequestId,
+    content_type: &'static str,
+}
+
+impl Renderer {
+    pub(in crate::gateway) fn of(request: &Request) -> Self {
+        let id = request.extensions().get::<RequestId>().cloned();
+        let id = id.unwrap_or_else(|| RequestId::of(request.headers()));
+        Self { id, content_type: content_type(request.headers()) }
     }
-    response.headers_mut().insert(X_REQUEST_ID, id.to_header());
+
+    /// Writes the body of a refused request, and the request's id on every answer.
+    pub(in crate::gateway) fn render(&self, response: &mut Response) {
+        if let Some(reject) = response.extensions_mut().remove::<Reject>() {
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+            *response.body_mut() = Body::from(body(&reject, &self.id));
+        }
+        response.headers_mut().insert(X_REQUEST_ID, self.id.to_header());
+    }
+}
+
+/// The same as a layer.
+pub(in crate::gateway) async fn render(request: Request, next: Next) -> Response {
+    let renderer = Renderer::of(&request);
+    let mut response = next.run(request).await;
+    renderer.render(&mut response);
     response
 }
 

@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use rand::TryRng;
-use rand::rngs::SysRng;
+use rand::Rng;
 
 pub(in crate::gateway) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -74,10 +73,11 @@ fn is_sound_state(headers: &HeaderMap) -> bool {
 fn random_hex(bytes: usize) -> String {
     let mut random = [0_u8; 16];
     let random = &mut random[..bytes];
-    SysRng.try_fill_bytes(random).expect("the system's generator does not fail once it is seeded");
+    rand::rng().fill_bytes(random);
     // §3.2.2.3: all zero means invalid.
     random[0] |= 1;
-    random.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    random.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Whether a trace is recorded is for those to decide who record: we pass on what they said, and claim nothing ourselves.

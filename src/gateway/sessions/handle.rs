@@ -12,7 +12,6 @@ pub struct SessionsHandle {
 impl SessionsHandle {
     /// A claim was proven: an allocation belongs to the session from now on.
     pub fn allocation_claimed(&self, session: &SessionId) {
-        // If the session has ended meanwhile, the relay has been told behind the claim.
         self.sessions.allocation_claimed(session);
     }
 

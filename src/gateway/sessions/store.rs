@@ -87,9 +87,13 @@ impl Sessions {
         ids.iter().filter(|id| self.end(id, SessionEnd::KeyRevoked)).count()
     }
 
-    /// An allocation of the relay belongs to a session from now on; false if that has ended.
+    /// An allocation of the relay belongs to a session from now on; false if that has ended, and then it ends too.
     pub(in crate::gateway) fn allocation_claimed(&self, id: &SessionId) -> bool {
-        self.change(|registry| registry.allocation_claimed(id))
+        let is_live = self.change(|registry| registry.allocation_claimed(id));
+        if !is_live {
+            self.shared.relay.close(id);
+        }
+        is_live
     }
 
     /// The relay says that an allocation of a session has ended.
@@ -220,14 +224,11 @@ impl OpenSession {
 
     /// Names allocations of the relay as the session's.
     pub(in crate::gateway) fn claim(&self, claims: impl IntoIterator<Item = Claim>) {
-        let mut claims = claims.into_iter().peekable();
-        if claims.peek().is_none() {
-            return;
-        }
-        // Before the relay can say anything.
-        self.sessions.registry().claims(&self.id);
-        for claim in claims {
-            self.sessions.shared.relay.claim(&self.id, claim);
+        // Most offers name addresses of other relays too, and many no others.
+        let relay = &self.sessions.shared.relay;
+        let ours = claims.into_iter().filter(|claim| relay.claim(&self.id, *claim)).count();
+        if ours > 0 {
+            self.sessions.registry().claims(&self.id);
         }
     }
 
@@ -291,7 +292,9 @@ mod tests {
     struct Relay(Arc<Mutex<Vec<SessionId>>>);
 
     impl RelayView for Relay {
-        fn claim(&self, _: &SessionId, _: Claim) {}
+        fn claim(&self, _: &SessionId, _: Claim) -> bool {
+            true
+        }
 
         fn wants_peers(&self) -> bool {
             false

@@ -26,7 +26,7 @@ fn counts_candidates_of_all_sections_and_those_that_are_in_none() {
 
     let offer_at_the_bound = offer(598);
     let description = Description::parse(&offer_at_the_bound, &bounds).unwrap();
-    assert_eq!((description.media[0].candidate_count, description.media[1].candidate_count), (1, 598));
+    assert_eq!((description.media[0].candidates.len(), description.media[1].candidates.len()), (1, 598));
     assert_eq!(description.candidates().count(), 599);
     assert_eq!(
         Description::parse(&offer(599), &bounds),

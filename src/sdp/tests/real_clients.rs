@@ -54,9 +54,8 @@ fn reads_what_the_parser_of_firefox_reads() {
             assert_eq!(our.security.fingerprint.unwrap().digest.to_uppercase(), digest.join(":"), "{name}");
 
             let candidates = their.get_attributes_of_type(SdpAttributeType::Candidate);
-            assert_eq!(our.candidate_count, candidates.len(), "{name}");
-            assert_eq!(our.candidates().count(), candidates.len(), "{name}");
-            for (our, their) in our.candidates().zip(candidates) {
+            assert_eq!(our.candidates.len(), candidates.len(), "{name}");
+            for (our, their) in our.candidates.iter().zip(candidates) {
                 let SdpAttribute::Candidate(their) = their else { panic!("{name}") };
                 let kind = match their.c_type {
                     SdpAttributeCandidateType::Host => CandidateKind::Host,
