@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +39,19 @@ class Ports:
 class Turnpike:
     """A running turnpike on the relay host."""
 
-    def __init__(self, host: Namespace, folder: Path, ports: Ports = Ports(), has_ipv6: bool = False) -> None:
+    def __init__(
+        self,
+        host: Namespace,
+        folder: Path,
+        ports: Ports = Ports(),
+        has_ipv6: bool = False,
+        change: Callable[[str], str] = str,
+    ) -> None:
         self.ports = ports
         self._host = host
         self.certificate = Certificate(folder, RELAY_CLIENT_SIDE)
         config = folder / "turnpike.toml"
-        config.write_text(config_text(ports, self.certificate, has_ipv6))
+        config.write_text(change(config_text(ports, self.certificate, has_ipv6)))
         self._process = Process(
             host.command(str(binary()), "serve", "--config", str(config)),
             # A variable of the tester's own would override the file.

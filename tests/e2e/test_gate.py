@@ -1,0 +1,82 @@
+"""The gate: what a client may relay is what its offer and the answer say."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from eventually import eventually
+from inference_backend import Backend
+from network import BACKEND_ADDRESS, RELAY_CLIENT_SIDE, Network, require_tool
+from process import Process
+from python_client import Client, default_settings
+from turnpike import PASSWORD, USER, Turnpike
+
+
+@pytest.fixture(scope="module")
+def turnpike(network: Network, backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Turnpike]:
+    folder = tmp_path_factory.mktemp("turnpike")
+    with Turnpike(network.relay, folder, change=close_the_gate) as turnpike:
+        yield turnpike
+
+
+def close_the_gate(config: str) -> str:
+    backends = f'backends = ["{BACKEND_ADDRESS}"]'
+    assert config.count(backends) == 1 and config.count("[turn.peers]") == 1
+    return config.replace(backends, 'mode = "claim"').replace("[turn.peers]", '[turn.peers]\npolicy = "answer"')
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_an_offer_takes_the_place_of_credentials(
+    transport: str, network: Network, turnpike: Turnpike, tmp_path: Path
+) -> None:
+    port = {"TURN_SERVER_PORT": str(turnpike.ports.anonymous), "TURN_SERVER_TRANSPORT": transport}
+    settings = default_settings() | port | {"TURN_USERNAME": None, "TURN_CREDENTIAL": None}
+    since = len(turnpike.log_lines())
+
+    with Client(network.client, tmp_path, settings, *HUNDRED_PREDICTIONS) as client:
+        outcome = client.outcome()
+
+    assert outcome.exit_code == 0, outcome.stderr
+    assert turnpike.log_record("allocation began", since)["username"] == "anonymous"
+    session = turnpike.log_record("offer answered", since)["session"]
+    assert turnpike.log_record("allocation claimed", since, result="claimed")["session"] == session
+    assert turnpike.log_record("session ended", since, session=session)["reason"] == "relay"
+    eventually(lambda: assert_none_on_trial(turnpike))
+
+
+def test_credentials_need_an_offer_too(network: Network, turnpike: Turnpike, tmp_path: Path) -> None:
+    since = len(turnpike.log_lines())
+
+    with Client(network.client, tmp_path, default_settings(), *HUNDRED_PREDICTIONS) as client:
+        outcome = client.outcome()
+
+    assert outcome.exit_code == 0, outcome.stderr
+    assert turnpike.log_record("allocation claimed", since, result="claimed")
+
+
+def test_a_turn_client_without_an_offer_reaches_nobody(network: Network, turnpike: Turnpike) -> None:
+    require_tool("turnutils_uclient", package="coturn")
+    before = turnpike.metric("turnpike_turn_responses_total", code="403")
+    load = f"-e {BACKEND_ADDRESS} -r {PEER_PORT} -m 1 -n 10 -l 100 -p {turnpike.ports.turn}".split()
+    with Process(network.backend.command("turnutils_peer", "-L", BACKEND_ADDRESS, "-p", str(PEER_PORT))):
+        done = subprocess.run(
+            network.client.command("turnutils_uclient", "-u", USER, "-w", PASSWORD, *load, RELAY_CLIENT_SIDE),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=UCLIENT_SECONDS,
+        )
+
+    assert done.returncode != 0, done.stdout
+    assert turnpike.metric("turnpike_turn_responses_total", code="403") > before, done.stdout
+
+
+def assert_none_on_trial(turnpike: Turnpike) -> None:
+    assert turnpike.metric("turnpike_turn_allocations_anonymous") == 0
+
+
+HUNDRED_PREDICTIONS = ("--predictions", "100", "--seconds", "60")
+PEER_PORT = 3490
+UCLIENT_SECONDS = 60
