@@ -48,6 +48,11 @@ pub struct Key {
     #[serde(default)]
     #[schemars(example = &["offer", "whip"])]
     pub scopes: Option<Vec<KeyScope>>,
+    /// Whether the backend gets the offers of this key with relayed addresses alone, and no header that tells where the
+    /// client is. Offers without a relayed address are then answered with 422.
+    #[serde(default)]
+    #[schemars(example = true)]
+    pub force_relay: bool,
     /// In place of gateway.limits.rate_per_client, for the client of this key. What several keys of a client say of its
     /// limits must be the same; it is enough if one says it.
     #[serde(default)]

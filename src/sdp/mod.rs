@@ -10,6 +10,7 @@ mod fingerprint;
 mod flaw;
 mod ice;
 mod line;
+mod relay_only;
 
 #[cfg(test)]
 mod tests;
@@ -19,3 +20,4 @@ pub use description::{Bounds, Description, Media, Role, Security};
 pub use fingerprint::{Fingerprint, Hash};
 pub use flaw::{Flaw, Invalid};
 pub use line::{Line, Lines};
+pub use relay_only::relay_only;

@@ -67,6 +67,7 @@ pub(super) fn keys(written: &[Key], defaults: &GatewayLimits, rules: &mut Rules<
                 not_before: key.not_before.map(|moment| moment.0),
                 expires_at: key.expires_at.map(|moment| moment.0),
                 scopes: scopes(key, &section, rules),
+                force_relay: key.force_relay,
                 limits: ClientLimits::default(),
             });
         }

@@ -32,6 +32,7 @@ sha256 = "63ad0baff5f5d7e69eb5ba5e89ee3ccd0a9bd8c3a9de3ee4b7e9b1a0e5bd0d8c"
 not_before = 1970-01-01T00:00:10Z
 expires_at = "1970-01-01T02:00:20+02:00"
 scopes = ["whip", "admin"]
+force_relay = true
 rate = "10/s"
 burst = 57
 sessions = 58
@@ -63,6 +64,7 @@ sessions_per_user = 0
     assert_eq!(format!("{:?}", next.digest), "KeyDigest(63ad0baf…)");
     assert_eq!(next.not_before, Some(UNIX_EPOCH + Duration::from_secs(10)));
     assert_eq!(next.expires_at, Some(UNIX_EPOCH + Duration::from_secs(20)));
+    assert!(next.force_relay && !app.force_relay);
     assert_eq!(next.scopes, [Scope::Whip, Scope::Admin].into_iter().collect());
     let limits =
         ClientLimits { rate: Some(limit(100, 57)), max_sessions: Some(58), max_sessions_per_user: None };

@@ -82,12 +82,14 @@ fn unquote(value: &str) -> Option<String> {
 
 /// What the backend is told in `Forwarded`: the client with all that is known of its request, then the proxies.
 pub(super) fn write(origin: &Origin, host: Option<&HeaderValue>) -> HeaderValue {
-    let mut text = format!("for={}", node(origin.client.ip()));
+    // RFC 7239 §6.2: an identifier for whom nobody is told of.
+    let client = if origin.is_hidden { "unknown".to_owned() } else { node(origin.client.ip()) };
+    let mut text = format!("for={client}");
     if let Some(host) = host.and_then(|host| host.to_str().ok()).filter(|host| !host.contains(['"', '\\'])) {
         let _ = write!(text, ";host=\"{host}\"");
     }
     let _ = write!(text, ";proto={}", origin.scheme);
-    for &proxy in &origin.proxies {
+    for &proxy in origin.proxies.iter().filter(|_| !origin.is_hidden) {
         let _ = write!(text, ", for={}", node(proxy));
     }
     HeaderValue::from_str(&text).expect("addresses, a scheme and the text of a header are visible ASCII")

@@ -42,10 +42,16 @@ pub(in crate::gateway) fn prepare_for_backend(
 
     // What the client itself says about its origin is not passed on: anyone can say anything.
     headers.insert(header::FORWARDED, forwarded::write(origin, host.as_ref()));
-    let chain = std::iter::once(origin.client.ip()).chain(origin.proxies.iter().copied());
-    let chain: Vec<String> = chain.map(|ip| ip.to_canonical().to_string()).collect();
-    let chain = HeaderValue::from_str(&chain.join(", ")).expect("IP addresses are visible ASCII");
-    headers.insert(X_FORWARDED_FOR, chain);
+    if origin.is_hidden {
+        for name in &NAMES_CLIENTS {
+            headers.remove(name);
+        }
+    } else {
+        let chain = std::iter::once(origin.client.ip()).chain(origin.proxies.iter().copied());
+        let chain: Vec<String> = chain.map(|ip| ip.to_canonical().to_string()).collect();
+        let chain = HeaderValue::from_str(&chain.join(", ")).expect("IP addresses are visible ASCII");
+        headers.insert(X_FORWARDED_FOR, chain);
+    }
     let scheme = HeaderValue::from_str(origin.scheme.as_str()).expect("a scheme is visible ASCII");
     headers.insert(X_FORWARDED_PROTO, scheme);
     if let Some(host) = host {
@@ -111,6 +117,15 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     header::TRAILER,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
+];
+
+/// Where load balancers and content networks in front of us write who the client is.
+const NAMES_CLIENTS: [HeaderName; 5] = [
+    HeaderName::from_static("cf-connecting-ip"),
+    HeaderName::from_static("fastly-client-ip"),
+    HeaderName::from_static("true-client-ip"),
+    HeaderName::from_static("x-client-ip"),
+    HeaderName::from_static("x-cluster-client-ip"),
 ];
 
 /// Expectations are met, and lengths counted, by the gateway; the rest would let a client invent its origin or session.

@@ -23,12 +23,14 @@ pub(in crate::gateway) struct Origin {
     pub(in crate::gateway) host: Option<HeaderValue>,
     /// The trusted proxies between the client and us, in the order in which the request passed them.
     pub(in crate::gateway) proxies: Vec<IpAddr>,
+    /// Whether the backend must not learn where the client is.
+    pub(in crate::gateway) is_hidden: bool,
 }
 
 impl Origin {
     /// That of a request which nobody passed on.
     pub(in crate::gateway) fn direct(client: SocketAddr, scheme: Scheme) -> Self {
-        Self { client, scheme, host: None, proxies: Vec::new() }
+        Self { client, scheme, host: None, proxies: Vec::new(), is_hidden: false }
     }
 }
 

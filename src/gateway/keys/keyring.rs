@@ -37,6 +37,7 @@ pub(in crate::gateway) struct Identity {
     pub(in crate::gateway) key: KeyId,
     pub(in crate::gateway) client: ClientId,
     pub(in crate::gateway) scopes: Scopes,
+    pub(in crate::gateway) force_relay: bool,
     pub(in crate::gateway) limits: ClientLimits,
     life: Arc<Life>,
 }
@@ -186,6 +187,7 @@ impl Known {
             key: Arc::clone(&self.id),
             client: Arc::clone(&self.client),
             scopes: self.key.scopes,
+            force_relay: self.key.force_relay,
             limits: self.key.limits,
             life: Arc::clone(&self.life),
         }

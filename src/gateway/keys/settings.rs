@@ -23,6 +23,9 @@ pub struct ApiKey {
     pub expires_at: Option<SystemTime>,
     /// What the key opens; default everything but `admin`.
     pub scopes: Scopes,
+    /// Whether the backend gets its offers with relayed addresses alone, and never learns where its clients are; default
+    /// false.
+    pub force_relay: bool,
     /// What its client may do. All keys of a client have the same.
     pub limits: ClientLimits,
 }
@@ -55,6 +58,7 @@ impl ApiKey {
             not_before: None,
             expires_at: None,
             scopes: Scopes::default(),
+            force_relay: false,
             limits: ClientLimits::default(),
         }
     }

@@ -86,6 +86,19 @@ impl FieldError {
             ctx: Some(ctx),
         }
     }
+
+    /// An offer that must name a relayed address and does not.
+    pub(super) fn not_relayed(loc: &[&str]) -> Self {
+        Self {
+            r#type: "sdp_not_relayed",
+            loc: place(loc),
+            msg: "SDP names no relayed address, which this key needs; use a TURN server, and send the offer when \
+                  gathering has ended"
+                .to_owned(),
+            input: Value::Null,
+            ctx: None,
+        }
+    }
 }
 
 pub(super) fn place(loc: &[&str]) -> Vec<Value> {

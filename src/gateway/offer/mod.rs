@@ -6,6 +6,7 @@ mod fields;
 mod offer_body;
 mod offer_record;
 mod pipeline;
+mod relay_only;
 mod sdp_check;
 mod settings;
 

@@ -12,11 +12,13 @@ use tokio::time::Instant;
 
 use super::answer::peers_of;
 use super::offer_record::OfferRecord;
+use super::relay_only::relay_only;
 use super::sdp_check::{Relayed, SdpCheck};
 use crate::gateway::admission::{Admitted, source};
 use crate::gateway::backends::{
     BackendError, Claim as Answerable, Claimed, Exchange, ForwardError, Forwarded,
 };
+use crate::gateway::front::Origin;
 use crate::gateway::http::body;
 use crate::gateway::http::headers::name_key;
 use crate::gateway::http::ids::{RequestId, SessionId, X_SESSION_ID};
@@ -105,6 +107,11 @@ async fn forward_admitted<F: Form>(
         Err(reject) => return Err(record.refused(reject)),
     };
     record.set_user(offer.user_id.clone());
+    let offer = match admitted.identity.force_relay.then(|| relay_only(&offer.body)) {
+        Some(Ok(body)) => Offer { body, ..offer },
+        Some(Err(reject)) => return Err(record.refused(reject)),
+        None => offer,
+    };
     if let Some(user_id) = &offer.user_id
         && let Err(reject) = admitted.take_user(user_id)
     {
@@ -147,9 +154,14 @@ async fn exchange<F: Form>(
     pending: Pending,
     record: OfferRecord,
 ) -> Result<Response, Reject> {
-    let Pending { session, identity, head, offer, claim } = pending;
+    let Pending { session, identity, mut head, offer, claim } = pending;
     let Offer { user_id, body, relayed } = offer;
     let offered_from = source(&head.extensions);
+    if identity.force_relay
+        && let Some(origin) = head.extensions.get_mut::<Origin>()
+    {
+        origin.is_hidden = true;
+    }
     let Identity { key, client, limits, .. } = &identity;
     let bounds = Bounds { of_client: limits.max_sessions, of_user: limits.max_sessions_per_user };
     let opening = Opening {

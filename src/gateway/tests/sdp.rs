@@ -103,3 +103,34 @@ async fn any_text_passes_where_the_check_is_off_and_the_settings_change_while_se
     assert_eq!(gateway.offer(&[], odd).await.status, 422);
     assert_eq!(gateway.offer(&[], OFFER).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_key_that_forces_the_relay_hides_its_clients() {
+    let backend = TestBackend::agreeable().await;
+    let gateway = start(backend.address, |settings| {
+        settings.keys[0].force_relay = true;
+        settings.proxies.trusted.push("127.0.0.1/32".parse().unwrap());
+    })
+    .await;
+    let sdp =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/offers/aiortc.sdp")).unwrap();
+    let offer = json!({"sdp": sdp, "type": "offer", "user_id": "ann"}).to_string();
+    let proxied = [("x-forwarded-for", "203.0.113.10"), ("cf-connecting-ip", "203.0.113.10")];
+
+    assert_eq!(gateway.offer(&proxied, offer).await.status, 200);
+    let refused = gateway.offer(&[], OFFER).await;
+
+    let seen = &backend.seen()[0];
+    let text = std::str::from_utf8(&seen.body).unwrap();
+    let body: Value = serde_json::from_str(text).unwrap();
+    assert_eq!((&body["type"], &body["user_id"]), (&json!("offer"), &json!("ann")));
+    let all = format!("{:?} {text}", seen.headers);
+    assert!(all.contains("typ relay") && all.contains("for=unknown"), "{all}");
+    for told in ["203.0.113.10", "2001:db8::10", "127.0.0.1\"", "typ host"] {
+        assert!(!text.contains(told), "{told} in {all}");
+    }
+    assert!(!seen.headers.contains_key("x-forwarded-for") && !seen.headers.contains_key("cf-connecting-ip"));
+    refused.assert_problem(422, "body_invalid");
+    assert_eq!(refused.json()["detail"][0]["type"], "sdp_not_relayed");
+    assert_eq!(backend.seen().len(), 1);
+}

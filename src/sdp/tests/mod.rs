@@ -32,7 +32,7 @@ fn check(text: &str) -> Result<(), Invalid> {
 }
 
 /// Name and text of each recorded or written offer.
-fn real_offers() -> Vec<(String, String)> {
+pub(super) fn real_offers() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/offers");
     let mut offers = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
