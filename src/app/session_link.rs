@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use tokio::sync::mpsc;
 
-use crate::gateway::{self, RelayView, SessionId, SessionsHandle, UntilDone};
-use crate::relay::{Claim, ClaimsHandle, SessionEvent, SessionEvents, SessionTag};
+use crate::gateway::{self, RelayView, SessionId, SessionsHandle, UntilDone, Usage};
+use crate::relay::{Claim, ClaimsHandle, SessionEvent, SessionEvents, SessionTag, Traffic};
 
 /// What the workers tell, and where it arrives. There are no more events under way than allocations have begun and ended
 /// since the last look.
@@ -25,7 +25,12 @@ pub(super) async fn keep(mut events: mpsc::UnboundedReceiver<SessionEvent>, sess
             SessionEvent::Claimed(SessionTag(session)) => {
                 sessions.allocation_claimed(&SessionId::from(session));
             }
-            SessionEvent::Ended(SessionTag(session)) => sessions.allocation_ended(&SessionId::from(session)),
+            SessionEvent::Relayed(SessionTag(session), traffic) => {
+                sessions.relayed(&SessionId::from(session), usage(&traffic));
+            }
+            SessionEvent::Ended(SessionTag(session), report) => {
+                sessions.allocation_ended(&SessionId::from(session), usage(&report.untold));
+            }
         }
     }
 }
@@ -50,6 +55,16 @@ impl RelayView for ClaimsHandle {
 
     fn close(&self, session: &SessionId) {
         self.end(&tag(session));
+    }
+}
+
+fn usage(traffic: &Traffic) -> Usage {
+    let Traffic { to_peer, to_client } = traffic;
+    Usage {
+        packets_to_peer: to_peer.packets,
+        bytes_to_peer: to_peer.bytes,
+        packets_to_client: to_client.packets,
+        bytes_to_client: to_client.bytes,
     }
 }
 

@@ -42,6 +42,6 @@ pub use limits::{LimitSettings, RateLimit};
 pub use offer::OfferSettings;
 pub use relay_link::{Claim, RelayView, UntilDone};
 pub use server::{Gateway, Updater};
-pub use sessions::{SessionSettings, SessionView, SessionsHandle};
+pub use sessions::{SessionSettings, SessionView, SessionsHandle, Usage};
 pub use settings::{AdminSettings, Settings, Timeouts};
 pub use whip::WhipSettings;

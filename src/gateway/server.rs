@@ -167,6 +167,7 @@ impl Gateway {
             never = self.gate.sweep() => match never {},
         }
         self.sessions.end_all();
+        self.sessions.settled().await;
     }
 }
 

@@ -12,16 +12,18 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use foldhash::quality::RandomState;
 use tracing::info;
 
 use super::command::Command;
+use super::fast_path::{Flow, Traffic};
 use super::handshakes::Mailbox;
 use super::relayed_addresses::RelayedAddresses;
 use super::worker::Worker;
 use crate::telemetry::{ClaimResult, RedactedAddr};
-use crate::turn::{AllocationId, EndReason, SourcePrefix};
+use crate::turn::{AllocationId, EndReason, FiveTuple, SourcePrefix};
 use crate::wire::AddressFamily;
 
 /// What the gateway calls a session.
@@ -58,8 +60,21 @@ pub type UntilDone = Arc<dyn Any + Send + Sync>;
 pub enum SessionEvent {
     /// An allocation is the session's from now on.
     Claimed(SessionTag),
+    /// This much more was relayed for an allocation of the session.
+    Relayed(SessionTag, Traffic),
     /// An allocation of the session has ended.
-    Ended(SessionTag),
+    Ended(SessionTag, AllocationReport),
+}
+
+/// What there is to say of an allocation that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AllocationReport {
+    /// Its client, where it was seen last.
+    pub client: FiveTuple,
+    /// How long it was there.
+    pub lived: Duration,
+    /// What was relayed since the session was told last.
+    pub untold: Traffic,
 }
 
 /// Is told what becomes of the allocations of sessions; called by the workers, so it must not block.
@@ -80,6 +95,8 @@ pub struct ClaimsHandle {
 pub(super) struct Claims {
     of_sessions: HashMap<SessionTag, OfSession, RandomState>,
     events: Option<SessionEvents>,
+    /// When sessions are told next what was relayed for them.
+    next_telling: Option<Instant>,
 }
 
 /// What one worker knows of a session.
@@ -88,6 +105,17 @@ struct OfSession {
     allocations: Vec<AllocationId>,
     /// The peers that it has, also for allocations that are still to come, once they are known.
     peers: Option<Arc<[SocketAddr]>>,
+}
+
+impl Flow {
+    /// What its session is told at its end.
+    pub(super) fn report(&mut self, now: Instant) -> AllocationReport {
+        AllocationReport {
+            client: self.client,
+            lived: now.saturating_duration_since(self.began),
+            untold: self.tell(),
+        }
+    }
 }
 
 impl SessionEvents {
@@ -148,11 +176,17 @@ impl ClaimsHandle {
 
 impl Claims {
     pub(super) fn new(events: Option<SessionEvents>) -> Self {
-        Self { of_sessions: HashMap::default(), events }
+        Self { of_sessions: HashMap::default(), events, next_telling: None }
+    }
+
+    /// When [`Worker::tell_sessions`] is due.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.next_telling
     }
 
     /// Notes that an allocation is of a session.
-    pub(super) fn insert(&mut self, session: &SessionTag, allocation: AllocationId) {
+    pub(super) fn insert(&mut self, session: &SessionTag, allocation: AllocationId, now: Instant) {
+        self.next_telling.get_or_insert(now + TELLING_INTERVAL);
         self.of_sessions.entry(session.clone()).or_default().allocations.push(allocation);
     }
 
@@ -213,9 +247,27 @@ impl Worker {
         ClaimResult::Claimed
     }
 
+    /// Tells sessions what was relayed for them, if that is due.
+    pub(super) fn tell_sessions(&mut self) {
+        if self.claims.next_telling.is_none_or(|due| due > self.now.instant) {
+            return;
+        }
+        for (session, of_session) in &self.claims.of_sessions {
+            for allocation in &of_session.allocations {
+                let untold = self.fast_path.flow_mut(allocation.index).map(Flow::tell).unwrap_or_default();
+                if untold != Traffic::default() {
+                    self.claims.tell(SessionEvent::Relayed(session.clone(), untold));
+                }
+            }
+        }
+        // Without sessions nobody needs to be woken.
+        let has_sessions = !self.claims.of_sessions.is_empty();
+        self.claims.next_telling = has_sessions.then(|| self.now.instant + TELLING_INTERVAL);
+    }
+
     /// Makes an allocation, which is here from now on, one of a session's.
     pub(super) fn tie(&mut self, session: &SessionTag, allocation: AllocationId) {
-        self.claims.insert(session, allocation);
+        self.claims.insert(session, allocation, self.now.instant);
         self.server.claim(self.now, allocation);
         self.carry_out(None);
         let peers = self.claims.of_sessions.get(session).and_then(|of_session| of_session.peers.clone());
@@ -255,6 +307,9 @@ impl Worker {
         }
     }
 }
+
+/// How often sessions are told what was relayed for them. It only serves to be looked at.
+const TELLING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Whether the claimer is the allocation's client: it comes from where that is, or knows where we see it.
 fn is_proven(claim: &Claim, client: SocketAddr) -> bool {
@@ -300,8 +355,8 @@ mod tests {
         let mut claims = Claims::default();
         let session = SessionTag("s".into());
         let [first, second] = [0, 1].map(|index| AllocationId { index, generation: 0 });
-        claims.insert(&session, first);
-        claims.insert(&session, second);
+        claims.insert(&session, first, Instant::now());
+        claims.insert(&session, second, Instant::now());
         claims.remove(&session, first);
         assert_eq!(claims.allocations(&session), [second]);
         claims.remove(&session, second);

@@ -36,6 +36,8 @@ pub(super) struct Flow {
     /// The open routes; few, so a list is searched faster than a map.
     routes: Vec<Route>,
     pub(super) traffic: Traffic,
+    /// What of it its session has been told.
+    pub(super) told: Traffic,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -46,16 +48,43 @@ struct Route {
 
 /// What was relayed for an allocation.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Traffic {
-    pub(super) to_peer: Count,
-    pub(super) to_client: Count,
+pub struct Traffic {
+    /// From its client to its peers.
+    pub to_peer: Count,
+    /// From its peers to its client.
+    pub to_client: Count,
 }
 
 /// Packets and the bytes of their payloads.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Count {
-    pub(super) packets: u64,
-    pub(super) bytes: u64,
+pub struct Count {
+    /// Datagrams; over streams, frames.
+    pub packets: u64,
+    /// The bytes of what they carry, without headers of TURN.
+    pub bytes: u64,
+}
+
+impl Flow {
+    /// What was relayed since the session was told last, which then is told.
+    pub(super) fn tell(&mut self) -> Traffic {
+        let untold = self.traffic.since(&self.told);
+        self.told = self.traffic;
+        untold
+    }
+}
+
+impl Traffic {
+    /// What came after an earlier count.
+    fn since(&self, earlier: &Self) -> Self {
+        let since = |now: Count, then: Count| Count {
+            packets: now.packets - then.packets,
+            bytes: now.bytes - then.bytes,
+        };
+        Self {
+            to_peer: since(self.to_peer, earlier.to_peer),
+            to_client: since(self.to_client, earlier.to_client),
+        }
+    }
 }
 
 impl FastPath {
@@ -63,7 +92,8 @@ impl FastPath {
     pub(super) fn begin(&mut self, allocation: AllocationId, client: FiveTuple, via: Via, now: Instant) {
         self.by_client.insert(client, allocation.index);
         let (routes, traffic) = (Vec::new(), Traffic::default());
-        let flow = Flow { client, via, previous: None, began: now, session: None, routes, traffic };
+        let told = traffic;
+        let flow = Flow { client, via, previous: None, began: now, session: None, routes, traffic, told };
         self.flows.insert(allocation.index, flow);
     }
 

@@ -83,8 +83,9 @@ use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
 pub use alternates_handle::AlternatesHandle;
-pub use claims::{Claim, ClaimsHandle, SessionEvent, SessionEvents, SessionTag, UntilDone};
+pub use claims::{AllocationReport, Claim, ClaimsHandle, SessionEvent, SessionEvents, SessionTag, UntilDone};
 pub use error::{ListenerKind, StartError};
+pub use fast_path::{Count, Traffic};
 pub use http_client::{HttpClient, HttpTaker};
 pub use own_addresses::forbid_as_peer;
 pub use policy_handle::PolicyHandle;

@@ -155,7 +155,7 @@ impl Worker {
             Err(refusal) => (Err(refusal), None),
         };
         let id = self.server.take_in(self.now, &take_over, moved);
-        if let Some((before, sockets, flow, bandwidth)) = rest {
+        if let Some((before, sockets, mut flow, bandwidth)) = rest {
             self.stats.allocation_taken();
             match id {
                 Some(id) => {
@@ -164,7 +164,7 @@ impl Worker {
                         all.begin(id.index, flow);
                     }
                     if let Some(session) = &flow.session {
-                        self.claims.insert(session, id);
+                        self.claims.insert(session, id, self.now.instant);
                     }
                     self.fast_path.adopt(id, flow);
                     self.moved(id, take_over.path, via);
@@ -172,8 +172,8 @@ impl Worker {
                 None => {
                     self.relays.discard(sockets);
                     report::ended(&self.stats, before, EndReason::Disconnected, self.now.instant, &flow);
-                    if let Some(session) = flow.session {
-                        self.claims.tell(SessionEvent::Ended(session));
+                    if let Some(session) = flow.session.clone() {
+                        self.claims.tell(SessionEvent::Ended(session, flow.report(self.now.instant)));
                     }
                 }
             }

@@ -152,15 +152,15 @@ impl Worker {
         if let Some(bandwidth) = &mut self.bandwidth {
             bandwidth.end(allocation.index);
         }
-        if let Some(flow) = self.fast_path.end(allocation) {
+        if let Some(mut flow) = self.fast_path.end(allocation) {
             let previous = flow.previous.as_ref().map(|previous| previous.1);
             for via in [Some(flow.via), previous].into_iter().flatten() {
                 self.release(via);
             }
             report::ended(&self.stats, allocation, reason, self.now.instant, &flow);
-            if let Some(session) = flow.session {
+            if let Some(session) = flow.session.clone() {
                 self.claims.remove(&session, allocation);
-                self.claims.tell(SessionEvent::Ended(session));
+                self.claims.tell(SessionEvent::Ended(session, flow.report(self.now.instant)));
             }
         }
     }

@@ -111,8 +111,9 @@ impl Worker {
     pub(super) fn run(mut self) -> bool {
         let mut ready = Vec::new();
         loop {
-            let deadline =
-                [self.server.poll_timeout(), self.streams.next_deadline()].into_iter().flatten().min();
+            let deadlines =
+                [self.server.poll_timeout(), self.streams.next_deadline(), self.claims.next_deadline()];
+            let deadline = deadlines.into_iter().flatten().min();
             let timeout = deadline.map(|deadline| deadline.saturating_duration_since(present().instant));
             let is_woken = match self.readiness.wait(timeout, &mut ready) {
                 Ok(is_woken) => is_woken,
@@ -128,6 +129,7 @@ impl Worker {
                 self.server.handle_timeout(self.now);
                 self.carry_out(None);
                 self.handle_stream_timeouts();
+                self.tell_sessions();
             }
             if is_woken && self.obey() {
                 self.end_all();

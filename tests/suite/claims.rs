@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::{Receiver, channel};
 
-use turnpike::relay::{Claim, ClaimsHandle, Partners, Relay, SessionEvent, SessionEvents, SessionTag};
+use turnpike::relay::{Claim, ClaimsHandle, Count, Partners, Relay, SessionEvent, SessionEvents, SessionTag};
 use turnpike::telemetry::Metrics;
 use turnpike::wire::Method;
 
@@ -38,6 +38,11 @@ impl Claiming {
         self.events.recv_timeout(DEADLINE).expect("an event within five seconds")
     }
 
+    fn assert_ended(&self, session: &str) {
+        let event = self.next();
+        assert!(matches!(&event, SessionEvent::Ended(ended, _) if *ended == tag(session)), "{event:?}");
+    }
+
     fn counted(&self, result: &str) -> bool {
         let text = self.metrics.exposition().unwrap();
         text.lines()
@@ -56,15 +61,50 @@ fn a_session_has_its_allocations_until_they_end() {
     }
 
     assert_eq!(first.delete(), 0);
-    assert_eq!(relay.next(), SessionEvent::Ended(tag("one")));
+    relay.assert_ended("one");
     relay.claims.end(&tag("another"));
     relay.claims.end(&tag("one"));
-    assert_eq!(relay.next(), SessionEvent::Ended(tag("one")));
+    relay.assert_ended("one");
 
     let refreshed = second.request(Method::Refresh, |writer| writer);
     assert_eq!(code(&refreshed), 437, "it has no allocation any more");
     let text = relay.metrics.exposition().unwrap();
     assert!(text.contains("turnpike_turn_allocations_ended_total{reason=\"session_ended\"} 1\n"), "{text}");
+}
+
+#[test]
+fn a_session_is_told_every_byte_that_was_relayed_for_it() {
+    let relay = claiming();
+    let mut client = relay.client();
+    let (relayed, peer) = (client.allocated(), socket());
+    relay.claims.present(claim("one", relayed, LOOPBACK));
+    assert_eq!(relay.next(), SessionEvent::Claimed(tag("one")));
+    assert_eq!(client.bind(0x4000, peer.local_addr().unwrap()), 0);
+
+    let mut rounds = 0;
+    // Until something is told while the session lives.
+    let told = loop {
+        client.send_on_channel(0x4000, b"hello");
+        receive(&peer);
+        peer.send_to(b"wide world", relayed).unwrap();
+        receive(&client.socket);
+        rounds += 1;
+        if let Ok(event) = relay.events.try_recv() {
+            let SessionEvent::Relayed(_, traffic) = event else { panic!("{event:?}") };
+            break traffic;
+        }
+    };
+    assert_eq!(client.delete(), 0);
+    let event = relay.next();
+    let SessionEvent::Ended(_, last) = event else { panic!("{event:?}") };
+
+    assert_eq!(last.client.client, client.socket.local_addr().unwrap());
+    let sum = |told: Count, last: Count| Count {
+        packets: told.packets + last.packets,
+        bytes: told.bytes + last.bytes,
+    };
+    assert_eq!(sum(told.to_peer, last.untold.to_peer), Count { packets: rounds, bytes: 5 * rounds });
+    assert_eq!(sum(told.to_client, last.untold.to_client), Count { packets: rounds, bytes: 10 * rounds });
 }
 
 #[test]
@@ -82,8 +122,9 @@ fn a_claim_needs_a_proof_and_the_first_one_wins() {
     assert!(relay.claims.present(claim("late", relayed, LOOPBACK)));
     eventually(|| relay.counted("taken"));
 
-    relay.relay.stop();
-    assert_eq!(relay.events.recv().unwrap(), SessionEvent::Ended(tag("owner")));
+    let Claiming { relay, events, .. } = relay;
+    relay.stop();
+    assert!(matches!(events.recv().unwrap(), SessionEvent::Ended(session, _) if session == tag("owner")));
 }
 
 #[test]
@@ -111,7 +152,7 @@ fn an_allocation_stays_its_sessions_wherever_its_client_goes() {
 
     relay.claims.end(&tag("one"));
 
-    assert_eq!(relay.next(), SessionEvent::Ended(tag("one")));
+    relay.assert_ended("one");
     assert_eq!(code(&client.request(Method::Refresh, |writer| writer)), 437);
 }
 

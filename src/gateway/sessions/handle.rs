@@ -1,6 +1,7 @@
 //! `SessionsHandle`: where `app` brings what the relay says about the sessions' allocations.
 
 use super::store::Sessions;
+use super::usage::Usage;
 use crate::gateway::http::ids::SessionId;
 
 /// Leads to the live sessions of a gateway.
@@ -15,8 +16,13 @@ impl SessionsHandle {
         self.sessions.allocation_claimed(session);
     }
 
-    /// An allocation of the session has ended.
-    pub fn allocation_ended(&self, session: &SessionId) {
-        self.sessions.allocation_ended(session);
+    /// This much more was relayed for the session.
+    pub fn relayed(&self, session: &SessionId, usage: Usage) {
+        self.sessions.relayed(session, usage);
+    }
+
+    /// An allocation of the session has ended, and this is what was not told of it yet.
+    pub fn allocation_ended(&self, session: &SessionId, usage: Usage) {
+        self.sessions.allocation_ended(session, usage);
     }
 }

@@ -13,6 +13,7 @@ mod registry;
 mod session;
 mod settings;
 mod store;
+mod usage;
 
 pub use handle::SessionsHandle;
 pub(in crate::gateway) use registry::{Bounds, Refusal};
@@ -20,3 +21,4 @@ pub(in crate::gateway) use session::Opening;
 pub use session::SessionView;
 pub use settings::SessionSettings;
 pub(in crate::gateway) use store::{Filter, Sessions};
+pub use usage::Usage;

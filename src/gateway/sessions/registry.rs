@@ -3,15 +3,16 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use super::session::{Opening, Session};
 use super::settings::SessionSettings;
+use super::usage::Usage;
 use crate::gateway::backends::MediaSlot;
 use crate::gateway::http::ids::SessionId;
-use crate::telemetry::{SessionRefusal, SessionState};
+use crate::telemetry::{SessionEnd, SessionRefusal, SessionState};
 
 /// All sessions of a process.
 #[derive(Debug)]
@@ -24,6 +25,10 @@ pub(super) struct Registry {
     /// Sessions that were answered, with the moment when they count as direct, in the order of these moments.
     answered: VecDeque<(Instant, SessionId)>,
     by_state: [usize; SessionState::ALL.len()],
+    /// Sessions that have ended while they had allocations, whose last counts are awaited; they are no sessions any more.
+    ending: HashMap<SessionId, Session>,
+    /// When each of them is not waited for any longer, in this order.
+    ending_until: VecDeque<(Instant, SessionId)>,
 }
 
 /// How many sessions a client and each of its users may have at once.
@@ -31,6 +36,17 @@ pub(super) struct Registry {
 pub(in crate::gateway) struct Bounds {
     pub(in crate::gateway) of_client: Option<usize>,
     pub(in crate::gateway) of_user: Option<usize>,
+}
+
+/// What came of the end of a session.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) reason: SessionEnd,
+    pub(super) age: Duration,
+    /// Whether the relay knows of it.
+    pub(super) has_claims: bool,
+    /// The session, if no more will be known of it.
+    pub(super) whole: Option<Session>,
 }
 
 /// Why there may be no further session.
@@ -64,6 +80,8 @@ impl Registry {
             of_users: HashMap::new(),
             answered: VecDeque::new(),
             by_state: [0; SessionState::ALL.len()],
+            ending: HashMap::new(),
+            ending_until: VecDeque::new(),
         }
     }
 
@@ -106,6 +124,8 @@ impl Registry {
             has_claims: false,
             slot: None,
             allocations: 0,
+            usage: Usage::default(),
+            ended: None,
             opening,
         };
         self.sessions.insert(session.opening.id.clone(), session);
@@ -144,35 +164,77 @@ impl Registry {
         true
     }
 
-    /// An allocation of a session has ended; with the last one the session ends, unless its offer still waits.
-    pub(super) fn allocation_ended(&mut self, id: &SessionId) -> Option<Session> {
+    /// This much more was relayed for a session.
+    pub(super) fn relayed(&mut self, id: &SessionId, usage: Usage) {
+        if let Some(session) = self.sessions.get_mut(id).or_else(|| self.ending.get_mut(id)) {
+            session.usage.add(usage);
+        }
+    }
+
+    /// An allocation of a session has ended; with the last one the session ends, unless its offer still waits. Returns the
+    /// session once all is known of it.
+    pub(super) fn allocation_ended(&mut self, id: &SessionId, usage: Usage, now: Instant) -> Option<Session> {
+        self.relayed(id, usage);
+        if let Some(session) = self.ending.get_mut(id) {
+            session.allocations = session.allocations.saturating_sub(1);
+            return if session.allocations == 0 { self.ending.remove(id) } else { None };
+        }
         let session = self.sessions.get_mut(id)?;
         session.allocations = session.allocations.saturating_sub(1);
         let is_over = session.allocations == 0 && session.state == SessionState::Relayed;
-        if is_over { self.end(id) } else { None }
+        if is_over { self.end(id, SessionEnd::Relay, now)?.whole } else { None }
     }
 
-    pub(super) fn end(&mut self, id: &SessionId) -> Option<Session> {
-        let session = self.sessions.remove(id)?;
+    /// Ends a session.
+    pub(super) fn end(&mut self, id: &SessionId, reason: SessionEnd, now: Instant) -> Option<Ended> {
+        let mut session = self.sessions.remove(id)?;
         self.by_state[session.state as usize] -= 1;
         count_down(&mut self.of_clients, Arc::clone(&session.opening.client));
         if let Some(user) = user_of(&session.opening) {
             count_down(&mut self.of_users, user);
         }
-        Some(session)
+        // Its place at the backend is free.
+        session.slot = None;
+        let age = session.age(now);
+        session.ended = Some((reason, age));
+        let has_claims = session.has_claims;
+        // The client of an offer that failed keeps its allocations.
+        let is_whole = session.allocations == 0 || reason == SessionEnd::Failed;
+        let whole = if is_whole {
+            Some(session)
+        } else {
+            self.ending_until.push_back((now + REPORT_PATIENCE, id.clone()));
+            self.ending.insert(id.clone(), session);
+            None
+        };
+        Some(Ended { reason, age, has_claims, whole })
     }
 
     /// Ends the sessions for which no allocation has come.
-    pub(super) fn end_direct(&mut self, now: Instant) -> Vec<Session> {
+    pub(super) fn end_direct(&mut self, now: Instant) -> Vec<(SessionId, Ended)> {
         let mut ended = Vec::new();
         while let Some((_, id)) = self.answered.pop_front_if(|(due, _)| *due <= now) {
             let is_direct =
                 self.sessions.get(&id).is_some_and(|session| session.state == SessionState::Answered);
-            if is_direct {
-                ended.extend(self.end(&id));
+            if is_direct && let Some(end) = self.end(&id, SessionEnd::Direct, now) {
+                ended.push((id, end));
             }
         }
         ended
+    }
+
+    /// Gives up waiting for the last counts of sessions that ended a while ago.
+    pub(super) fn give_up(&mut self, now: Instant) -> Vec<Session> {
+        let mut given_up = Vec::new();
+        while let Some((_, id)) = self.ending_until.pop_front_if(|(due, _)| *due <= now) {
+            given_up.extend(self.ending.remove(&id));
+        }
+        given_up
+    }
+
+    /// Whether the last counts of a session are awaited.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.ending.is_empty()
     }
 
     /// The ids of the sessions that a condition holds for.
@@ -205,6 +267,9 @@ fn user_of(opening: &Opening) -> Option<(Arc<str>, Arc<str>)> {
     opening.user_id.clone().map(|user_id| (Arc::clone(&opening.client), user_id))
 }
 
+/// Workers tell within microseconds; only one that has failed never does.
+const REPORT_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Whoever has none left leaves no trace.
 fn count_down<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: K) {
     if let Entry::Occupied(mut count) = counts.entry(key) {
@@ -217,10 +282,8 @@ fn count_down<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: K) {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
-    use std::time::Duration;
-
     use super::*;
+    use std::net::{IpAddr, Ipv4Addr};
 
     #[test]
     fn bounds_the_sessions_of_a_client_and_of_each_user() {
@@ -234,7 +297,7 @@ mod tests {
         assert_eq!(open(&mut registry, "app", Some("bob"), bounds), Err(Refusal::Client { most: 3 }));
         open(&mut registry, "other", Some("ann"), bounds).unwrap();
 
-        registry.end(&first).unwrap();
+        end(&mut registry, &first);
         open(&mut registry, "app", Some("ann"), bounds).unwrap();
     }
 
@@ -245,8 +308,8 @@ mod tests {
         let first = open(&mut registry, "a", Some("1"), Bounds::default()).unwrap();
         let second = open(&mut registry, "b", Some("2"), Bounds::default()).unwrap();
         assert_eq!(open(&mut registry, "c", None, Bounds::default()), Err(Refusal::Total));
-        registry.end(&first).unwrap();
-        registry.end(&second).unwrap();
+        end(&mut registry, &first);
+        end(&mut registry, &second);
 
         assert!(registry.of_clients.is_empty() && registry.of_users.is_empty());
         assert_eq!(registry.count(), [0, 0, 0]);
@@ -263,8 +326,8 @@ mod tests {
         assert_eq!(registry.count(), [1, 0, 0]);
         assert!(registry.answered(&id, ("one".into(), None), Instant::now()));
         assert_eq!(registry.count(), [0, 0, 1]);
-        assert!(registry.allocation_ended(&id).is_none());
-        assert_eq!(registry.allocation_ended(&id).unwrap().opening.id, id);
+        assert!(allocation_ended(&mut registry, &id).is_none());
+        assert_eq!(allocation_ended(&mut registry, &id).unwrap().opening.id, id);
         assert_eq!(registry.count(), [0, 0, 0]);
         assert!(!registry.allocation_claimed(&id));
     }
@@ -276,7 +339,7 @@ mod tests {
 
         registry.allocation_claimed(&id);
 
-        assert!(registry.allocation_ended(&id).is_none());
+        assert!(allocation_ended(&mut registry, &id).is_none());
         assert!(registry.answered(&id, ("one".into(), None), Instant::now()));
         assert_eq!(registry.count(), [0, 1, 0]);
     }
@@ -292,14 +355,63 @@ mod tests {
             registry.answered(id, ("one".into(), None), start);
         }
         registry.allocation_claimed(&relayed);
-        registry.end(&gone);
+        end(&mut registry, &gone);
 
         assert!(registry.end_direct(start + Duration::from_secs(59)).is_empty());
         let ended = registry.end_direct(start + Duration::from_secs(60));
 
-        assert_eq!(ended.iter().map(|session| &session.opening.id).collect::<Vec<_>>(), [&direct]);
+        assert_eq!(ended.iter().map(|(id, _)| id).collect::<Vec<_>>(), [&direct]);
         assert_eq!(registry.count(), [0, 0, 1]);
         assert!(registry.answered.is_empty());
+    }
+
+    #[test]
+    fn a_session_that_is_ended_waits_for_the_counts_of_its_allocations() {
+        let mut registry = Registry::new(SessionSettings::default());
+        let id = open(&mut registry, "app", None, Bounds::default()).unwrap();
+        registry.claims(&id);
+        registry.allocation_claimed(&id);
+        registry.allocation_claimed(&id);
+        registry.answered(&id, ("one".into(), None), Instant::now());
+        registry.relayed(&id, sent(1));
+
+        assert!(end(&mut registry, &id).whole.is_none());
+        assert_eq!(registry.count(), [0, 0, 0], "it counts no more");
+        assert!(registry.is_waiting());
+        registry.relayed(&id, sent(2));
+        assert!(registry.allocation_ended(&id, sent(4), Instant::now()).is_none());
+        let session = registry.allocation_ended(&id, sent(8), Instant::now()).unwrap();
+
+        assert_eq!(session.usage, sent(15));
+        assert_eq!(session.ended.unwrap().0, SessionEnd::Operator);
+        assert!(!registry.is_waiting() && registry.give_up(Instant::now() + REPORT_PATIENCE * 2).is_empty());
+    }
+
+    #[test]
+    fn does_not_wait_for_counts_forever() {
+        let mut registry = Registry::new(SessionSettings::default());
+        let id = open(&mut registry, "app", None, Bounds::default()).unwrap();
+        registry.allocation_claimed(&id);
+        registry.answered(&id, ("one".into(), None), Instant::now());
+        end(&mut registry, &id);
+
+        assert!(registry.give_up(Instant::now()).is_empty());
+        let given_up = registry.give_up(Instant::now() + REPORT_PATIENCE);
+
+        assert_eq!(given_up.iter().map(|session| &session.opening.id).collect::<Vec<_>>(), [&id]);
+        assert!(registry.ending.is_empty() && registry.ending_until.is_empty());
+    }
+
+    fn sent(packets_to_peer: u64) -> Usage {
+        Usage { packets_to_peer, ..Usage::default() }
+    }
+
+    fn end(registry: &mut Registry, id: &SessionId) -> Ended {
+        registry.end(id, SessionEnd::Operator, Instant::now()).unwrap()
+    }
+
+    fn allocation_ended(registry: &mut Registry, id: &SessionId) -> Option<Session> {
+        registry.allocation_ended(id, Usage::default(), Instant::now())
     }
 
     fn open(

@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::usage::Usage;
 use crate::gateway::backends::MediaSlot;
 use crate::gateway::http::ids::SessionId;
-use crate::telemetry::SessionState;
+use crate::telemetry::{SessionEnd, SessionState};
 
 /// What is known of a session when its offer comes.
 #[derive(Debug, Clone)]
@@ -40,6 +41,10 @@ pub(super) struct Session {
     pub(super) slot: Option<MediaSlot>,
     /// Allocations of the relay that belong to it.
     pub(super) allocations: u32,
+    /// What they carried, as far as it was told.
+    pub(super) usage: Usage,
+    /// Why it has ended, and how long it lived, once it has.
+    pub(super) ended: Option<(SessionEnd, Duration)>,
 }
 
 /// A session as operators see it.
@@ -63,6 +68,8 @@ pub struct SessionView {
     pub backend: Option<String>,
     /// Allocations of the relay that belong to it now.
     pub allocations: u32,
+    /// What the relay carried for it, until about a second ago.
+    pub usage: Usage,
     /// When the offer came, in Unix seconds.
     pub began_at: u64,
     /// Seconds since then.
@@ -81,6 +88,7 @@ impl Session {
             state: self.state.label(),
             backend: self.backend.as_deref().map(str::to_owned),
             allocations: self.allocations,
+            usage: self.usage,
             began_at: self.began_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             age_seconds: self.age(now).as_secs(),
         }

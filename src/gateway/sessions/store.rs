@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::task::yield_now;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::info;
 
-use super::registry::{Bounds, Refusal, Registry};
+use super::registry::{Bounds, Ended, Refusal, Registry};
 use super::session::{Opening, Session, SessionView};
 use super::settings::SessionSettings;
+use super::usage::Usage;
 use crate::gateway::backends::MediaSlot;
 use crate::gateway::http::ids::SessionId;
 use crate::gateway::relay_link::{Claim, RelayLink};
@@ -68,9 +69,9 @@ impl Sessions {
 
     /// Ends a session and the allocations that belong to it; false if there is none of that id.
     pub(in crate::gateway) fn end(&self, id: &SessionId, reason: SessionEnd) -> bool {
-        let ended = self.change(|registry| registry.end(id));
-        let Some(session) = ended else { return false };
-        self.settle(&session, reason);
+        let ended = self.change(|registry| registry.end(id, reason, Instant::now()));
+        let Some(ended) = ended else { return false };
+        self.settle(id, ended);
         true
     }
 
@@ -97,11 +98,21 @@ impl Sessions {
     }
 
     /// The relay says that an allocation of a session has ended.
-    pub(in crate::gateway) fn allocation_ended(&self, id: &SessionId) {
-        let ended = self.change(|registry| registry.allocation_ended(id));
-        if let Some(session) = ended {
-            self.settle(&session, SessionEnd::Relay);
+    pub(in crate::gateway) fn allocation_ended(&self, id: &SessionId, usage: Usage) {
+        let known = self.change(|registry| registry.allocation_ended(id, usage, Instant::now()));
+        let Some(session) = known else { return };
+        if let Some((reason @ SessionEnd::Relay, age)) = session.ended {
+            self.shared.metrics.ended(reason, age);
+            if session.has_claims {
+                self.shared.relay.close(id);
+            }
         }
+        self.record(&session);
+    }
+
+    /// The relay says that it carried more for a session.
+    pub(in crate::gateway) fn relayed(&self, id: &SessionId, usage: Usage) {
+        self.registry().relayed(id, usage);
     }
 
     /// One session, if it lives.
@@ -152,11 +163,15 @@ impl Sessions {
         loop {
             let now = tick.tick().await;
             let ended = self.change(|registry| registry.end_direct(now));
-            for some in ended.chunks(SETTLED_AT_ONCE) {
-                some.iter().for_each(|session| self.settle(session, SessionEnd::Direct));
+            for (told, (id, ended)) in ended.into_iter().enumerate() {
+                self.settle(&id, ended);
                 // Each takes a log line, and requests of others must not wait for thousands of them.
-                yield_now().await;
+                if told % SETTLED_AT_ONCE == SETTLED_AT_ONCE - 1 {
+                    yield_now().await;
+                }
             }
+            let given_up = self.change(|registry| registry.give_up(now));
+            given_up.iter().for_each(|session| self.record(session));
         }
     }
 
@@ -168,10 +183,20 @@ impl Sessions {
         }
     }
 
-    /// Does what belongs to every end: the relay gives up what is left, and it is told and counted.
-    fn settle(&self, session: &Session, reason: SessionEnd) {
-        let Opening { id, client, key, user_id, .. } = &session.opening;
-        if session.has_claims {
+    /// Waits until the relay has told all of the sessions that have ended, or that is taking too long.
+    pub(in crate::gateway) async fn settled(&self) {
+        let deadline = Instant::now() + LAST_PATIENCE;
+        while self.registry().is_waiting() && Instant::now() < deadline {
+            sleep(LAST_LOOK).await;
+        }
+        let given_up = self.change(|registry| registry.give_up(deadline + Duration::from_secs(3600)));
+        given_up.iter().for_each(|session| self.record(session));
+    }
+
+    /// Does what belongs to every end: the relay gives up what is left, and it is counted, and told if all is known.
+    fn settle(&self, id: &SessionId, ended: Ended) {
+        let Ended { reason, age, has_claims, whole } = ended;
+        if has_claims {
             match reason {
                 // Its client may try again with the same addresses.
                 SessionEnd::Failed => self.shared.relay.release(id),
@@ -183,12 +208,21 @@ impl Sessions {
                 | SessionEnd::Shutdown => self.shared.relay.close(id),
             }
         }
-        let age = session.age(Instant::now());
         self.shared.metrics.ended(reason, age);
+        if let Some(session) = whole {
+            self.record(&session);
+        }
+    }
+
+    /// Tells of a session of which all is known.
+    fn record(&self, session: &Session) {
+        let Opening { id, client, key, user_id, .. } = &session.opening;
+        let Some((reason, age)) = session.ended else { return };
         // What became of an offer without an answer stands in its own line.
         if reason == SessionEnd::Failed {
             return;
         }
+        let Usage { packets_to_peer, bytes_to_peer, packets_to_client, bytes_to_client } = session.usage;
         info!(
             session = %id,
             user_id = user_id.as_deref().map(|user_id| display(RedactedUser(user_id))),
@@ -198,6 +232,10 @@ impl Sessions {
             reason = reason.label(),
             state = session.state.label(),
             duration_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
+            packets_to_peer,
+            bytes_to_peer,
+            packets_to_client,
+            bytes_to_client,
             "session ended"
         );
     }
@@ -276,6 +314,10 @@ fn present() -> SystemTime {
 
 /// How late a direct session may be noticed; a second is nothing beside the minute that it waits.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a process that stops waits for the workers, which tell within microseconds, and how often it looks.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
+const LAST_LOOK: Duration = Duration::from_millis(2);
 
 /// Some 100 µs.
 const SETTLED_AT_ONCE: usize = 16;
@@ -388,7 +430,7 @@ mod tests {
             async move { sessions.sweep().await }
         });
 
-        tokio::time::sleep(Duration::from_secs(62)).await;
+        sleep(Duration::from_secs(62)).await;
         sweeper.abort();
 
         assert!(shows(&metrics, r#"turnpike_sessions_ended_total{reason="direct"} 1"#));
