@@ -16,6 +16,7 @@
 //! * a packet's bytes: [`wire`]; what a TURN request means: [`turn`]; a system call: [`sys`]; an offer's text: [`sdp`];
 //! * sockets, threads and batches: [`relay`]; an HTTP route: [`gateway`]; a certificate: [`tls`];
 //! * a metric or a log field: [`telemetry`]; a setting: [`config`]; start and stop: [`app`]; a command: [`cli`];
+//! * what is kept of a session: [`records`];
 //! * a load on a server, and what it measures: [`mod@bench`].
 //!
 //! `docs/ARCHITECTURE.md` tells how a packet and an offer travel through them.
@@ -25,6 +26,7 @@ pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod gateway;
+pub mod records;
 pub mod relay;
 pub mod sdp;
 pub mod secret;

@@ -31,6 +31,7 @@ use crate::config::{ConfigErrors, Settings};
 use crate::gateway::{
     Admin, Controls, Door, Drain, Gateway, Handed, Operations, PartReadiness, Readiness, ReloadReport,
 };
+use crate::records::Records;
 use crate::relay::{self, HttpClient, HttpTaker, Partners, Relay};
 use crate::telemetry::{self, CertificateOwner, LogControl, Metrics};
 use crate::{sys, turn};
@@ -117,6 +118,7 @@ pub struct App {
     policy_keeper: AbortHandle,
     alternate_keeper: AbortHandle,
     operations: Arc<ProcessOperations>,
+    records: Option<Records>,
 }
 
 impl App {
@@ -131,6 +133,13 @@ impl App {
         let metrics = Metrics::new();
         let gateway = Gateway::bind(&settings.gateway, &metrics).await?;
         let own_addr = gateway.local_addr()?;
+        let records = match &settings.records {
+            Some(settings) => Some(Records::open(settings, metrics.records().clone())?),
+            None => None,
+        };
+        if let Some(records) = &records {
+            gateway.join_records(records.clone());
+        }
         let drain = gateway.drain();
         let relay_health = Arc::new(std::sync::OnceLock::new());
         let readiness = readiness(drain.clone(), Arc::clone(&relay_health));
@@ -200,6 +209,7 @@ impl App {
             policy_keeper: policy_keeper.abort_handle(),
             alternate_keeper,
             operations,
+            records,
         })
     }
 
@@ -243,6 +253,9 @@ impl App {
         self.alternate_keeper.abort();
         let relay = self.relay;
         report_panic("relay", tokio::task::spawn_blocking(move || relay.stop()).await);
+        if let Some(records) = self.records {
+            report_panic("records", tokio::task::spawn_blocking(move || records.close()).await);
+        }
         let _ = self.stop_admin.send(true);
         report_panic("admin", self.admin.await);
     }

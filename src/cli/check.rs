@@ -44,7 +44,7 @@ pub(super) fn run(file: &ConfigFile) -> anyhow::Result<()> {
 
 /// What the configuration means, in the order of the file; warnings last.
 fn explain(written: &Written, settings: &Settings, now: SystemTime) -> Result<String, fmt::Error> {
-    let Schema { turn, gateway, admin, log } = written.schema();
+    let Schema { turn, gateway, admin, records, log } = written.schema();
     let mut out = String::new();
     out.push_str("turn\n");
     explain_turn(&mut out, turn, settings)?;
@@ -52,6 +52,14 @@ fn explain(written: &Written, settings: &Settings, now: SystemTime) -> Result<St
     explain_gateway(&mut out, gateway, settings)?;
     out.push_str("admin\n");
     line(&mut out, "listens on", admin.listen)?;
+    if let Some(kept) = &settings.records {
+        out.push_str("records\n");
+        let keep = records.keep;
+        line(&mut out, "kept in", format_args!("{} for {keep}", kept.database.display()))?;
+        if let Some(webhook) = &kept.webhook {
+            line(&mut out, "told to", &webhook.url)?;
+        }
+    }
     let format = match log.format {
         LogFormat::Text => "text",
         LogFormat::Json => "JSON",

@@ -37,6 +37,18 @@ pub enum PeersPolicy {
     Answer,
 }
 
+/// How user ids stand in records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UserIds {
+    /// As they came.
+    Plain,
+    /// As digits that stand for them.
+    Hashed,
+    /// Not at all.
+    None,
+}
+
 /// When clients are sent to another server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -8,7 +8,8 @@ use super::request_rate::RequestRate;
 use super::schema::{
     Admin, Anonymous, AnonymousMode, AuthHook, ChannelNumbers, Ejection, Gateway, GatewayLimits, HealthCheck,
     Idempotency, Lifetimes, Limits, Log, LogFormat, NatDiscovery, Offers, PasswordAlgorithm, Peers,
-    PeersPolicy, Redirect, Sessions, Timeouts, Tls, TrustedFields, Turn, Whip,
+    PeersPolicy, RecordsTable, RecordsWebhook, Redirect, Sessions, Timeouts, Tls, TrustedFields, Turn,
+    UserIds, Whip,
 };
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::{gateway, relay, telemetry, turn};
@@ -94,6 +95,30 @@ impl Default for Anonymous {
 impl Default for Peers {
     fn default() -> Self {
         Self { policy: PeersPolicy::Rules, allow: Vec::new(), deny: Vec::new(), besides_answer: Vec::new() }
+    }
+}
+
+impl Default for RecordsTable {
+    fn default() -> Self {
+        Self {
+            database: None,
+            keep: HumanDuration(Duration::from_secs(90 * 24 * 3600)),
+            user_ids: UserIds::Plain,
+            webhook: RecordsWebhook::default(),
+        }
+    }
+}
+
+impl Default for RecordsWebhook {
+    fn default() -> Self {
+        Self {
+            url: None,
+            secret: None,
+            secret_file: None,
+            ca_file: None,
+            timeout: HumanDuration(Duration::from_secs(10)),
+            queue: 1_000_000,
+        }
     }
 }
 

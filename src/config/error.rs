@@ -321,6 +321,12 @@ pub enum Cause {
         "has no effect without turn.peers.policy = \"answer\" or turn.anonymous.mode = \"claim\"; leave it out"
     )]
     NothingNamed,
+    /// Where records are told of without a place where they wait.
+    #[error("needs records.database, where records wait until they are taken; name a file there")]
+    WebhookWithoutDatabase,
+    /// A webhook that is nowhere.
+    #[error("says how a webhook is told and not where; give url too, or leave the section out")]
+    WebhookWithoutUrl,
     /// Not what NAT discovery needs.
     #[error("needs two different addresses of one family, and two different ports from 1 on")]
     NotTwoPairs,

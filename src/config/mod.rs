@@ -21,6 +21,7 @@ mod keys;
 pub mod moment;
 mod peer_schema;
 mod place;
+mod record_schema;
 pub mod request_rate;
 mod resolve;
 pub mod schema;
@@ -39,7 +40,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::{gateway, relay, telemetry, turn};
+use crate::{gateway, records, relay, telemetry, turn};
 
 pub use auth_hook::{AuthHook, HookUrl};
 pub use env::FILE_VARIABLE;
@@ -68,6 +69,8 @@ pub struct Settings {
     pub gateway: gateway::Settings,
     /// Metrics and health.
     pub admin: gateway::AdminSettings,
+    /// What is kept of sessions that have ended, if anything is.
+    pub records: Option<records::RecordSettings>,
     /// Logs.
     pub telemetry: telemetry::Settings,
     /// What is allowed and probably not meant.

@@ -11,12 +11,13 @@ use super::addresses::{Address, Backend, ExternalIp, ListenAddress, Network};
 pub use super::backend_schema::{BackendTable, Ejection, HealthCheck, Idempotency};
 pub use super::choices::{
     AnonymousMode, ChannelNumbers, KeyScope, LogFormat, PasswordAlgorithm, PeersPolicy, Redirect,
-    TrustedFields,
+    TrustedFields, UserIds,
 };
 pub use super::credential_schema::{AuthHook, SharedSecret, TokenKey, User};
 pub use super::front_schema::{Cors, Timeouts};
 pub use super::key_schema::{GatewayLimits, Key};
 pub use super::peer_schema::{Anonymous, Peers};
+pub use super::record_schema::{RecordsTable, RecordsWebhook};
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::secret::Secret;
 
@@ -30,6 +31,8 @@ pub struct Schema {
     pub gateway: Gateway,
     /// Metrics and health, for operators only.
     pub admin: Admin,
+    /// What is kept of sessions that have ended.
+    pub records: RecordsTable,
     /// What is logged.
     pub log: Log,
 }

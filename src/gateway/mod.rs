@@ -17,6 +17,7 @@ mod http;
 mod keys;
 mod limits;
 mod offer;
+mod record_link;
 mod relay_link;
 mod routes;
 mod server;

@@ -19,11 +19,13 @@ use super::front::{Door, Front, Handed, Listener, Proxies, Slots, StartError, co
 use super::http::cors::Cors;
 use super::http::origin::ProxyTrust;
 use super::offer::SdpCheck;
+use super::record_link::RecordLink;
 use super::relay_link::{RelayLink, RelayView};
 use super::routes::{self, Shared};
 use super::sessions::{Sessions, SessionsHandle};
 use super::settings::Settings;
 use super::whip::Whip;
+use crate::records::Records;
 use crate::telemetry::{HttpListener, Metrics};
 use crate::tls::{CertificateStore, TlsError};
 
@@ -40,6 +42,7 @@ pub struct Gateway {
     sdp_check: SdpCheck,
     whip: Whip,
     relay: RelayLink,
+    records: RecordLink,
     drain: Drain,
     backends: BackendsHandle,
 }
@@ -55,8 +58,9 @@ impl Gateway {
             Some(address) => Some(listener::bind(Listener::Gateway, address).await?),
             None => None,
         };
-        let (relay, drain) = (RelayLink::default(), Drain::default());
-        let sessions = Sessions::new(settings.sessions, relay.clone(), metrics.sessions().clone());
+        let (relay, records, drain) = (RelayLink::default(), RecordLink::default(), Drain::default());
+        let sessions =
+            Sessions::new(settings.sessions, relay.clone(), records.clone(), metrics.sessions().clone());
         let gate = Gate::new(settings, metrics);
         let sdp_check = SdpCheck::new(settings.offers, metrics.gateway().clone());
         let whip = Whip::new(settings.whip);
@@ -98,6 +102,7 @@ impl Gateway {
             sdp_check,
             whip,
             relay,
+            records,
             drain,
             backends,
         })
@@ -155,6 +160,16 @@ impl Gateway {
     /// Tells which relay the sessions' media goes through; the first one stays.
     pub fn join(&self, relay: Box<dyn RelayView>) {
         self.relay.join(relay);
+    }
+
+    /// Tells where sessions are recorded; the first one stays.
+    pub fn join_records(&self, records: Records) {
+        self.records.join(records);
+    }
+
+    /// The way to the records.
+    pub(super) fn records(&self) -> RecordLink {
+        self.records.clone()
     }
 
     /// Serves until `shutdown` completes; then takes no more connections, lets requests in flight finish, and ends the

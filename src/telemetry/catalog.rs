@@ -1,37 +1,6 @@
 //! The one list of metrics: every name, its help and its labels.
 
-use std::collections::HashMap;
-
-use prometheus::core::Desc;
-use prometheus::{HistogramOpts, Opts};
-
-/// What is declared about one metric, whoever counts it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Family {
-    pub(super) name: &'static str,
-    pub(super) help: &'static str,
-    pub(super) labels: &'static [&'static str],
-}
-
-impl Family {
-    const fn new(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Self {
-        Self { name, help, labels }
-    }
-
-    pub(super) fn opts(&self) -> Opts {
-        Opts::new(self.name, self.help)
-    }
-
-    pub(super) fn histogram_opts(&self, buckets: &[f64]) -> HistogramOpts {
-        HistogramOpts::new(self.name, self.help).buckets(buckets.to_vec())
-    }
-
-    pub(super) fn desc(&self) -> Desc {
-        let labels = self.labels.iter().map(|&label| label.to_owned()).collect();
-        Desc::new(self.name.to_owned(), self.help.to_owned(), labels, HashMap::new())
-            .expect("names and helps of the catalogue are valid, as its tests check")
-    }
-}
+pub(super) use super::family::Family;
 
 pub(super) const BUILD_INFO: Family =
     Family::new("turnpike_build_info", "Always 1; the label names the version that runs.", &["version"]);
@@ -256,6 +225,25 @@ pub(super) const RELAY_PEER_CONNECTIONS_OPENED: Family = Family::new(
     &["origin"],
 );
 
+pub(super) const RECORDS_WRITTEN: Family =
+    Family::new("turnpike_records_written_total", "Records of sessions that are safe in the database.", &[]);
+pub(super) const RECORDS_FAILURES: Family = Family::new(
+    "turnpike_records_failures_total",
+    "Uses of the database of records that failed; writing is tried again.",
+    &[],
+);
+pub(super) const RECORDS_OWED: Family =
+    Family::new("turnpike_records_owed", "Records that wait for the webhook to take them.", &[]);
+pub(super) const RECORDS_DELIVERIES: Family = Family::new(
+    "turnpike_records_deliveries_total",
+    "Messages to the webhook of records, by what came of them.",
+    &["result"],
+);
+pub(super) const RECORDS_LOST: Family = Family::new(
+    "turnpike_records_lost_total",
+    "Records that were not written, or will not be told to the webhook, by cause.",
+    &["cause"],
+);
 pub(super) const HOOK_QUESTIONS: Family = Family::new(
     "turnpike_auth_hook_questions_total",
     "Questions to the auth hook about users, by what came of them.",
@@ -367,6 +355,11 @@ pub(super) const ALL: &[Family] = &[
     RELAY_CONNECTIONS_CLOSED,
     RELAY_PEER_CONNECTIONS,
     RELAY_PEER_CONNECTIONS_OPENED,
+    RECORDS_WRITTEN,
+    RECORDS_FAILURES,
+    RECORDS_OWED,
+    RECORDS_DELIVERIES,
+    RECORDS_LOST,
     HOOK_QUESTIONS,
     HOOK_DURATION,
     HOOK_TURNED_AWAY,

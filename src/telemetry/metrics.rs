@@ -13,6 +13,7 @@ use super::certificate_metrics::CertificateMetrics;
 use super::front_metrics::FrontMetrics;
 use super::gateway_metrics::GatewayMetrics;
 use super::hook_metrics::HookMetrics;
+use super::record_metrics::RecordMetrics;
 use super::relay_metrics::{RelayCollector, RelayRegistry};
 use super::relay_stats::RelayStats;
 use super::session_metrics::SessionMetrics;
@@ -28,6 +29,7 @@ pub struct Metrics {
     front: FrontMetrics,
     certificates: CertificateMetrics,
     hook: HookMetrics,
+    records: RecordMetrics,
     sessions: SessionMetrics,
     relay: Arc<RelayRegistry>,
 }
@@ -43,13 +45,26 @@ impl Metrics {
         let front = FrontMetrics::new(|collector| register(&registry, collector));
         let certificates = CertificateMetrics::new(|collector| register(&registry, collector));
         let hook = HookMetrics::new(|collector| register(&registry, collector));
+        let records = RecordMetrics::new(|collector| register(&registry, collector));
         let sessions = SessionMetrics::new(|collector| register(&registry, collector));
         let relay = Arc::default();
         register(&registry, Box::new(RelayCollector::new(Arc::clone(&relay))));
         register(&registry, Box::new(build_info()));
         #[cfg(target_os = "linux")]
         register(&registry, Box::new(prometheus::process_collector::ProcessCollector::for_self()));
-        Self { registry, gateway, access, backends, idempotency, front, certificates, hook, sessions, relay }
+        Self {
+            registry,
+            gateway,
+            access,
+            backends,
+            idempotency,
+            front,
+            certificates,
+            hook,
+            records,
+            sessions,
+            relay,
+        }
     }
 
     /// The counts of the gateway.
@@ -85,6 +100,11 @@ impl Metrics {
     /// The counts of the auth hook.
     pub fn hook(&self) -> &HookMetrics {
         &self.hook
+    }
+
+    /// The counts of the records.
+    pub fn records(&self) -> &RecordMetrics {
+        &self.records
     }
 
     /// The counts of the sessions.

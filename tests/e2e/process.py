@@ -87,6 +87,11 @@ class Process:
                 f"{' '.join(self._command)} still ran after {seconds} s\n{self.stderr.text()[-2000:]}"
             ) from None
 
+    def kill(self) -> None:
+        """Ends the program at once, before it can do anything about it."""
+        self._process.kill()
+        self._process.wait()
+
     def stop(self) -> None:
         """Asks the program to end, and makes it when it does not."""
         self._process.terminate()

@@ -7,6 +7,7 @@ mod front;
 mod gateway;
 mod keys;
 mod peers;
+mod records;
 mod turn;
 
 use std::collections::HashMap;
@@ -36,6 +37,7 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
     let auth_hook = auth_hook::auth_hook(&schema.turn.auth_hook, &mut rules);
     let gateway = gateway::gateway(&schema.gateway, &relay, &mut rules);
     let admin = gateway::admin(&schema.admin, &mut rules);
+    let records = records::records(&schema.records, &mut rules);
     let telemetry = telemetry(&schema.log, &mut rules);
     separate_listeners(schema, &relay, &mut rules);
     if !rules.errors.is_empty() {
@@ -49,6 +51,7 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
         relay,
         gateway,
         admin,
+        records,
         telemetry,
         values: written.values.clone(),
     };

@@ -12,7 +12,7 @@ use crate::{gateway, relay, telemetry, turn};
 #[test]
 fn an_empty_file_is_the_defaults_of_the_rooms() {
     let settings = Files::new("").load(&[]).unwrap();
-    assert!(settings.auth_hook.is_none());
+    assert!(settings.auth_hook.is_none() && settings.records.is_none());
     assert_eq!(settings.relay, relay::Settings::default());
     assert_eq!(settings.telemetry, telemetry::Settings::default());
     assert_eq!(settings.admin.listen, SocketAddr::from(([127, 0, 0, 1], 9090)));

@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Shared, backends, keys, process, sessions};
+use super::{Shared, backends, keys, process, sessions, usage};
 
 /// The routes, and the document that describes them.
 pub(super) fn api() -> (Router<Shared>, String) {
@@ -25,7 +25,8 @@ pub(super) fn api() -> (Router<Shared>, String) {
                 .routes(routes!(backends::resume))
                 .routes(routes!(process::show, process::set_drain))
                 .routes(routes!(process::show_log_level, process::set_log_level))
-                .routes(routes!(process::reload)),
+                .routes(routes!(process::reload))
+                .routes(routes!(usage::show)),
         )
         .split_for_parts();
     let document = document.to_json().expect("a document of strings and lists is always JSON");
@@ -45,7 +46,7 @@ pub(super) fn show_document(document: &str) -> Response {
         description = "Sessions, keys, backends and the process itself, for operators.",
         license(name = "MIT OR Apache-2.0")
     ),
-    components(schemas(sessions::WantedState)),
+    components(schemas(sessions::WantedState, usage::WantedGroup)),
     modifiers(&Token)
 )]
 struct Document;

@@ -9,6 +9,7 @@ mod extract;
 mod keys;
 mod process;
 mod sessions;
+mod usage;
 
 use std::io;
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ use super::backends::BackendsHandle;
 use super::drain::Drain;
 use super::front::{Door, Front, FrontSettings, Listener, Proxies, Slots, StartError, listener};
 use super::http::reject::Reject;
+use super::record_link::RecordLink;
 use super::server::Gateway;
 use super::sessions::{Sessions, SessionsHandle};
 use super::settings::{AdminSettings, Timeouts};
@@ -61,6 +63,7 @@ pub struct Controls {
     pub(super) sessions: Sessions,
     pub(super) drain: Drain,
     pub(super) backends: BackendsHandle,
+    pub(super) records: RecordLink,
     /// The process itself.
     pub(super) operations: Arc<dyn Operations>,
 }
@@ -81,6 +84,7 @@ impl Controls {
             sessions,
             drain: gateway.drain(),
             backends: gateway.backends(),
+            records: gateway.records(),
             operations,
         }
     }

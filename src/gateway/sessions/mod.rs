@@ -9,6 +9,7 @@
 //! ```
 
 mod handle;
+mod record;
 mod registry;
 mod session;
 mod settings;

@@ -125,6 +125,7 @@ impl Registry {
             slot: None,
             allocations: 0,
             usage: Usage::default(),
+            has_news: false,
             ended: None,
             opening,
         };
@@ -168,6 +169,7 @@ impl Registry {
     pub(super) fn relayed(&mut self, id: &SessionId, usage: Usage) {
         if let Some(session) = self.sessions.get_mut(id).or_else(|| self.ending.get_mut(id)) {
             session.usage.add(usage);
+            session.has_news = true;
         }
     }
 
@@ -230,6 +232,14 @@ impl Registry {
             given_up.extend(self.ending.remove(&id));
         }
         given_up
+    }
+
+    /// What was relayed for the sessions for which more was relayed since the last call.
+    pub(super) fn changed(&mut self) -> Vec<(SessionId, Usage)> {
+        let changed = self.sessions.values_mut().filter_map(|session| {
+            std::mem::take(&mut session.has_news).then(|| (session.opening.id.clone(), session.usage))
+        });
+        changed.collect()
     }
 
     /// Whether the last counts of a session are awaited.

@@ -43,6 +43,8 @@ pub(super) struct Session {
     pub(super) allocations: u32,
     /// What they carried, as far as it was told.
     pub(super) usage: Usage,
+    /// Whether that is more than the records know.
+    pub(super) has_news: bool,
     /// Why it has ended, and how long it lived, once it has.
     pub(super) ended: Option<(SessionEnd, Duration)>,
 }

@@ -9,12 +9,14 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::info;
 
+use super::record;
 use super::registry::{Bounds, Ended, Refusal, Registry};
 use super::session::{Opening, Session, SessionView};
 use super::settings::SessionSettings;
 use super::usage::Usage;
 use crate::gateway::backends::MediaSlot;
 use crate::gateway::http::ids::SessionId;
+use crate::gateway::record_link::RecordLink;
 use crate::gateway::relay_link::{Claim, RelayLink};
 use crate::telemetry::{RedactedUser, SessionEnd, SessionMetrics, SessionState};
 
@@ -29,6 +31,7 @@ struct Shared {
     /// Held for a look-up or a change, never while waiting.
     registry: Mutex<Registry>,
     relay: RelayLink,
+    records: RecordLink,
     metrics: SessionMetrics,
 }
 
@@ -54,9 +57,11 @@ impl Sessions {
     pub(in crate::gateway) fn new(
         settings: SessionSettings,
         relay: RelayLink,
+        records: RecordLink,
         metrics: SessionMetrics,
     ) -> Self {
-        Self { shared: Arc::new(Shared { registry: Mutex::new(Registry::new(settings)), relay, metrics }) }
+        let registry = Mutex::new(Registry::new(settings));
+        Self { shared: Arc::new(Shared { registry, relay, records, metrics }) }
     }
 
     /// Begins a session, if there may be one more.
@@ -160,6 +165,7 @@ impl Sessions {
     pub(in crate::gateway) async fn sweep(&self) -> Infallible {
         let mut tick = interval(SWEEP_INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = 0_u64;
         loop {
             let now = tick.tick().await;
             let ended = self.change(|registry| registry.end_direct(now));
@@ -168,6 +174,14 @@ impl Sessions {
                 // Each takes a log line, and requests of others must not wait for thousands of them.
                 if told % SETTLED_AT_ONCE == SETTLED_AT_ONCE - 1 {
                     yield_now().await;
+                }
+            }
+            ticks += 1;
+            if ticks.is_multiple_of(TICKS_TO_RECORD)
+                && let Some(records) = self.shared.records.get()
+            {
+                for (id, usage) in self.registry().changed() {
+                    records.goes_on(id.as_str(), record::traffic(&usage));
                 }
             }
             let given_up = self.change(|registry| registry.give_up(now));
@@ -221,6 +235,9 @@ impl Sessions {
         // What became of an offer without an answer stands in its own line.
         if reason == SessionEnd::Failed {
             return;
+        }
+        if let Some(records) = self.shared.records.get() {
+            records.ended(record::of(session, reason, age, present()));
         }
         let Usage { packets_to_peer, bytes_to_peer, packets_to_client, bytes_to_client } = session.usage;
         info!(
@@ -283,7 +300,17 @@ impl OpenSession {
     /// The client gets its answer; false if the session was ended while the backend thought.
     pub(in crate::gateway) fn answered(mut self, backend: Arc<str>, slot: Option<MediaSlot>) -> bool {
         self.is_answered = true;
-        self.sessions.change(|registry| registry.answered(&self.id, (backend, slot), Instant::now()))
+        let records = self.sessions.shared.records.get();
+        let mut opening = None;
+        let is_live = self.sessions.change(|registry| {
+            let is_live = registry.answered(&self.id, (backend, slot), Instant::now());
+            opening = records.and_then(|_| registry.get(&self.id).map(record::opening));
+            is_live
+        });
+        if let Some((records, opening)) = records.zip(opening) {
+            records.began(opening);
+        }
+        is_live
     }
 }
 
@@ -314,6 +341,9 @@ fn present() -> SystemTime {
 
 /// How late a direct session may be noticed; a second is nothing beside the minute that it waits.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// After so many looks the records learn what was relayed for sessions that go on, which only a crash makes use of.
+const TICKS_TO_RECORD: u64 = 10;
 
 /// How long a process that stops waits for the workers, which tell within microseconds, and how often it looks.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
@@ -440,7 +470,12 @@ mod tests {
         let metrics = Metrics::new();
         let (link, relay) = (RelayLink::default(), Relay::default());
         link.join(Box::new(relay.clone()));
-        let sessions = Sessions::new(SessionSettings::default(), link, metrics.sessions().clone());
+        let sessions = Sessions::new(
+            SessionSettings::default(),
+            link,
+            RecordLink::default(),
+            metrics.sessions().clone(),
+        );
         (sessions, metrics, relay)
     }
 

@@ -1,0 +1,64 @@
+//! What an operator can choose about records.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::secret::Secret;
+
+/// Settings of the records of one process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordSettings {
+    /// The SQLite file, which is made if it is not there. No two processes may have the same.
+    pub database: PathBuf,
+    /// How long a record is kept; default 90 days.
+    pub keep: Duration,
+    /// How user ids stand in records; default as they came.
+    pub user_ids: UserIds,
+    /// Who is told of each record; default nobody.
+    pub webhook: Option<WebhookSettings>,
+}
+
+/// How user ids stand in records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserIds {
+    /// As they came.
+    Plain,
+    /// As 32 hexadecimal digits of a SHA-256 of client and id. Who can guess an id can still check it.
+    Hashed,
+    /// Not at all.
+    Left,
+}
+
+/// A service that is told of each record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookSettings {
+    /// Where it is told, by HTTP or HTTPS.
+    pub url: http::Uri,
+    /// What messages are signed with; `whsec_` and base64 as Standard Webhooks has it, or any text.
+    pub secret: Secret,
+    /// The issuers that the service's certificate is checked by, as PEM; by default those that the system trusts.
+    pub ca_file: Option<PathBuf>,
+    /// How long an answer may take; default 10 s.
+    pub timeout: Duration,
+    /// Records that may wait for it; default 1,000,000. What is beyond is lost, the oldest first, and counted.
+    pub queue: u64,
+}
+
+impl UserIds {
+    pub(super) fn apply(self, client: &str, user_id: &mut Option<String>) {
+        match self {
+            Self::Plain => {}
+            Self::Left => *user_id = None,
+            Self::Hashed => {
+                *user_id = user_id.take().map(|user_id| {
+                    let hash =
+                        Sha256::new_with_prefix(b"turnpike user\0").chain_update(client).chain_update([0]);
+                    let hash = hash.chain_update(&user_id).finalize();
+                    hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+                });
+            }
+        }
+    }
+}

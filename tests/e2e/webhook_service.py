@@ -1,0 +1,28 @@
+"""A service that is told of records: prints each message as a line, and takes it."""
+
+import base64
+import hashlib
+import hmac
+import json
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Checks signatures as Standard Webhooks says."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        message_id, timestamp = self.headers["webhook-id"], self.headers["webhook-timestamp"]
+        signed = hmac.digest(SECRET.encode(), f"{message_id}.{timestamp}.{body}".encode(), hashlib.sha256)
+        is_right = self.headers["webhook-signature"] == f"v1,{base64.b64encode(signed).decode()}"
+        print(json.dumps({"id": message_id, "is_right": is_right, "message": json.loads(body)}), flush=True)
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+PORT, SECRET = int(sys.argv[1]), sys.argv[2]
+ThreadingHTTPServer(("127.0.0.1", PORT), Handler).serve_forever()
