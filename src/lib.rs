@@ -10,10 +10,10 @@
 //!                           │       └─ relay ────┤
 //!                           │                    └→ telemetry
 //!                           └─ bench → sys, turn, wire
-//!  relay → turn → wire      relay → sys, tls      gateway → sdp, tls
+//!  relay → turn → wire      relay → sys, tls, media      gateway → sdp, tls
 //! ```
 //!
-//! * a packet's bytes: [`wire`]; what a TURN request means: [`turn`]; a system call: [`sys`]; an offer's text: [`sdp`];
+//! * a packet's bytes: [`wire`]; what it tells of a session: [`media`]; what a TURN request means: [`turn`]; a system call: [`sys`]; an offer's text: [`sdp`];
 //! * sockets, threads and batches: [`relay`]; an HTTP route: [`gateway`]; a certificate: [`tls`];
 //! * a metric or a log field: [`telemetry`]; a setting: [`config`]; start and stop: [`app`]; a command: [`cli`];
 //! * what is kept of a session: [`records`];
@@ -26,6 +26,7 @@ pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod gateway;
+pub mod media;
 pub mod records;
 pub mod relay;
 pub mod sdp;

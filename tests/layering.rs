@@ -33,6 +33,7 @@ const ROOMS: &[Room] = &[
     Room { name: "wire", may_import: &[], must_not_contain: IMPURE },
     Room { name: "turn", may_import: &["wire"], must_not_contain: IMPURE },
     Room { name: "sdp", may_import: &[], must_not_contain: IMPURE },
+    Room { name: "media", may_import: &[], must_not_contain: IMPURE },
     Room { name: "sys", may_import: &[], must_not_contain: &["tokio", "axum", "tracing"] },
     Room { name: "tls", may_import: &[], must_not_contain: &["axum", "SystemTime::now", "unsafe"] },
     Room { name: "telemetry", may_import: &[], must_not_contain: &["axum", "libc", "unsafe"] },
@@ -43,7 +44,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "relay",
-        may_import: &["sys", "telemetry", "tls", "turn", "wire"],
+        may_import: &["media", "sys", "telemetry", "tls", "turn", "wire"],
         must_not_contain: &["axum", "tokio", "libc", "std::env", "unsafe"],
     },
     Room {

@@ -8,6 +8,8 @@
     reason = "the crate itself is linted; this is its copy"
 )]
 
+#[path = "../../src/media/mod.rs"]
+pub mod media;
 #[path = "../../src/sdp/mod.rs"]
 pub mod sdp;
 #[path = "../../src/secret.rs"]
