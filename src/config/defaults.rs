@@ -198,6 +198,7 @@ impl Default for Gateway {
             cors: Cors::default(),
             offers: Offers::default(),
             whip: Whip::default(),
+            passthrough: Vec::new(),
             sessions: Sessions::default(),
             limits: GatewayLimits::default(),
             health_check: HealthCheck::default(),

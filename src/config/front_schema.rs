@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::text::{Text, written_as_text};
-use super::units::HumanDuration;
-use crate::gateway::{OriginPattern, OriginPatternError};
+use super::units::{ByteSize, HumanDuration};
+use crate::gateway::{OriginPattern, OriginPatternError, PassthroughSettings};
 
 /// Which web pages may use the gateway from a browser.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -18,6 +18,29 @@ pub struct Cors {
     pub origins: Vec<CorsOrigin>,
     /// Whether browsers may let pages of the internet use a gateway that has a private address.
     pub private_network: bool,
+}
+
+/// Paths that go to the backends as they are.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Passthrough {
+    /// What the paths begin with; begins and ends with a slash. What the gateway serves itself is never passed on.
+    #[schemars(example = &"/skin/")]
+    pub prefix: String,
+    /// Whether they need no key. Otherwise one with the scope `offer`. Browsers can send none when they open a WebSocket.
+    #[serde(default)]
+    pub public: bool,
+    /// Whether WebSockets are passed on there. They end when the gateway stops, and after gateway.timeouts.client_idle
+    /// without a word.
+    #[serde(default)]
+    pub websocket: bool,
+    /// The largest body of a request, 1KiB to 1GiB. A larger one is answered with 413.
+    #[serde(default = "default_body_limit")]
+    pub body_limit: ByteSize,
+}
+
+fn default_body_limit() -> ByteSize {
+    ByteSize(PassthroughSettings::DEFAULT_BODY_LIMIT_BYTES)
 }
 
 /// How long each step of a request may take.

@@ -14,7 +14,7 @@ pub use super::choices::{
     TrustedFields, UserIds,
 };
 pub use super::credential_schema::{AuthHook, SharedSecret, TokenKey, User};
-pub use super::front_schema::{Cors, Timeouts};
+pub use super::front_schema::{Cors, Passthrough, Timeouts};
 pub use super::key_schema::{GatewayLimits, Key};
 pub use super::peer_schema::{Anonymous, Peers};
 pub use super::record_schema::{RecordsTable, RecordsWebhook};
@@ -265,6 +265,9 @@ pub struct Gateway {
     pub whip: Whip,
     /// The sessions that offers begin.
     pub sessions: Sessions,
+    /// Paths that go to the backends as they are, each by its prefix; the longest prefix of a path counts. All others
+    /// are 404. Repeat the table for each one.
+    pub passthrough: Vec<Passthrough>,
     /// How many connections, requests and sessions there may be. For requests and sessions 0 means as many as they like;
     /// what is beyond is answered with 429, which tells when to come again. docs/KEYS.md says more.
     pub limits: GatewayLimits,

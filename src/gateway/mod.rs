@@ -17,6 +17,7 @@ mod http;
 mod keys;
 mod limits;
 mod offer;
+mod passthrough;
 mod record_link;
 mod relay_link;
 mod routes;
@@ -41,6 +42,7 @@ pub use http::{CorsSettings, OriginPattern, OriginPatternError, ProxyFields, Pro
 pub use keys::{ApiKey, ClientLimits, KeyDigest, KeyState, KeyView, Scope, Scopes};
 pub use limits::{LimitSettings, RateLimit};
 pub use offer::OfferSettings;
+pub use passthrough::PassthroughSettings;
 pub use relay_link::{Claim, RelayView, UntilDone};
 pub use server::{Gateway, Updater};
 pub use sessions::{SessionSettings, SessionView, SessionsHandle, Usage};

@@ -1,7 +1,6 @@
 //! The public routes, and what every request passes: its id, its counts, and problems as JSON.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -24,7 +23,9 @@ use super::http::reject::Reject;
 use super::http::trace::TraceId;
 use super::http::{check, headers, problem};
 use super::offer::{self, SdpCheck};
+use super::passthrough::{self, Passthrough};
 use super::sessions::Sessions;
+use super::settings::Timeouts;
 use super::whip::{self, Whip};
 use crate::telemetry::{ErrorChain, GatewayMetrics, Route};
 
@@ -40,19 +41,22 @@ pub(super) struct Shared {
     pub(super) drain: Drain,
     pub(super) health_needs_key: bool,
     pub(super) body_limit_bytes: usize,
-    pub(super) body_deadline: Duration,
+    pub(super) timeouts: Timeouts,
+    pub(super) passthrough: Passthrough,
     pub(super) metrics: GatewayMetrics,
 }
 
 pub(super) const OFFER: &str = "/skin/webrtc/offer";
 pub(super) const HEALTH: &str = "/skin/webrtc/health";
+/// What is never passed on as it is.
+pub(super) const OWN_PATHS: [&str; 3] = [OFFER, HEALTH, whip::PATH];
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let routes = Router::new();
     let routes = route(routes, OFFER, "POST,OPTIONS", post(offer::answer));
     let routes = route(routes, HEALTH, "GET,HEAD,OPTIONS", get(health)).merge(whip::routes(&shared));
     // One layer for all that every request passes: each costs an allocation or two for every request.
-    caught(routes.fallback(async || Reject::NotFound))
+    caught(routes.fallback(passthrough::answer))
         .layer(from_fn_with_state(Arc::clone(&shared), pass))
         .with_state(shared)
 }
@@ -86,7 +90,7 @@ fn caught<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
 /// What every request passes on its way in, and its answer on the way out: counts, ids, problems, pages, and the check.
 async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let in_flight = shared.metrics.begin(route_of(request.uri().path()));
+    let in_flight = shared.metrics.begin(route_of(request.uri().path(), &shared.passthrough));
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id);
     let trace = TraceId::settle(request.headers_mut());
@@ -114,7 +118,7 @@ async fn enter(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-fn route_of(path: &str) -> Route {
+fn route_of(path: &str, passthrough: &Passthrough) -> Route {
     match path.strip_suffix('/').unwrap_or(path) {
         OFFER => Route::Offer,
         path if path == whip::PATH
@@ -123,6 +127,7 @@ fn route_of(path: &str) -> Route {
             Route::Whip
         }
         HEALTH => Route::Health,
+        _ if passthrough.covers(path) => Route::Passthrough,
         _ => Route::Other,
     }
 }

@@ -19,6 +19,7 @@ use super::front::{Door, Front, Handed, Listener, Proxies, Slots, StartError, co
 use super::http::cors::Cors;
 use super::http::origin::ProxyTrust;
 use super::offer::SdpCheck;
+use super::passthrough::Passthrough;
 use super::record_link::RecordLink;
 use super::relay_link::{RelayLink, RelayView};
 use super::routes::{self, Shared};
@@ -38,6 +39,7 @@ pub struct Gateway {
     front: Front,
     gate: Gate,
     cors: Arc<Cors>,
+    passthrough: Passthrough,
     sessions: Sessions,
     sdp_check: SdpCheck,
     whip: Whip,
@@ -64,6 +66,7 @@ impl Gateway {
         let gate = Gate::new(settings, metrics);
         let sdp_check = SdpCheck::new(settings.offers, metrics.gateway().clone());
         let whip = Whip::new(settings.whip);
+        let passthrough = Passthrough::new(&settings.passthrough, metrics.front().clone());
         let cors = Arc::new(Cors::new(&settings.cors, metrics.front().clone()));
         let backends = Arc::new(Backends::new(&settings.backends, metrics)?);
         let router = routes::router(Arc::new(Shared {
@@ -76,7 +79,8 @@ impl Gateway {
             drain: drain.clone(),
             health_needs_key: settings.health_needs_key,
             body_limit_bytes: settings.body_limit_bytes,
-            body_deadline: settings.timeouts.request_body,
+            timeouts: settings.timeouts,
+            passthrough: passthrough.clone(),
             metrics: metrics.gateway().clone(),
         }));
         let front = Front {
@@ -98,6 +102,7 @@ impl Gateway {
             front,
             gate,
             cors,
+            passthrough,
             sessions,
             sdp_check,
             whip,
@@ -154,6 +159,7 @@ impl Gateway {
             slots: self.front.slots.clone(),
             proxies: self.front.proxies.clone(),
             cors: Arc::clone(&self.cors),
+            passthrough: self.passthrough.clone(),
         }
     }
 
@@ -197,11 +203,12 @@ pub struct Updater {
     slots: Slots,
     proxies: Proxies,
     cors: Arc<Cors>,
+    passthrough: Passthrough,
 }
 
 impl Updater {
     /// The options that [`Updater::update`] puts into effect; a section stands for all that is in it.
-    pub const OPTIONS: [&str; 20] = [
+    pub const OPTIONS: [&str; 21] = [
         "gateway.backend",
         "gateway.backends",
         "gateway.cors",
@@ -212,6 +219,7 @@ impl Updater {
         "gateway.keys",
         "gateway.limits",
         "gateway.offers",
+        "gateway.passthrough",
         "gateway.proxy_protocol_from",
         "gateway.sessions",
         "gateway.sticky_users",
@@ -235,6 +243,7 @@ impl Updater {
         self.slots.update(&settings.front);
         self.proxies.update(&settings.front.proxy_protocol_from, ProxyTrust::new(&settings.proxies));
         self.cors.update(&settings.cors);
+        self.passthrough.update(&settings.passthrough);
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use super::http::{CorsSettings, ProxySettings};
 use super::keys::ApiKey;
 use super::limits::LimitSettings;
 use super::offer::OfferSettings;
+use super::passthrough::PassthroughSettings;
 use super::sessions::SessionSettings;
 use super::whip::WhipSettings;
 use crate::secret::Secret;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub whip: WhipSettings,
     /// How many sessions there may be, and when one counts as over.
     pub sessions: SessionSettings,
+    /// Paths that go to the backends as they are; default none.
+    pub passthrough: Vec<PassthroughSettings>,
 }
 
 /// Settings of the listener that operators, probes and Prometheus use.
@@ -102,6 +105,7 @@ impl Default for Settings {
             offers: OfferSettings::default(),
             whip: WhipSettings::default(),
             sessions: SessionSettings::default(),
+            passthrough: Vec::new(),
         }
     }
 }

@@ -136,6 +136,10 @@ pub(super) const FRONT_CONNECTIONS_CUT: Family = Family::new(
     "Connections ended since they were idle, their client did not read, or their PROXY header was missing, by cause.",
     &["cause"],
 );
+pub(super) const FRONT_WEB_SOCKETS: Family =
+    Family::new("turnpike_gateway_websockets", "WebSockets that are passed on now.", &[]);
+pub(super) const FRONT_WEB_SOCKETS_ENDED: Family =
+    Family::new("turnpike_gateway_websockets_ended_total", "WebSockets that ended, by why.", &["reason"]);
 pub(super) const FRONT_PREFLIGHTS: Family = Family::new(
     "turnpike_gateway_preflights_total",
     "Questions of browsers whether a page may use the gateway, by result.",
@@ -338,6 +342,8 @@ pub(super) const ALL: &[Family] = &[
     FRONT_CONNECTIONS,
     FRONT_CONNECTIONS_REFUSED,
     FRONT_CONNECTIONS_CUT,
+    FRONT_WEB_SOCKETS,
+    FRONT_WEB_SOCKETS_ENDED,
     FRONT_PREFLIGHTS,
     RELAY_PACKETS,
     RELAY_BYTES,

@@ -12,6 +12,8 @@ pub struct FrontMetrics {
     connections_refused: [[IntCounter; ConnectionBound::ALL.len()]; HttpListener::ALL.len()],
     connections_cut: [IntCounter; CutCause::ALL.len()],
     preflights: [IntCounter; Preflight::ALL.len()],
+    web_sockets: IntGauge,
+    web_sockets_ended: [IntCounter; WebSocketEnd::ALL.len()],
 }
 
 /// Which of the HTTP listeners.
@@ -52,11 +54,32 @@ pub enum Preflight {
     Refused,
 }
 
+/// Why a WebSocket ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebSocketEnd {
+    /// Client or backend closed it, or was lost.
+    Closed,
+    /// Neither said anything for too long.
+    Idle,
+    /// We stop.
+    Drained,
+}
+
+/// A WebSocket that is open; dropped without an ending it counts as closed.
+#[derive(Debug)]
+pub struct OpenWebSocket {
+    metrics: FrontMetrics,
+    end: WebSocketEnd,
+}
+
 impl FrontMetrics {
     pub(super) fn new(register: impl Fn(Box<dyn Collector>)) -> Self {
         let connections = catalog::FRONT_CONNECTIONS;
         let connections = IntGaugeVec::new(connections.opts(), connections.labels).expect(VALID);
         register(Box::new(connections.clone()));
+        let web_sockets = IntGauge::with_opts(catalog::FRONT_WEB_SOCKETS.opts()).expect(VALID);
+        register(Box::new(web_sockets.clone()));
+        let ended = counters(&catalog::FRONT_WEB_SOCKETS_ENDED, &register);
         let refused = counters(&catalog::FRONT_CONNECTIONS_REFUSED, &register);
         let cut = counters(&catalog::FRONT_CONNECTIONS_CUT, &register);
         let preflights = counters(&catalog::FRONT_PREFLIGHTS, &register);
@@ -68,6 +91,8 @@ impl FrontMetrics {
             }),
             connections_cut: CutCause::ALL.map(|cause| cut.with_label_values(&[cause.label()])),
             preflights: Preflight::ALL.map(|result| preflights.with_label_values(&[result.label()])),
+            web_sockets,
+            web_sockets_ended: WebSocketEnd::ALL.map(|end| ended.with_label_values(&[end.label()])),
         }
     }
 
@@ -86,9 +111,41 @@ impl FrontMetrics {
         self.connections_cut[cause as usize].inc();
     }
 
+    /// Counts a WebSocket, until the returned value is dropped.
+    pub fn open_web_socket(&self) -> OpenWebSocket {
+        self.web_sockets.inc();
+        OpenWebSocket { metrics: self.clone(), end: WebSocketEnd::Closed }
+    }
+
     /// Counts a preflight.
     pub fn preflight(&self, result: Preflight) {
         self.preflights[result as usize].inc();
+    }
+}
+
+impl OpenWebSocket {
+    /// Counts its end.
+    pub fn end(mut self, end: WebSocketEnd) {
+        self.end = end;
+    }
+}
+
+impl Drop for OpenWebSocket {
+    fn drop(&mut self) {
+        self.metrics.web_sockets.dec();
+        self.metrics.web_sockets_ended[self.end as usize].inc();
+    }
+}
+
+impl WebSocketEnd {
+    const ALL: [Self; 3] = [Self::Closed, Self::Idle, Self::Drained];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Idle => "idle",
+            Self::Drained => "drained",
+        }
     }
 }
 
@@ -161,13 +218,17 @@ mod tests {
         }
         let _ = CutCause::ALL.map(|cause| front.connection_cut(cause));
         let _ = Preflight::ALL.map(|result| front.preflight(result));
+        let _ = WebSocketEnd::ALL.map(|end| front.open_web_socket().end(end));
+        let still_open = front.open_web_socket();
         let text = metrics.exposition().unwrap();
 
-        let names = ["connections{", "connections_refused", "connections_cut", "preflights"];
+        let names = ["connections{", "connections_refused", "connections_cut", "preflights", "websockets"];
         let counted = text.lines().filter(|line| {
             let name = line.strip_prefix("turnpike_gateway_");
             name.is_some_and(|name| names.iter().any(|start| name.starts_with(start))) && line.ends_with(" 1")
         });
-        assert_eq!(counted.count(), 11, "{text}");
+        assert_eq!(counted.count(), 15, "{text}");
+        drop(still_open);
+        assert!(metrics.exposition().unwrap().contains("turnpike_gateway_websockets 0\n"));
     }
 }

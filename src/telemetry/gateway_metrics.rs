@@ -32,6 +32,8 @@ pub enum Route {
     Whip,
     /// `GET /skin/webrtc/health`.
     Health,
+    /// A path that is passed on as it is.
+    Passthrough,
     /// A path that the gateway does not serve.
     Other,
 }
@@ -177,13 +179,14 @@ impl Drop for RequestInFlight {
 }
 
 impl Route {
-    const ALL: [Self; 4] = [Self::Offer, Self::Whip, Self::Health, Self::Other];
+    const ALL: [Self; 5] = [Self::Offer, Self::Whip, Self::Health, Self::Passthrough, Self::Other];
 
     fn label(self) -> &'static str {
         match self {
             Self::Offer => "offer",
             Self::Whip => "whip",
             Self::Health => "health",
+            Self::Passthrough => "passthrough",
             Self::Other => "other",
         }
     }

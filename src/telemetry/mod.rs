@@ -34,7 +34,9 @@ pub use backend_metrics::{
 pub use certificate_metrics::{CertificateMetrics, CertificateOwner};
 pub use error_chain::ErrorChain;
 pub use exposition::EXPOSITION_CONTENT_TYPE;
-pub use front_metrics::{ConnectionBound, CutCause, FrontMetrics, HttpListener, Preflight};
+pub use front_metrics::{
+    ConnectionBound, CutCause, FrontMetrics, HttpListener, OpenWebSocket, Preflight, WebSocketEnd,
+};
 pub use gateway_metrics::{
     BackendFailure, ConnectionFailure, GatewayMetrics, KeyRefusal, RequestInFlight, Route,
 };

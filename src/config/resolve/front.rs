@@ -1,9 +1,11 @@
-//! Connections, `[gateway.cors]` and the proxies in front of the gateway.
+//! Connections, `[gateway.cors]`, `[[gateway.passthrough]]` and the proxies in front of the gateway.
 
-use super::Rules;
-use crate::config::front_schema::Cors;
+use super::{Rules, Unique};
+use crate::config::error::Cause;
+use crate::config::front_schema::{Cors, Passthrough};
 use crate::config::schema::{Gateway, TrustedFields};
-use crate::gateway::{CorsSettings, FrontSettings, ProxyFields, ProxySettings};
+use crate::config::units::ByteSize;
+use crate::gateway::{CorsSettings, FrontSettings, PassthroughSettings, ProxyFields, ProxySettings};
 
 pub(super) fn front(written: &Gateway, rules: &mut Rules<'_>) -> FrontSettings {
     let limits = &written.limits;
@@ -36,6 +38,33 @@ pub(super) fn cors(written: &Cors) -> CorsSettings {
         allows_private_network: written.private_network,
     }
 }
+
+pub(super) fn passthrough(written: &[Passthrough], rules: &mut Rules<'_>) -> Vec<PassthroughSettings> {
+    let mut prefixes = Unique::new();
+    let mut settings = Vec::new();
+    for (index, one) in written.iter().enumerate() {
+        let section = format!("gateway.passthrough[{index}]");
+        let key = format!("{section}.prefix");
+        if !PassthroughSettings::is_prefix(&one.prefix) {
+            rules.refuse(&key, Cause::PathPrefix(one.prefix.clone()));
+        } else if let Some(first) = prefixes.claim(&one.prefix, &key) {
+            rules.refuse(&key, Cause::Duplicate { value: one.prefix.clone(), first });
+        }
+        rules.in_range(&format!("{section}.body_limit"), &one.body_limit, LEAST_BODY..=MOST_BODY);
+        settings.push(PassthroughSettings {
+            prefix: one.prefix.clone(),
+            is_public: one.public,
+            allows_web_sockets: one.websocket,
+            body_limit_bytes: one.body_limit.0,
+        });
+    }
+    settings
+}
+
+const LEAST_BODY: ByteSize = ByteSize(1 << 10);
+
+/// Bodies pass by piece by piece, so this bounds time and traffic, not memory.
+const MOST_BODY: ByteSize = ByteSize(1 << 30);
 
 /// More than any process has file descriptors for by itself.
 const MOST_CONNECTIONS: usize = 1_000_000;

@@ -33,6 +33,7 @@ pub(super) fn gateway(written: &Gateway, relay: &relay::Settings, rules: &mut Ru
         offers: offers(&written.offers, rules),
         whip: WhipSettings { enabled: written.whip.enabled },
         sessions: sessions(&written.sessions, rules),
+        passthrough: front::passthrough(&written.passthrough, rules),
     }
 }
 

@@ -5,6 +5,7 @@ mod environment;
 mod errors;
 mod keys;
 mod manual;
+mod passthrough;
 mod records;
 mod settings;
 mod shared_port;

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use http::HeaderValue;
 use tokio::time::Instant;
 
-use super::client::{HttpClient, client};
+use super::client::{Clients, clients};
 use super::settings::{BackendSettings, BackendTimeouts, KeyToBackend};
 use super::standing::Standing;
 use super::view::BackendView;
@@ -18,7 +18,7 @@ pub(super) struct Backend {
     pub(super) standing: Arc<Standing>,
     timeouts: BackendTimeouts,
     own_key: Option<HeaderValue>,
-    client: RwLock<HttpClient>,
+    clients: RwLock<Clients>,
     /// What the client was made of; also the lock under which the files are looked at.
     tls: Mutex<Option<ClientTls>>,
 }
@@ -33,18 +33,25 @@ impl Backend {
     ) -> Result<Self, TlsError> {
         let tls = load(&settings)?;
         let kept = before.filter(|before| before.leads_to(&settings, &timeouts, tls.as_ref()));
-        let client = match kept {
-            Some(before) => before.client(),
-            None => client(&settings, &timeouts, tls.as_ref()),
+        let clients = match kept {
+            Some(before) => before.clients(),
+            None => clients(&settings, &timeouts, tls.as_ref()),
         };
         let own_key = own_key(&settings.key);
-        Ok(Self { settings, standing, timeouts, own_key, client: RwLock::new(client), tls: Mutex::new(tls) })
+        Ok(Self {
+            settings,
+            standing,
+            timeouts,
+            own_key,
+            clients: RwLock::new(clients),
+            tls: Mutex::new(tls),
+        })
     }
 
-    /// What a request is sent with; clones share the connections.
-    pub(super) fn client(&self) -> HttpClient {
+    /// What requests are sent with.
+    pub(super) fn clients(&self) -> Clients {
         // A poisoned lock guards a whole value: it is exchanged in one piece.
-        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.clients.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The key that shows the backend that it is us.
@@ -77,8 +84,8 @@ impl Backend {
         if is_same(tls.as_ref(), loaded.as_ref()) {
             return Ok(false);
         }
-        let client = client(&self.settings, &self.timeouts, loaded.as_ref());
-        *self.client.write().unwrap_or_else(PoisonError::into_inner) = client;
+        let clients = clients(&self.settings, &self.timeouts, loaded.as_ref());
+        *self.clients.write().unwrap_or_else(PoisonError::into_inner) = clients;
         *tls = loaded;
         Ok(true)
     }

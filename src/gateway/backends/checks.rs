@@ -51,7 +51,7 @@ async fn check(backend: &Backend, settings: &HealthCheckSettings) -> Result<(), 
     if let Some(key) = backend.own_key() {
         request.headers_mut().insert(API_KEY, key.clone());
     }
-    let answer = backend.client().request(request).await.map_err(CheckFailure::Unreachable)?;
+    let answer = backend.clients().whole.request(request).await.map_err(CheckFailure::Unreachable)?;
     if answer.status().as_u16() != settings.status {
         return Err(CheckFailure::Status(answer.status()));
     }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::Body;
 use bytes::Bytes;
 use http::Uri;
 use http_body_util::Full;
@@ -20,7 +21,17 @@ use tower::Service;
 use super::settings::{BackendSettings, BackendTimeouts};
 use crate::tls::{ClientTls, client_config_of_nobody};
 
-pub(super) type HttpClient = Client<Connector, Full<Bytes>>;
+/// The clients of one backend; clones share the connections.
+///
+/// A client of hyper has one type of body. Requests whose bodies pass piece by piece have connections of their own, and
+/// do not keep offers waiting.
+#[derive(Debug, Clone)]
+pub(super) struct Clients {
+    /// For requests that are there as a whole.
+    pub(super) whole: Client<Connector, Full<Bytes>>,
+    /// For those that are not.
+    pub(super) passing: Client<Connector, Body>,
+}
 
 /// Connects within a deadline: the one of [`HttpConnector`] does not hold for the name service and for TLS.
 #[derive(Clone)]
@@ -44,12 +55,17 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// Makes a client with no connection yet; `tls` is there if the backend is spoken to over TLS.
-pub(super) fn client(
+/// Makes clients with no connection yet; `tls` is there if the backend is spoken to over TLS.
+pub(super) fn clients(
     settings: &BackendSettings,
     timeouts: &BackendTimeouts,
     tls: Option<&ClientTls>,
-) -> HttpClient {
+) -> Clients {
+    let connector = connector(settings, timeouts, tls);
+    Clients { whole: client(connector.clone(), timeouts), passing: client(connector, timeouts) }
+}
+
+fn connector(settings: &BackendSettings, timeouts: &BackendTimeouts, tls: Option<&ClientTls>) -> Connector {
     let mut tcp = HttpConnector::new();
     // The other connector decides about the scheme.
     tcp.enforce_http(false);
@@ -64,7 +80,14 @@ pub(super) fn client(
         None => builder,
     };
     let connector = builder.enable_http1().wrap_connector(tcp);
-    let connector = Connector { connector, deadline: timeouts.connect };
+    Connector { connector, deadline: timeouts.connect }
+}
+
+fn client<B>(connector: Connector, timeouts: &BackendTimeouts) -> Client<Connector, B>
+where
+    B: hyper::body::Body + Send,
+    B::Data: Send,
+{
     Client::builder(TokioExecutor::new())
         .pool_idle_timeout(timeouts.idle)
         // Without a timer the pool keeps idle connections for ever.

@@ -36,17 +36,9 @@ pub(super) fn request_to(
     is_last: bool,
 ) -> Request<Full<Bytes>> {
     // Another backend may have to be tried with the same ones.
-    let mut headers: HeaderMap =
+    let headers: HeaderMap =
         if is_last { std::mem::take(&mut client.headers) } else { client.headers.clone() };
-    if let Some(origin) = client.extensions.get::<Origin>() {
-        prepare_for_backend(&mut headers, &client.uri, origin, backend.checks_keys());
-    }
-    if let Some(key) = backend.own_key() {
-        headers.insert(API_KEY, key.clone());
-    }
-    if let Some(id) = client.extensions.get::<RequestId>() {
-        headers.insert(X_REQUEST_ID, id.to_header());
-    }
+    let mut headers = headers_to(backend, headers, client);
     if let Some(session) = forwarded.session {
         headers.insert(X_SESSION_ID, session.to_header());
     }
@@ -57,6 +49,20 @@ pub(super) fn request_to(
     request
 }
 
+/// A client's headers, as a backend gets them.
+pub(super) fn headers_to(backend: &Backend, mut headers: HeaderMap, client: &Parts) -> HeaderMap {
+    if let Some(origin) = client.extensions.get::<Origin>() {
+        prepare_for_backend(&mut headers, &client.uri, origin, backend.checks_keys());
+    }
+    if let Some(key) = backend.own_key() {
+        headers.insert(API_KEY, key.clone());
+    }
+    if let Some(id) = client.extensions.get::<RequestId>() {
+        headers.insert(X_REQUEST_ID, id.to_header());
+    }
+    headers
+}
+
 /// Sends a request, and takes the answer with hop-by-hop headers gone.
 ///
 /// The request is sent a second time only if no byte of it left the first time.
@@ -65,7 +71,7 @@ pub(super) async fn exchange(
     request: Request<Full<Bytes>>,
     headers_timeout: Duration,
 ) -> Result<Response<Bytes>, BackendError> {
-    let answer = timeout(headers_timeout, backend.client().request(request)).await;
+    let answer = timeout(headers_timeout, backend.clients().whole.request(request)).await;
     let answer = answer.map_err(|_| BackendError::TimedOut(headers_timeout))?.map_err(request_error)?;
     let (mut head, body) = answer.into_parts();
     if head.status.is_informational() {
@@ -83,7 +89,7 @@ pub(super) fn uri_of(backend: &Backend, path: &str, query: Option<&str>) -> Uri 
     url.join(path, query).expect("a checked base, a checked path and a query that hyper parsed make a URL")
 }
 
-fn request_error(error: hyper_util::client::legacy::Error) -> BackendError {
+pub(super) fn request_error(error: hyper_util::client::legacy::Error) -> BackendError {
     if error.is_connect() {
         return BackendError::Unreachable(error);
     }

@@ -22,6 +22,7 @@ mod handle;
 mod health;
 mod idempotency;
 mod keeper;
+mod passing;
 mod pool;
 mod settings;
 mod standing;
@@ -33,6 +34,7 @@ pub(in crate::gateway) use error::{BackendError, ForwardError};
 pub(in crate::gateway) use exchange::Forwarded;
 pub use handle::BackendsHandle;
 pub(in crate::gateway) use idempotency::{Claim, Claimed, IdempotencyRefusal};
+pub(in crate::gateway) use passing::{Upgrade, name_web_socket, names_web_socket};
 pub(in crate::gateway) use pool::{Backends, Exchange};
 pub use settings::{
     BackendSettings, BackendTimeouts, BackendsSettings, EjectionSettings, HealthCheckSettings,

@@ -50,9 +50,9 @@ pub(in crate::gateway) struct Exchange {
 
 /// The backends between two changes of the settings.
 #[derive(Debug)]
-struct Set {
+pub(super) struct Set {
     backends: Vec<Arc<Backend>>,
-    settings: BackendsSettings,
+    pub(super) settings: BackendsSettings,
     _tasks: JoinSet<()>,
 }
 
@@ -97,7 +97,7 @@ impl Backends {
         let deadline = Instant::now() + timeouts.answer;
         let mut tried: Vec<Arc<str>> = Vec::new();
         let mut last = BackendError::NoBackend;
-        while let Some(attempt) = self.choose(&set, &forwarded, &tried) {
+        while let Some(attempt) = self.choose(&set, forwarded.user_id, forwarded.session.is_some(), &tried) {
             let backend = Arc::clone(&attempt.backend);
             let name = Arc::clone(&backend.standing.name);
             let is_last = tried.len() + 1 == set.backends.len();
@@ -133,6 +133,11 @@ impl Backends {
         Err(ForwardError { backend: tried.pop(), retry_after: set.retry_after(Instant::now()), cause: last })
     }
 
+    /// How long a backend may take to answer.
+    pub(in crate::gateway) fn answer_deadline(&self) -> Duration {
+        self.set().settings.timeouts.answer
+    }
+
     /// The answers that are kept for offers that come again.
     pub(in crate::gateway) fn idempotency(&self) -> &Arc<Idempotency> {
         &self.idempotency
@@ -150,7 +155,7 @@ impl Backends {
         Ok(standing.sessions())
     }
 
-    fn set(&self) -> Arc<Set> {
+    pub(super) fn set(&self) -> Arc<Set> {
         // A poisoned lock guards a whole value: it is exchanged in one piece.
         Arc::clone(&self.set.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -159,7 +164,13 @@ impl Backends {
     ///
     /// Ejected ones are chosen if there is no usable one: that they failed offers is less certain than that nobody is
     /// served if all are out.
-    fn choose(&self, set: &Set, forwarded: &Forwarded<'_>, tried: &[Arc<str>]) -> Option<Attempt> {
+    pub(super) fn choose(
+        &self,
+        set: &Set,
+        user_id: Option<&str>,
+        is_of_session: bool,
+        tried: &[Arc<str>],
+    ) -> Option<Attempt> {
         let _choosing = self.choosing.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let of = |wanted: Usability| {
@@ -173,12 +184,12 @@ impl Backends {
             backends = of(Usability::InNeed);
         }
         let candidates: Vec<Candidate<'_>> = backends.iter().map(|backend| backend.candidate()).collect();
-        let index = match forwarded.user_id.filter(|_| set.settings.sticky_users) {
+        let index = match user_id.filter(|_| set.settings.sticky_users) {
             Some(user_id) => choice::of_user(&candidates, user_id),
             None => choice::with_fewest_sessions(&candidates, self.turn.fetch_add(1, Ordering::Relaxed)),
         };
         let backend = Arc::clone(backends[index?]);
-        Some(Attempt::begin(backend, forwarded.session.is_some(), now))
+        Some(Attempt::begin(backend, is_of_session, now))
     }
 }
 
@@ -217,13 +228,13 @@ impl Set {
     }
 
     /// Whether offers could go elsewhere if a backend were ejected.
-    fn has_other(&self, name: &str, now: Instant) -> bool {
+    pub(super) fn has_other(&self, name: &str, now: Instant) -> bool {
         let others = self.backends.iter().filter(|backend| backend.settings.name != name);
         others.into_iter().any(|other| other.standing.usability(now) == Usability::Usable)
     }
 
     /// When it is worth to come back: soon if somebody is usable, else when the next check could have changed that.
-    fn retry_after(&self, now: Instant) -> Duration {
+    pub(super) fn retry_after(&self, now: Instant) -> Duration {
         let is_usable = |backend: &Arc<Backend>| backend.standing.usability(now) != Usability::Unusable;
         if self.backends.iter().any(is_usable) {
             return RETRY_SOON;

@@ -64,6 +64,21 @@ struct ProxyRules {
 /// Turns true when connections are to end.
 pub(in crate::gateway) type Closing = watch::Receiver<bool>;
 
+/// The connection that a request came by, for whoever goes on with it after HTTP; an extension of every request.
+#[derive(Debug, Clone)]
+pub(in crate::gateway) struct Connection {
+    closing: Closing,
+    /// Counts it for as long as anybody has it.
+    _slot: Arc<Slot>,
+}
+
+impl Connection {
+    /// Completes when it is to end.
+    pub(in crate::gateway) async fn closing(&mut self) {
+        let _ = self.closing.wait_for(|&is_closing| is_closing).await;
+    }
+}
+
 impl Proxies {
     pub(in crate::gateway) fn new(introducing: &[IpNet], trust: ProxyTrust) -> Self {
         let proxies = Self::default();
@@ -210,29 +225,32 @@ async fn serve_tls<S>(
 async fn serve_http<I>(
     io: I,
     (client, scheme): (SocketAddr, Scheme),
-    // Held for as long as the connection is served.
-    _slot: Slot,
+    slot: Slot,
     front: &Front,
     mut closing: Closing,
 ) where
     I: Read + Write + Unpin + Send + 'static,
 {
     let activity = Activity::new(Instant::now());
+    // Held for as long as the connection is served.
+    let this = Connection { closing: closing.clone(), _slot: Arc::new(slot) };
     let service = {
         let (router, proxies, activity) =
             (front.router.clone(), front.proxies.clone(), Arc::clone(&activity));
+        let this = this.clone();
         service_fn(move |request: hyper::Request<Incoming>| {
             let exchange = activity.begin(Instant::now());
             let origin = proxies.0.load().trust.origin(client, &scheme, request.headers());
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(origin);
+            request.extensions_mut().insert(this.clone());
             let answer = router.clone().oneshot(request);
             async move { Ok::<_, Infallible>(answer.await?.map(|body| Watched::new(body, exchange))) }
         })
     };
     let patience = front.timeouts.patience();
     let builder = builder(front.timeouts.request_headers);
-    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
     let mut alarm = pin!(sleep_until(Instant::now() + patience.first_request));
     let mut is_closing = false;
 

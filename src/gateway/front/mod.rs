@@ -11,7 +11,7 @@ mod settings;
 mod slots;
 
 pub(in crate::gateway) use super::http::origin::Origin;
-pub(in crate::gateway) use connection::{Front, Proxies};
+pub(in crate::gateway) use connection::{Connection, Front, Proxies};
 pub use error::{Listener, StartError};
 pub use handed::{Door, Handed};
 pub use settings::FrontSettings;

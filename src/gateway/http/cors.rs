@@ -42,6 +42,17 @@ impl Cors {
         self.settings.store(Arc::new(settings.clone()));
     }
 
+    /// Whether a page may open a WebSocket, for which browsers ask nobody: as any other, and those of the same host.
+    pub(in crate::gateway) fn may_connect(&self, headers: &HeaderMap, host: Option<&HeaderValue>) -> bool {
+        let Some(origin) = headers.get(header::ORIGIN) else { return true };
+        let is_same_host = origin
+            .to_str()
+            .ok()
+            .and_then(|origin| origin.split_once("://"))
+            .is_some_and(|(_, of_page)| host.is_some_and(|host| host.as_bytes() == of_page.as_bytes()));
+        is_same_host || self.settings.load().allows(origin)
+    }
+
     /// Answers a preflight; of any other request it takes note who asks.
     pub(in crate::gateway) fn begin(&self, request: &Request) -> Asked {
         let headers = request.headers();

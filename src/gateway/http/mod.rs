@@ -8,6 +8,7 @@ pub(in crate::gateway) mod headers;
 pub(in crate::gateway) mod ids;
 pub(in crate::gateway) mod origin;
 mod origin_pattern;
+pub(in crate::gateway) mod path;
 pub(in crate::gateway) mod problem;
 pub(in crate::gateway) mod reject;
 mod settings;

@@ -22,8 +22,12 @@ pub(in crate::gateway) enum Reject {
     MethodNotAllowed,
     /// It could be understood in more than one way.
     Malformed(Malformation),
+    /// Its path could be understood in more than one way.
+    PathAmbiguous,
     /// It comes from a page that may not use the gateway.
     OriginRefused,
+    /// It asks for a WebSocket where there are none.
+    WebSocketRefused,
     Key(KeyRefusal),
     RateLimited(Exceeded),
     /// Not of the type that WHIP has.
@@ -58,7 +62,8 @@ impl Reject {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
-            Self::OriginRefused => StatusCode::FORBIDDEN,
+            Self::PathAmbiguous => StatusCode::BAD_REQUEST,
+            Self::OriginRefused | Self::WebSocketRefused => StatusCode::FORBIDDEN,
             Self::Key(KeyRefusal::Ambiguous) => StatusCode::BAD_REQUEST,
             Self::Key(KeyRefusal::OutOfScope) => StatusCode::FORBIDDEN,
             Self::Key(
@@ -104,7 +109,9 @@ impl Reject {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Malformed(_) => "request_malformed",
+            Self::PathAmbiguous => "path_ambiguous",
             Self::OriginRefused => "origin_not_allowed",
+            Self::WebSocketRefused => "websocket_not_allowed",
             Self::Key(KeyRefusal::Missing) => "api_key_missing",
             Self::Key(KeyRefusal::Ambiguous) => "api_key_ambiguous",
             Self::Key(KeyRefusal::OutOfScope) => "api_key_out_of_scope",
@@ -151,6 +158,11 @@ impl Reject {
             Self::NotFound => "Not Found".to_owned(),
             Self::MethodNotAllowed => "Method Not Allowed".to_owned(),
             Self::Malformed(malformation) => malformation.detail().to_owned(),
+            Self::PathAmbiguous => {
+                "The path could be read in more than one way: it has dots, slashes or escapes that servers differ about"
+                    .to_owned()
+            }
+            Self::WebSocketRefused => "WebSockets are not passed on here".to_owned(),
             Self::OriginRefused => {
                 "Pages of this origin may not use this server; its operator lists those that may in gateway.cors.origins"
                     .to_owned()
@@ -233,7 +245,9 @@ impl Reject {
             Self::NotFound
             | Self::MethodNotAllowed
             | Self::Malformed(_)
+            | Self::PathAmbiguous
             | Self::OriginRefused
+            | Self::WebSocketRefused
             | Self::Key(_)
             | Self::RateLimited(_)
             | Self::NotSdp

@@ -97,10 +97,11 @@ async fn forward_admitted<F: Form>(
     record.set_trace(head.extensions.get::<TraceId>().cloned());
     name_key(&mut head.headers, &key);
 
-    let body = match body::read(&head.headers, body, shared.body_limit_bytes, shared.body_deadline).await {
-        Ok(body) => body,
-        Err(reject) => return Err(record.refused(reject)),
-    };
+    let body =
+        match body::read(&head.headers, body, shared.body_limit_bytes, shared.timeouts.request_body).await {
+            Ok(body) => body,
+            Err(reject) => return Err(record.refused(reject)),
+        };
     let (path, sent) = (head.uri.path().to_owned(), body.clone());
     let offer = match F::read(&mut head, body, &shared.sdp_check) {
         Ok(offer) => offer,

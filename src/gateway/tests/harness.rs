@@ -139,6 +139,16 @@ impl Running {
         TcpStream::connect(self.address).await.unwrap()
     }
 
+    /// Waits until the exposition has a line.
+    pub(super) async fn eventually_shows(&self, line: &str) {
+        let shows = async {
+            while !self.shows(line) {
+                tokio::task::yield_now().await;
+            }
+        };
+        within(shows).await;
+    }
+
     /// Whether the exposition has a line.
     pub(super) fn shows(&self, line: &str) -> bool {
         self.metrics.exposition().unwrap().lines().any(|shown| shown == line)

@@ -16,6 +16,7 @@ mod keys;
 mod limits;
 mod log;
 mod offer;
+mod passthrough;
 mod refusals;
 mod sdp;
 mod whip;
