@@ -10,10 +10,11 @@
 //!                           │       └─ relay ────┤
 //!                           │                    └→ telemetry
 //!                           └─ bench → sys, turn, wire
-//!  relay → turn → wire      relay → sys, tls, media      gateway → sdp, tls
+//!  relay → turn → wire      relay → sys, tls, media      gateway → media, sdp, tls
 //! ```
 //!
-//! * a packet's bytes: [`wire`]; what it tells of a session: [`media`]; what a TURN request means: [`turn`]; a system call: [`sys`]; an offer's text: [`sdp`];
+//! * a packet's bytes: [`wire`]; what a TURN request means: [`turn`]; a system call: [`sys`]; an offer's text: [`sdp`];
+//! * what relayed packets tell of a session: [`media`];
 //! * sockets, threads and batches: [`relay`]; an HTTP route: [`gateway`]; a certificate: [`tls`];
 //! * a metric or a log field: [`telemetry`]; a setting: [`config`]; start and stop: [`app`]; a command: [`cli`];
 //! * what is kept of a session: [`records`];

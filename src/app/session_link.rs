@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use tokio::sync::mpsc;
 
-use crate::gateway::{self, RelayView, SessionId, SessionsHandle, UntilDone, Usage};
-use crate::relay::{Claim, ClaimsHandle, SessionEvent, SessionEvents, SessionTag, Traffic};
+use crate::gateway::{self, AllocationEnd, RelayView, SessionId, SessionsHandle, UntilDone, Usage};
+use crate::relay::{AllocationReport, Claim, ClaimsHandle, SessionEvent, SessionEvents, SessionTag, Traffic};
 
 /// What the workers tell, and where it arrives. There are no more events under way than allocations have begun and ended
 /// since the last look.
@@ -28,8 +28,16 @@ pub(super) async fn keep(mut events: mpsc::UnboundedReceiver<SessionEvent>, sess
             SessionEvent::Relayed(SessionTag(session), traffic) => {
                 sessions.relayed(&SessionId::from(session), usage(&traffic));
             }
+            SessionEvent::Reached(SessionTag(session), stage) => {
+                sessions.reached(&SessionId::from(session), stage);
+            }
+            SessionEvent::Measured(SessionTag(session), quality) => {
+                sessions.measured(&SessionId::from(session), *quality);
+            }
             SessionEvent::Ended(SessionTag(session), report) => {
-                sessions.allocation_ended(&SessionId::from(session), usage(&report.untold));
+                let AllocationReport { untold, stage, quality, .. } = *report;
+                let last = AllocationEnd { usage: usage(&untold), stage, quality };
+                sessions.allocation_ended(&SessionId::from(session), last);
             }
         }
     }

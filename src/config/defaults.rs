@@ -152,6 +152,7 @@ impl Default for Lifetimes {
             peer_connection: HumanDuration(turn.peer_connection_patience),
             nonce: HumanDuration(turn.nonce_lifetime),
             connection: HumanDuration(relay::Settings::default().connection_lifetime),
+            media_silence: HumanDuration(relay::Settings::default().media_silence),
         }
     }
 }

@@ -169,6 +169,8 @@ pub struct Lifetimes {
     pub nonce: HumanDuration,
     /// A TCP or TLS connection without an allocation, 1s to 1h.
     pub connection: HumanDuration,
+    /// How long the client of a session may send no media before the session counts as stalled, 1s to 1h.
+    pub media_silence: HumanDuration,
 }
 
 /// What clients may use.

@@ -45,6 +45,8 @@ pub use offer::OfferSettings;
 pub use passthrough::PassthroughSettings;
 pub use relay_link::{Claim, RelayView, UntilDone};
 pub use server::{Gateway, Updater};
-pub use sessions::{SessionSettings, SessionView, SessionsHandle, Usage};
+pub use sessions::{
+    AllocationEnd, LegView, QualityView, SessionSettings, SessionView, SessionsHandle, Usage,
+};
 pub use settings::{AdminSettings, Settings, Timeouts};
 pub use whip::WhipSettings;

@@ -51,7 +51,7 @@ impl Database {
                 let opening = read_opening(row)?;
                 let traffic = read_traffic(row)?;
                 let duration_ms = (seen_at_ms - opening.began_at_ms).max(0);
-                let state = if traffic == Traffic::default() { "answered" } else { "relayed" }.to_owned();
+                let state = if traffic == Traffic::default() { "answered" } else { "claimed" }.to_owned();
                 let reason = CRASH.to_owned();
                 Ok(SessionRecord { opening, ended_at_ms: seen_at_ms, duration_ms, reason, state, traffic })
             })?;

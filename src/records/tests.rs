@@ -52,7 +52,7 @@ fn a_process_that_was_killed_leaves_records_behind() {
     let mut owed = Owed::open(&path).unwrap().next(10).unwrap();
     owed.sort_by(|a, b| a.opening.session.cmp(&b.opening.session));
     assert_eq!(owed[0].traffic, traffic);
-    assert_eq!((owed[0].reason.as_str(), owed[0].state.as_str()), ("crash", "relayed"));
+    assert_eq!((owed[0].reason.as_str(), owed[0].state.as_str()), ("crash", "claimed"));
     assert_eq!((owed[0].ended_at_ms, owed[0].duration_ms), (61_000, 60_000));
     assert_eq!(owed[1].state, "answered");
     // What the process still knew arrives too late.
@@ -286,7 +286,7 @@ fn record(session: &str) -> SessionRecord {
         ended_at_ms: 5_000,
         duration_ms: 4_000,
         reason: "relay".to_owned(),
-        state: "relayed".to_owned(),
+        state: "media".to_owned(),
         traffic: Traffic {
             packets_to_peer: 1,
             bytes_to_peer: 100,

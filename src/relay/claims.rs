@@ -22,6 +22,7 @@ use super::fast_path::{Flow, Traffic};
 use super::handshakes::Mailbox;
 use super::relayed_addresses::RelayedAddresses;
 use super::worker::Worker;
+use crate::media::{Quality, Stage};
 use crate::telemetry::{ClaimResult, RedactedAddr};
 use crate::turn::{AllocationId, EndReason, FiveTuple, SourcePrefix};
 use crate::wire::AddressFamily;
@@ -56,18 +57,22 @@ pub(super) struct PeersOfSession {
 pub type UntilDone = Arc<dyn Any + Send + Sync>;
 
 /// What became of the allocations of sessions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SessionEvent {
     /// An allocation is the session's from now on.
     Claimed(SessionTag),
     /// This much more was relayed for an allocation of the session.
     Relayed(SessionTag, Traffic),
+    /// An allocation of the session has come so far.
+    Reached(SessionTag, Stage),
+    /// This is how the media of the session's allocation goes at present.
+    Measured(SessionTag, Box<Quality>),
     /// An allocation of the session has ended.
-    Ended(SessionTag, AllocationReport),
+    Ended(SessionTag, Box<AllocationReport>),
 }
 
 /// What there is to say of an allocation that has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AllocationReport {
     /// Its client, where it was seen last.
     pub client: FiveTuple,
@@ -75,6 +80,10 @@ pub struct AllocationReport {
     pub lived: Duration,
     /// What was relayed since the session was told last.
     pub untold: Traffic,
+    /// How far it had come.
+    pub stage: Stage,
+    /// How its media went, in all.
+    pub quality: Quality,
 }
 
 /// Is told what becomes of the allocations of sessions; called by the workers, so it must not block.
@@ -97,6 +106,8 @@ pub(super) struct Claims {
     events: Option<SessionEvents>,
     /// When sessions are told next what was relayed for them.
     next_telling: Option<Instant>,
+    /// How long a client may send no media before its session has stalled.
+    media_silence: Duration,
 }
 
 /// What one worker knows of a session.
@@ -114,6 +125,8 @@ impl Flow {
             client: self.client,
             lived: now.saturating_duration_since(self.began),
             untold: self.tell(),
+            stage: self.watch.as_ref().map_or(Stage::Waiting, |watch| watch.stage()),
+            quality: self.watch.as_ref().map(|watch| watch.whole_quality()).unwrap_or_default(),
         }
     }
 }
@@ -175,8 +188,8 @@ impl ClaimsHandle {
 }
 
 impl Claims {
-    pub(super) fn new(events: Option<SessionEvents>) -> Self {
-        Self { of_sessions: HashMap::default(), events, next_telling: None }
+    pub(super) fn new(events: Option<SessionEvents>, media_silence: Duration) -> Self {
+        Self { of_sessions: HashMap::default(), events, next_telling: None, media_silence }
     }
 
     /// When [`Worker::tell_sessions`] is due.
@@ -247,16 +260,25 @@ impl Worker {
         ClaimResult::Claimed
     }
 
-    /// Tells sessions what was relayed for them, if that is due.
+    /// Tells sessions what was relayed for them and how it goes, if that is due.
     pub(super) fn tell_sessions(&mut self) {
         if self.claims.next_telling.is_none_or(|due| due > self.now.instant) {
             return;
         }
         for (session, of_session) in &self.claims.of_sessions {
             for allocation in &of_session.allocations {
-                let untold = self.fast_path.flow_mut(allocation.index).map(Flow::tell).unwrap_or_default();
+                let Some(flow) = self.fast_path.flow_mut(allocation.index) else { continue };
+                let untold = flow.tell();
                 if untold != Traffic::default() {
                     self.claims.tell(SessionEvent::Relayed(session.clone(), untold));
+                }
+                let Some(watch) = &mut flow.watch else { continue };
+                if let Some(stage) = watch.look(self.now.instant, self.claims.media_silence) {
+                    self.claims.tell(SessionEvent::Reached(session.clone(), stage));
+                }
+                if watch.stage() != Stage::Waiting && untold != Traffic::default() {
+                    let quality = Box::new(watch.quality(self.now.instant));
+                    self.claims.tell(SessionEvent::Measured(session.clone(), quality));
                 }
             }
         }
@@ -267,6 +289,9 @@ impl Worker {
 
     /// Makes an allocation, which is here from now on, one of a session's.
     pub(super) fn tie(&mut self, session: &SessionTag, allocation: AllocationId) {
+        if let Some(flow) = self.fast_path.flow_mut(allocation.index) {
+            flow.watch.get_or_insert_default();
+        }
         self.claims.insert(session, allocation, self.now.instant);
         self.server.claim(self.now, allocation);
         self.carry_out(None);
@@ -300,7 +325,7 @@ impl Worker {
     pub(super) fn release_session(&mut self, session: &SessionTag) {
         for allocation in self.claims.of_sessions.remove(session).unwrap_or_default().allocations {
             if let Some(flow) = self.fast_path.flow_mut(allocation.index) {
-                flow.session = None;
+                (flow.session, flow.watch) = (None, None);
             }
             self.server.release(self.now, allocation);
             self.carry_out(None);

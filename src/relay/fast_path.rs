@@ -9,6 +9,7 @@ use foldhash::fast::RandomState;
 use super::by_allocation::ByAllocation;
 use super::claims::SessionTag;
 use super::outbox::Via;
+use crate::media::FlowWatch;
 use crate::telemetry::{Direction, DropReason};
 use crate::turn::{AllocationId, FiveTuple};
 use crate::wire::{ChannelData, ChannelNumber};
@@ -33,6 +34,8 @@ pub(super) struct Flow {
     pub(super) began: Instant,
     /// Whose it is, if a session has claimed it.
     pub(super) session: Option<SessionTag>,
+    /// Looks at what is relayed for a session.
+    pub(super) watch: Option<Box<FlowWatch>>,
     /// The open routes; few, so a list is searched faster than a map.
     routes: Vec<Route>,
     pub(super) traffic: Traffic,
@@ -93,7 +96,17 @@ impl FastPath {
         self.by_client.insert(client, allocation.index);
         let (routes, traffic) = (Vec::new(), Traffic::default());
         let told = traffic;
-        let flow = Flow { client, via, previous: None, began: now, session: None, routes, traffic, told };
+        let flow = Flow {
+            client,
+            via,
+            previous: None,
+            began: now,
+            session: None,
+            watch: None,
+            routes,
+            traffic,
+            told,
+        };
         self.flows.insert(allocation.index, flow);
     }
 

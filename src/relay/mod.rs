@@ -72,6 +72,7 @@ mod token;
 mod token_bucket;
 mod user_buckets;
 mod waiting;
+mod watching;
 mod worker;
 mod write_queue;
 

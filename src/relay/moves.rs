@@ -173,7 +173,8 @@ impl Worker {
                     self.relays.discard(sockets);
                     report::ended(&self.stats, before, EndReason::Disconnected, self.now.instant, &flow);
                     if let Some(session) = flow.session.clone() {
-                        self.claims.tell(SessionEvent::Ended(session, flow.report(self.now.instant)));
+                        self.claims
+                            .tell(SessionEvent::Ended(session, Box::new(flow.report(self.now.instant))));
                     }
                 }
             }

@@ -58,6 +58,7 @@ impl Worker {
                     let Some(Input { via, place: Place::Ring(piece) }) = input else {
                         continue;
                     };
+                    self.observe_peer(allocation.index, piece);
                     let head = self.server.scratch(head);
                     let bytes = if piece.is_alone {
                         Bytes::Ring(self.ring.wrap(piece, head, true))
@@ -160,7 +161,7 @@ impl Worker {
             report::ended(&self.stats, allocation, reason, self.now.instant, &flow);
             if let Some(session) = flow.session.clone() {
                 self.claims.remove(&session, allocation);
-                self.claims.tell(SessionEvent::Ended(session, flow.report(self.now.instant)));
+                self.claims.tell(SessionEvent::Ended(session, Box::new(flow.report(self.now.instant))));
             }
         }
     }
@@ -192,6 +193,7 @@ impl Worker {
 
     /// Queues data for a peer, which is sent from where it lies, unless the peer is an allocation of ours.
     pub(super) fn push_to_peer(&mut self, flow: u32, peer: SocketAddr, payload: Payload, may_fragment: bool) {
+        self.observe_client(flow, &payload);
         let payload_bytes = payload.len() as u64;
         if !self.has_bandwidth(flow, payload_bytes) {
             return;

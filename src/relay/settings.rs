@@ -28,6 +28,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// How long a connection is kept without an allocation; default 30 s.
     pub connection_lifetime: Duration,
+    /// How long the client of a session may send no media before the session has stalled; default 5 s.
+    pub media_silence: Duration,
     /// Addresses that relay sockets are bound to, at most one per family; a family that is missing uses the address
     /// that the client reached.
     pub relay_addresses: Vec<IpAddr>,
@@ -130,6 +132,7 @@ impl Default for Settings {
             proxies: Vec::new(),
             max_connections: 20_000,
             connection_lifetime: Duration::from_secs(30),
+            media_silence: Duration::from_secs(5),
             relay_addresses: Vec::new(),
             relay_ports: 49152..=65535,
             workers: None,

@@ -95,7 +95,7 @@ impl Worker {
             moves: Moves::new(index as u16, shared),
             crossings: Crossings::new(index as u16, turn.external_addresses.clone(), shared),
             waiting: WaitingRequests::new(index as u16, shared),
-            claims: Claims::new(shared.sessions.clone()),
+            claims: Claims::new(shared.sessions.clone(), settings.media_silence),
             fast_path: FastPath::default(),
             bandwidth: shared.bandwidth.clone().map(|shared| Bandwidth::new(shared, index)),
             ring: Ring::new(),
@@ -264,10 +264,14 @@ impl Worker {
 
     pub(super) fn take_from_peer(&mut self, allocation: u32, peer: SocketAddr, piece: Piece) {
         if let Some((channel, flow)) = self.fast_path.to_client(allocation, peer) {
+            let is_watched = flow.watch.is_some();
             let header = ChannelData::header(channel, piece.len as u16);
             let (client, via) = (flow.client, flow.via);
             // RFC 8656 §12.5: padding is required over streams and needless over UDP.
             let pads = matches!(via, Via::Stream(_));
+            if is_watched {
+                self.observe_peer(allocation, piece);
+            }
             let bytes = if piece.is_alone {
                 Bytes::Ring(self.ring.wrap(piece, &header, pads))
             } else if pads {

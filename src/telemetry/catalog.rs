@@ -1,6 +1,10 @@
 //! The one list of metrics: every name, its help and its labels.
 
 pub(super) use super::family::Family;
+pub(super) use super::session_catalog::{
+    SESSION_DURATION, SESSION_FRAME_RATE, SESSION_JITTER, SESSION_LOSS, SESSION_ROUND_TRIP, SESSION_SETUP,
+    SESSIONS, SESSIONS_ENDED, SESSIONS_REFUSED,
+};
 
 pub(super) const BUILD_INFO: Family =
     Family::new("turnpike_build_info", "Always 1; the label names the version that runs.", &["version"]);
@@ -145,21 +149,6 @@ pub(super) const FRONT_PREFLIGHTS: Family = Family::new(
     "Questions of browsers whether a page may use the gateway, by result.",
     &["result"],
 );
-pub(super) const SESSIONS: Family =
-    Family::new("turnpike_sessions", "Live sessions by state: offered, answered, relayed.", &["state"]);
-pub(super) const SESSIONS_ENDED: Family =
-    Family::new("turnpike_sessions_ended_total", "Sessions that have ended, by reason.", &["reason"]);
-pub(super) const SESSIONS_REFUSED: Family = Family::new(
-    "turnpike_sessions_refused_total",
-    "Offers refused because a client, a user or all together had as many sessions as they may, by whose bound it was.",
-    &["cause"],
-);
-pub(super) const SESSION_DURATION: Family = Family::new(
-    "turnpike_session_duration_seconds",
-    "Time from a session's offer to its end, by reason of the end.",
-    &["reason"],
-);
-
 pub(super) const RELAY_PACKETS: Family = Family::new(
     "turnpike_relay_packets_total",
     "Application packets relayed, or pieces of TCP streams, by direction.",
@@ -339,6 +328,11 @@ pub(super) const ALL: &[Family] = &[
     SESSIONS_ENDED,
     SESSIONS_REFUSED,
     SESSION_DURATION,
+    SESSION_SETUP,
+    SESSION_LOSS,
+    SESSION_JITTER,
+    SESSION_ROUND_TRIP,
+    SESSION_FRAME_RATE,
     FRONT_CONNECTIONS,
     FRONT_CONNECTIONS_REFUSED,
     FRONT_CONNECTIONS_CUT,

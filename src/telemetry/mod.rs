@@ -22,6 +22,7 @@ mod record_metrics;
 mod redact;
 mod relay_metrics;
 mod relay_stats;
+mod session_catalog;
 mod session_metrics;
 mod settings;
 mod stream_labels;
@@ -47,6 +48,8 @@ pub use metrics::Metrics;
 pub use record_metrics::{RecordLoss, RecordMetrics};
 pub use redact::{RedactedAddr, RedactedUser};
 pub use relay_stats::{Direction, DropReason, Offload, RelayStats, TurnMethod};
-pub use session_metrics::{SessionEnd, SessionMetrics, SessionRefusal, SessionState};
+pub use session_metrics::{
+    SessionEnd, SessionLeg, SessionMetrics, SessionMilestone, SessionQuality, SessionRefusal, SessionState,
+};
 pub use settings::{LogFilter, LogFormat, Settings};
 pub use stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};

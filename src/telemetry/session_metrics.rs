@@ -14,6 +14,11 @@ pub struct SessionMetrics {
     durations: [Histogram; SessionEnd::ALL.len()],
     refused: [IntCounter; SessionRefusal::ALL.len()],
     live: [IntGauge; SessionState::ALL.len()],
+    setup: [Histogram; SessionMilestone::ALL.len()],
+    loss: [Histogram; SessionLeg::ALL.len()],
+    jitter: [Histogram; SessionLeg::ALL.len()],
+    round_trip: [Histogram; SessionLeg::ALL.len()],
+    frame_rate: [Histogram; SessionLeg::ALL.len()],
 }
 
 /// How far a session has come.
@@ -24,7 +29,44 @@ pub enum SessionState {
     /// The client has the answer.
     Answered,
     /// An allocation of the relay belongs to it.
-    Relayed,
+    Claimed,
+    /// A connectivity check was answered through the relay.
+    Connected,
+    /// Media flows through the relay.
+    Media,
+    /// Its client has sent media, and does so no more.
+    Stalled,
+}
+
+/// What a session reaches once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionMilestone {
+    /// The first connectivity check that was answered through the relay.
+    Connected,
+    /// The first media.
+    Media,
+}
+
+/// An end of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionLeg {
+    /// The client.
+    Client,
+    /// Its peer, which is the backend.
+    Peer,
+}
+
+/// How the media of one end got to the relay, as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct SessionQuality {
+    /// The share of packets that did not come.
+    pub loss: Option<f64>,
+    /// Interarrival jitter.
+    pub jitter: Option<Duration>,
+    /// The time to this end and back.
+    pub round_trip: Option<Duration>,
+    /// Video frames a second.
+    pub frame_rate: Option<f64>,
 }
 
 /// Why a session ended.
@@ -68,7 +110,20 @@ impl SessionMetrics {
         let refused = registered(refused, &register);
         let live = IntGaugeVec::new(catalog::SESSIONS.opts(), catalog::SESSIONS.labels);
         let live = registered(live, &register);
+        let of_legs = |family: &catalog::Family, buckets: &[f64]| {
+            let histograms = HistogramVec::new(family.histogram_opts(buckets), family.labels);
+            let histograms = registered(histograms, &register);
+            SessionLeg::ALL.map(|leg| histograms.with_label_values(&[leg.label()]))
+        };
+        let family = &catalog::SESSION_SETUP;
+        let setup = HistogramVec::new(family.histogram_opts(&SETUP_BUCKETS), family.labels);
+        let setup = registered(setup, &register);
         Self {
+            setup: SessionMilestone::ALL.map(|milestone| setup.with_label_values(&[milestone.label()])),
+            loss: of_legs(&catalog::SESSION_LOSS, &LOSS_BUCKETS),
+            jitter: of_legs(&catalog::SESSION_JITTER, &TIME_BUCKETS),
+            round_trip: of_legs(&catalog::SESSION_ROUND_TRIP, &TIME_BUCKETS),
+            frame_rate: of_legs(&catalog::SESSION_FRAME_RATE, &FRAME_RATE_BUCKETS),
             ended: SessionEnd::ALL.map(|reason| ended.with_label_values(&[reason.label()])),
             durations: SessionEnd::ALL.map(|reason| durations.with_label_values(&[reason.label()])),
             refused: SessionRefusal::ALL.map(|cause| refused.with_label_values(&[cause.label()])),
@@ -80,6 +135,28 @@ impl SessionMetrics {
     pub fn ended(&self, reason: SessionEnd, age: Duration) {
         self.ended[reason as usize].inc();
         self.durations[reason as usize].observe(age.as_secs_f64());
+    }
+
+    /// Counts that a session came so far, this long after its offer.
+    pub fn reached(&self, milestone: SessionMilestone, after: Duration) {
+        self.setup[milestone as usize].observe(after.as_secs_f64());
+    }
+
+    /// Counts how the media of one end of a session went.
+    pub fn quality(&self, leg: SessionLeg, quality: SessionQuality) {
+        let SessionQuality { loss, jitter, round_trip, frame_rate } = quality;
+        let leg = leg as usize;
+        let seconds = |time: Duration| time.as_secs_f64();
+        for (histogram, value) in [
+            (&self.loss[leg], loss),
+            (&self.jitter[leg], jitter.map(seconds)),
+            (&self.round_trip[leg], round_trip.map(seconds)),
+            (&self.frame_rate[leg], frame_rate),
+        ] {
+            if let Some(value) = value {
+                histogram.observe(value);
+            }
+        }
     }
 
     /// Counts an offer for which there was no further session.
@@ -97,14 +174,40 @@ impl SessionMetrics {
 
 impl SessionState {
     /// Every state, in the order of a session's life.
-    pub const ALL: [Self; 3] = [Self::Offered, Self::Answered, Self::Relayed];
+    pub const ALL: [Self; 6] =
+        [Self::Offered, Self::Answered, Self::Claimed, Self::Connected, Self::Media, Self::Stalled];
 
     /// The state as the API and metrics name it.
     pub fn label(self) -> &'static str {
         match self {
             Self::Offered => "offered",
             Self::Answered => "answered",
-            Self::Relayed => "relayed",
+            Self::Claimed => "claimed",
+            Self::Connected => "connected",
+            Self::Media => "media",
+            Self::Stalled => "stalled",
+        }
+    }
+}
+
+impl SessionMilestone {
+    const ALL: [Self; 2] = [Self::Connected, Self::Media];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Media => "media",
+        }
+    }
+}
+
+impl SessionLeg {
+    const ALL: [Self; 2] = [Self::Client, Self::Peer];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Peer => "peer",
         }
     }
 }
@@ -159,6 +262,15 @@ fn registered<C: Collector + Clone + 'static>(
 const DURATION_BUCKETS: [f64; 10] =
     [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 10_800.0, 28_800.0, 86_400.0];
 
+/// Seconds, from a backend that is near to a client that tries one way after the other.
+const SETUP_BUCKETS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0, 10.0, 20.0, 60.0];
+/// Shares: video shows one percent, and sound ten.
+const LOSS_BUCKETS: [f64; 9] = [0.0, 0.001, 0.003, 0.01, 0.03, 0.05, 0.1, 0.2, 0.5];
+/// Seconds, from one data centre to the other side of the world.
+const TIME_BUCKETS: [f64; 9] = [0.001, 0.003, 0.01, 0.03, 0.06, 0.1, 0.2, 0.4, 1.0];
+/// Frames a second; the usual rates are 15, 24, 25, 30 and 60, and what is a little below one counts to it.
+const FRAME_RATE_BUCKETS: [f64; 9] = [1.0, 5.0, 10.0, 14.0, 20.0, 23.0, 28.0, 35.0, 65.0];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,7 +283,18 @@ mod tests {
 
         let _ = SessionEnd::ALL.map(|reason| sessions.ended(reason, Duration::from_secs(7)));
         let _ = SessionRefusal::ALL.map(|cause| sessions.refused(cause));
-        sessions.live([1, 2, 3]);
+        sessions.live([1, 2, 3, 4, 5, 6]);
+        let _ = SessionMilestone::ALL.map(|milestone| sessions.reached(milestone, Duration::from_secs(1)));
+        sessions.quality(
+            SessionLeg::Client,
+            SessionQuality {
+                loss: Some(0.02),
+                jitter: Some(Duration::from_millis(4)),
+                round_trip: Some(Duration::from_millis(40)),
+                frame_rate: Some(29.9),
+            },
+        );
+        sessions.quality(SessionLeg::Peer, SessionQuality::default());
         let text = metrics.exposition().unwrap();
 
         let ones =
@@ -179,6 +302,13 @@ mod tests {
         assert_eq!(ones("turnpike_sessions_ended_total{"), 7);
         assert_eq!(ones("turnpike_sessions_refused_total{"), 3);
         assert_eq!(ones("turnpike_session_duration_seconds_count{"), 7);
-        assert!(text.contains("turnpike_sessions{state=\"relayed\"} 3\n"));
+        assert!(text.contains("turnpike_sessions{state=\"stalled\"} 6\n"));
+        assert_eq!(ones("turnpike_session_setup_seconds_count{"), 2);
+        for name in ["loss_ratio", "jitter_seconds", "round_trip_seconds", "frames_per_second"] {
+            assert_eq!(ones(&format!("turnpike_session_{name}_count{{leg=\"client\"}}")), 1, "{name}");
+            assert_eq!(ones(&format!("turnpike_session_{name}_count{{leg=\"peer\"}}")), 0, "{name}");
+        }
+        assert_eq!(ones("turnpike_session_frames_per_second_bucket{leg=\"client\",le=\"35\"}"), 1);
+        assert_eq!(ones("turnpike_session_frames_per_second_bucket{leg=\"client\",le=\"28\"}"), 0);
     }
 }

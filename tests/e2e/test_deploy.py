@@ -18,7 +18,7 @@ PROMETHEUS = DEPLOY / "prometheus"
 RULES = PROMETHEUS / "turnpike.rules.yml"
 RULE_TESTS = PROMETHEUS / "tests" / "turnpike.test.yml"
 KUBERNETES = DEPLOY / "kubernetes"
-CATALOGUE = REPOSITORY / "src" / "telemetry" / "catalog.rs"
+CATALOGUES = [REPOSITORY / "src" / "telemetry" / name for name in ("catalog.rs", "session_catalog.rs")]
 
 
 @pytest.mark.parametrize("file", [DASHBOARD, RULES, RULE_TESTS], ids=lambda file: file.name)
@@ -169,9 +169,9 @@ def test_containers_have_no_privileges() -> None:
 
 def exposed_names() -> set[str]:
     """Returns the name of every sample that the catalogue's metrics can have."""
-    names = set(re.findall(r'"(turnpike_[a-z_]+)"', CATALOGUE.read_text()))
-    assert names, f"no metrics in {CATALOGUE}"
-    histograms = {name for name in names if name.endswith("_seconds")}
+    names = {name for file in CATALOGUES for name in re.findall(r'"(turnpike_[a-z_]+)"', file.read_text())}
+    assert names, f"no metrics in {CATALOGUES}"
+    histograms = {name for name in names if name.endswith(("_seconds", "_ratio", "_per_second"))}
     return names | {name + suffix for name in histograms for suffix in ("_bucket", "_sum", "_count")}
 
 

@@ -13,6 +13,7 @@ mod cli;
 mod crossings;
 mod gate;
 mod limits;
+mod media;
 mod mobility;
 mod nat_discovery;
 mod peer_policy;

@@ -20,17 +20,17 @@ async fn a_session_lives_as_long_as_its_allocations() {
     let relayed = [first.allocated(), second.allocated()];
 
     assert_eq!(offer(&app, &relayed).await, 200);
-    eventually(|| metric(&app, "turnpike_sessions{state=\"relayed\"}") == 1.0);
+    eventually(|| metric(&app, "turnpike_sessions{state=\"claimed\"}") == 1.0);
     let list = ask(&app, "GET", "/admin/v1/sessions").await;
     let listed: Value = serde_json::from_str(&list.1).unwrap();
-    assert_eq!(listed["sessions"][0]["state"], "relayed");
+    assert_eq!(listed["sessions"][0]["state"], "claimed");
     // Clients with two allocations drop one when they bundle.
     eventually(|| metric(&app, "turnpike_turn_allocation_claims_total{result=\"claimed\"}") == 2.0);
     assert_eq!(first.delete(), 0);
     assert_eq!(second.delete(), 0);
 
     eventually(|| metric(&app, "turnpike_sessions_ended_total{reason=\"relay\"}") == 1.0);
-    assert_eq!(metric(&app, "turnpike_sessions{state=\"relayed\"}"), 0.0);
+    assert_eq!(metric(&app, "turnpike_sessions{state=\"claimed\"}"), 0.0);
     app.stop().await;
 }
 
@@ -40,7 +40,7 @@ async fn who_ends_a_session_ends_its_allocations() {
     let mut client = Client::new(app.turn_addrs()[0]);
     let relayed = client.allocated();
     assert_eq!(offer(&app, &[relayed]).await, 200);
-    eventually(|| metric(&app, "turnpike_sessions{state=\"relayed\"}") == 1.0);
+    eventually(|| metric(&app, "turnpike_sessions{state=\"claimed\"}") == 1.0);
 
     let (_, list) = ask(&app, "GET", "/admin/v1/sessions").await;
     let listed: Value = serde_json::from_str(&list).unwrap();
@@ -58,7 +58,7 @@ async fn a_revoked_key_takes_sessions_and_allocations_along() {
     let mut client = Client::new(app.turn_addrs()[0]);
     let relayed = client.allocated();
     assert_eq!(offer(&app, &[relayed]).await, 200);
-    eventually(|| metric(&app, "turnpike_sessions{state=\"relayed\"}") == 1.0);
+    eventually(|| metric(&app, "turnpike_sessions{state=\"claimed\"}") == 1.0);
 
     assert_eq!(ask(&app, "POST", "/admin/v1/keys/app/revoke").await.0, 200);
 
@@ -120,7 +120,7 @@ pub(crate) async fn offer(app: &App, relayed: &[SocketAddr]) -> u16 {
 }
 
 /// Asks the admin API.
-async fn ask(app: &App, method: &str, path: &str) -> (u16, String) {
+pub(crate) async fn ask(app: &App, method: &str, path: &str) -> (u16, String) {
     request(app.admin_addr(), method, path, "", "").await
 }
 

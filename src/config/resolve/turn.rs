@@ -138,6 +138,7 @@ pub(super) fn relay(written: &Turn, gateway: &Gateway, rules: &mut Rules<'_>) ->
         proxies: written.proxy_protocol_from.iter().map(|network| network.0).collect(),
         max_connections: written.limits.connections,
         connection_lifetime: written.lifetimes.connection.0,
+        media_silence: written.lifetimes.media_silence.0,
         relay_addresses: relay_addresses(written, rules),
         relay_ports: ports.clone(),
         workers: written.workers.0,
@@ -214,6 +215,7 @@ fn lifetimes(written: &Lifetimes, rules: &mut Rules<'_>) {
         // RFC 8656 §5 recommends a new nonce at least every hour.
         ("nonce", written.nonce, SECOND, HOUR),
         ("connection", written.connection, SECOND, HOUR),
+        ("media_silence", written.media_silence, SECOND, HOUR),
     ];
     for (name, value, least, most) in bounds {
         let key = format!("turn.lifetimes.{name}");

@@ -56,6 +56,7 @@ permission = "6m"
 channel = "12m"
 nonce = "30m"
 connection = "20s"
+media_silence = "4s"
 [turn.limits]
 permissions = 5
 channels = 6
@@ -215,6 +216,7 @@ level = "info,turnpike::relay=debug"
         proxies: vec!["10.0.0.0/8".parse().unwrap(), "fd00::7/128".parse().unwrap()],
         max_connections: 7,
         connection_lifetime: seconds(20),
+        media_silence: seconds(4),
         relay_addresses: vec![IpAddr::from([127, 0, 0, 1])],
         relay_ports: 50000..=50999,
         workers: NonZeroUsize::new(3),

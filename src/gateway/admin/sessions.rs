@@ -47,7 +47,10 @@ pub(super) struct Wanted {
 pub(super) enum WantedState {
     Offered,
     Answered,
-    Relayed,
+    Claimed,
+    Connected,
+    Media,
+    Stalled,
 }
 
 /// A part of the live sessions.
@@ -140,7 +143,10 @@ impl WantedState {
         match self {
             Self::Offered => SessionState::Offered,
             Self::Answered => SessionState::Answered,
-            Self::Relayed => SessionState::Relayed,
+            Self::Claimed => SessionState::Claimed,
+            Self::Connected => SessionState::Connected,
+            Self::Media => SessionState::Media,
+            Self::Stalled => SessionState::Stalled,
         }
     }
 }

@@ -3,11 +3,23 @@
 use super::store::Sessions;
 use super::usage::Usage;
 use crate::gateway::http::ids::SessionId;
+use crate::media::{Quality, Stage};
 
 /// Leads to the live sessions of a gateway.
 #[derive(Debug, Clone)]
 pub struct SessionsHandle {
     pub(in crate::gateway) sessions: Sessions,
+}
+
+/// What there is to say of an allocation that has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct AllocationEnd {
+    /// What was relayed since the session was told last.
+    pub usage: Usage,
+    /// How far it had come.
+    pub stage: Stage,
+    /// How its media went, in all.
+    pub quality: Quality,
 }
 
 impl SessionsHandle {
@@ -21,8 +33,18 @@ impl SessionsHandle {
         self.sessions.relayed(session, usage);
     }
 
+    /// An allocation of the session has come so far.
+    pub fn reached(&self, session: &SessionId, stage: Stage) {
+        self.sessions.reached(session, stage);
+    }
+
+    /// The media of an allocation of the session goes like this.
+    pub fn measured(&self, session: &SessionId, quality: Quality) {
+        self.sessions.measured(session, quality);
+    }
+
     /// An allocation of the session has ended, and this is what was not told of it yet.
-    pub fn allocation_ended(&self, session: &SessionId, usage: Usage) {
-        self.sessions.allocation_ended(session, usage);
+    pub fn allocation_ended(&self, session: &SessionId, last: AllocationEnd) {
+        self.sessions.allocation_ended(session, last);
     }
 }

@@ -4,11 +4,13 @@
 //! client or a user may have, a list for operators, and one log line at the end of each.
 //!
 //! ```text
-//! open ──▶ offered ──answered──▶ answered ──an allocation is claimed──▶ relayed ──the last one ends──▶ ended
-//!             └─ dropped: the offer failed      └─ no allocation for a while: direct, and nobody sees its end
+//! open ─▶ offered ─▶ answered ─an allocation is claimed─▶ claimed ─▶ connected ─▶ media ⇄ stalled ─the last one ends─▶ ended
+//!            │          └─ no allocation for a while: direct, and nobody sees its end
+//!            └─ dropped: the offer failed
 //! ```
 
 mod handle;
+mod progress;
 mod record;
 mod registry;
 mod session;
@@ -16,7 +18,8 @@ mod settings;
 mod store;
 mod usage;
 
-pub use handle::SessionsHandle;
+pub use handle::{AllocationEnd, SessionsHandle};
+pub use progress::{LegView, QualityView};
 pub(in crate::gateway) use registry::{Bounds, Refusal};
 pub(in crate::gateway) use session::Opening;
 pub use session::SessionView;

@@ -7,12 +7,15 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use super::handle::AllocationEnd;
+use super::progress::Progress;
 use super::session::{Opening, Session};
 use super::settings::SessionSettings;
 use super::usage::Usage;
 use crate::gateway::backends::MediaSlot;
 use crate::gateway::http::ids::SessionId;
-use crate::telemetry::{SessionEnd, SessionRefusal, SessionState};
+use crate::media::{Quality, Stage};
+use crate::telemetry::{SessionEnd, SessionMilestone, SessionRefusal, SessionState};
 
 /// All sessions of a process.
 #[derive(Debug)]
@@ -125,6 +128,7 @@ impl Registry {
             slot: None,
             allocations: 0,
             usage: Usage::default(),
+            progress: Progress::default(),
             has_news: false,
             ended: None,
             opening,
@@ -142,8 +146,7 @@ impl Registry {
     ) -> bool {
         let Some(session) = self.sessions.get_mut(id) else { return false };
         (session.backend, session.slot) = (Some(backend), slot);
-        let state = if session.allocations > 0 { SessionState::Relayed } else { SessionState::Answered };
-        change_state(&mut self.by_state, session, state);
+        update_state(&mut self.by_state, session);
         self.answered.push_back((now + self.settings.direct_after, id.clone()));
         true
     }
@@ -159,10 +162,28 @@ impl Registry {
     pub(super) fn allocation_claimed(&mut self, id: &SessionId) -> bool {
         let Some(session) = self.sessions.get_mut(id) else { return false };
         session.allocations += 1;
-        if session.state == SessionState::Answered {
-            change_state(&mut self.by_state, session, SessionState::Relayed);
-        }
+        update_state(&mut self.by_state, session);
         true
+    }
+
+    /// An allocation of a session has come so far; what that is the first time for, and how long it took.
+    pub(super) fn reached(
+        &mut self,
+        id: &SessionId,
+        stage: Stage,
+        now: Instant,
+    ) -> Option<(SessionMilestone, Duration)> {
+        let session = self.sessions.get_mut(id)?;
+        let milestone = session.progress.reach(stage);
+        update_state(&mut self.by_state, session);
+        Some((milestone?, session.age(now)))
+    }
+
+    /// The media of an allocation of a session goes like this.
+    pub(super) fn measured(&mut self, id: &SessionId, quality: Quality) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.progress.measured(quality);
+        }
     }
 
     /// This much more was relayed for a session.
@@ -175,16 +196,27 @@ impl Registry {
 
     /// An allocation of a session has ended; with the last one the session ends, unless its offer still waits. Returns the
     /// session once all is known of it.
-    pub(super) fn allocation_ended(&mut self, id: &SessionId, usage: Usage, now: Instant) -> Option<Session> {
+    pub(super) fn allocation_ended(
+        &mut self,
+        id: &SessionId,
+        AllocationEnd { usage, stage, quality }: AllocationEnd,
+        now: Instant,
+    ) -> Option<Session> {
         self.relayed(id, usage);
         if let Some(session) = self.ending.get_mut(id) {
             session.allocations = session.allocations.saturating_sub(1);
+            session.progress.allocation_ended(stage, quality);
             return if session.allocations == 0 { self.ending.remove(id) } else { None };
         }
         let session = self.sessions.get_mut(id)?;
         session.allocations = session.allocations.saturating_sub(1);
-        let is_over = session.allocations == 0 && session.state == SessionState::Relayed;
-        if is_over { self.end(id, SessionEnd::Relay, now)?.whole } else { None }
+        session.progress.allocation_ended(stage, quality);
+        if session.allocations == 0 && session.backend.is_some() {
+            // It keeps the state that it ended in.
+            return self.end(id, SessionEnd::Relay, now)?.whole;
+        }
+        update_state(&mut self.by_state, session);
+        None
     }
 
     /// Ends a session.
@@ -267,7 +299,8 @@ impl Registry {
     }
 }
 
-fn change_state(by_state: &mut [usize], session: &mut Session, state: SessionState) {
+fn update_state(by_state: &mut [usize], session: &mut Session) {
+    let state = session.present_state();
     by_state[session.state as usize] -= 1;
     by_state[state as usize] += 1;
     session.state = state;
@@ -322,7 +355,7 @@ mod tests {
         end(&mut registry, &second);
 
         assert!(registry.of_clients.is_empty() && registry.of_users.is_empty());
-        assert_eq!(registry.count(), [0, 0, 0]);
+        assert_eq!(registry.count(), [0; 6]);
     }
 
     #[test]
@@ -333,12 +366,12 @@ mod tests {
         // Allocations come before the answer, and clients drop one of two when they bundle.
         assert!(registry.allocation_claimed(&id));
         assert!(registry.allocation_claimed(&id));
-        assert_eq!(registry.count(), [1, 0, 0]);
+        assert_eq!(registry.count(), [1, 0, 0, 0, 0, 0]);
         assert!(registry.answered(&id, ("one".into(), None), Instant::now()));
-        assert_eq!(registry.count(), [0, 0, 1]);
+        assert_eq!(registry.count(), [0, 0, 1, 0, 0, 0]);
         assert!(allocation_ended(&mut registry, &id).is_none());
         assert_eq!(allocation_ended(&mut registry, &id).unwrap().opening.id, id);
-        assert_eq!(registry.count(), [0, 0, 0]);
+        assert_eq!(registry.count(), [0; 6]);
         assert!(!registry.allocation_claimed(&id));
     }
 
@@ -351,7 +384,7 @@ mod tests {
 
         assert!(allocation_ended(&mut registry, &id).is_none());
         assert!(registry.answered(&id, ("one".into(), None), Instant::now()));
-        assert_eq!(registry.count(), [0, 1, 0]);
+        assert_eq!(registry.count(), [0, 1, 0, 0, 0, 0]);
     }
 
     #[test]
@@ -371,8 +404,33 @@ mod tests {
         let ended = registry.end_direct(start + Duration::from_secs(60));
 
         assert_eq!(ended.iter().map(|(id, _)| id).collect::<Vec<_>>(), [&direct]);
-        assert_eq!(registry.count(), [0, 0, 1]);
+        assert_eq!(registry.count(), [0, 0, 1, 0, 0, 0]);
         assert!(registry.answered.is_empty());
+    }
+
+    #[test]
+    fn shows_how_far_the_media_has_come_and_ends_in_that_state() {
+        let mut registry = Registry::new(SessionSettings::default());
+        let id = open(&mut registry, "app", None, Bounds::default()).unwrap();
+        let began = registry.get(&id).unwrap().began;
+        registry.allocation_claimed(&id);
+        // The answer may come here after the client has begun.
+        let connected = registry.reached(&id, Stage::Connected, began + Duration::from_millis(300));
+        assert_eq!(connected, Some((SessionMilestone::Connected, Duration::from_millis(300))));
+        assert_eq!(registry.count(), [1, 0, 0, 0, 0, 0]);
+        registry.answered(&id, ("one".into(), None), began);
+        assert_eq!(registry.count(), [0, 0, 0, 1, 0, 0]);
+        let media = registry.reached(&id, Stage::Media, began + Duration::from_secs(1));
+        assert_eq!(media, Some((SessionMilestone::Media, Duration::from_secs(1))));
+        assert_eq!(registry.reached(&id, Stage::Stalled, began), None);
+        assert_eq!(registry.count(), [0, 0, 0, 0, 0, 1]);
+        assert_eq!(registry.reached(&id, Stage::Media, began), None);
+
+        let session = allocation_ended(&mut registry, &id).unwrap();
+
+        assert_eq!(session.state, SessionState::Media);
+        assert_eq!(registry.reached(&id, Stage::Media, began), None, "it has ended");
+        assert_eq!(registry.count(), [0; 6]);
     }
 
     #[test]
@@ -386,11 +444,11 @@ mod tests {
         registry.relayed(&id, sent(1));
 
         assert!(end(&mut registry, &id).whole.is_none());
-        assert_eq!(registry.count(), [0, 0, 0], "it counts no more");
+        assert_eq!(registry.count(), [0; 6], "it counts no more");
         assert!(registry.is_waiting());
         registry.relayed(&id, sent(2));
-        assert!(registry.allocation_ended(&id, sent(4), Instant::now()).is_none());
-        let session = registry.allocation_ended(&id, sent(8), Instant::now()).unwrap();
+        assert!(registry.allocation_ended(&id, ended_with(4), Instant::now()).is_none());
+        let session = registry.allocation_ended(&id, ended_with(8), Instant::now()).unwrap();
 
         assert_eq!(session.usage, sent(15));
         assert_eq!(session.ended.unwrap().0, SessionEnd::Operator);
@@ -416,12 +474,16 @@ mod tests {
         Usage { packets_to_peer, ..Usage::default() }
     }
 
+    fn ended_with(packets_to_peer: u64) -> AllocationEnd {
+        AllocationEnd { usage: sent(packets_to_peer), stage: Stage::Media, quality: Quality::default() }
+    }
+
     fn end(registry: &mut Registry, id: &SessionId) -> Ended {
         registry.end(id, SessionEnd::Operator, Instant::now()).unwrap()
     }
 
     fn allocation_ended(registry: &mut Registry, id: &SessionId) -> Option<Session> {
-        registry.allocation_ended(id, Usage::default(), Instant::now())
+        registry.allocation_ended(id, ended_with(0), Instant::now())
     }
 
     fn open(

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::progress::{Progress, QualityView};
 use super::usage::Usage;
 use crate::gateway::backends::MediaSlot;
 use crate::gateway::http::ids::SessionId;
@@ -43,6 +44,8 @@ pub(super) struct Session {
     pub(super) allocations: u32,
     /// What they carried, as far as it was told.
     pub(super) usage: Usage,
+    /// What was seen of its media.
+    pub(super) progress: Progress,
     /// Whether that is more than the records know.
     pub(super) has_news: bool,
     /// Why it has ended, and how long it lived, once it has.
@@ -63,7 +66,7 @@ pub struct SessionView {
     pub user_id: Option<String>,
     /// The address that the offer came from.
     pub address: String,
-    /// How far it has come: `offered`, `answered` or `relayed`.
+    /// How far it has come: `offered`, `answered`, `claimed`, `connected`, `media` or `stalled`.
     pub state: &'static str,
     /// The backend that answered.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,6 +75,9 @@ pub struct SessionView {
     pub allocations: u32,
     /// What the relay carried for it, until about a second ago.
     pub usage: Usage,
+    /// How its media goes, once the relay has seen some of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality: Option<QualityView>,
     /// When the offer came, in Unix seconds.
     pub began_at: u64,
     /// Seconds since then.
@@ -91,8 +97,18 @@ impl Session {
             backend: self.backend.as_deref().map(str::to_owned),
             allocations: self.allocations,
             usage: self.usage,
+            quality: self.progress.quality().map(QualityView::from),
             began_at: self.began_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             age_seconds: self.age(now).as_secs(),
+        }
+    }
+
+    /// How far it has come, from what is known of it.
+    pub(super) fn present_state(&self) -> SessionState {
+        match (&self.backend, self.allocations) {
+            (None, _) => SessionState::Offered,
+            (Some(_), 0) => SessionState::Answered,
+            (Some(_), _) => self.progress.state(),
         }
     }
 

@@ -9,6 +9,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::info;
 
+use super::handle::AllocationEnd;
 use super::record;
 use super::registry::{Bounds, Ended, Refusal, Registry};
 use super::session::{Opening, Session, SessionView};
@@ -18,7 +19,8 @@ use crate::gateway::backends::MediaSlot;
 use crate::gateway::http::ids::SessionId;
 use crate::gateway::record_link::RecordLink;
 use crate::gateway::relay_link::{Claim, RelayLink};
-use crate::telemetry::{RedactedUser, SessionEnd, SessionMetrics, SessionState};
+use crate::media::{LegQuality, Quality, Stage};
+use crate::telemetry::{RedactedUser, SessionEnd, SessionLeg, SessionMetrics, SessionQuality, SessionState};
 
 /// The live sessions; clones share them.
 #[derive(Debug, Clone)]
@@ -103,8 +105,8 @@ impl Sessions {
     }
 
     /// The relay says that an allocation of a session has ended.
-    pub(in crate::gateway) fn allocation_ended(&self, id: &SessionId, usage: Usage) {
-        let known = self.change(|registry| registry.allocation_ended(id, usage, Instant::now()));
+    pub(in crate::gateway) fn allocation_ended(&self, id: &SessionId, last: AllocationEnd) {
+        let known = self.change(|registry| registry.allocation_ended(id, last, Instant::now()));
         let Some(session) = known else { return };
         if let Some((reason @ SessionEnd::Relay, age)) = session.ended {
             self.shared.metrics.ended(reason, age);
@@ -113,6 +115,19 @@ impl Sessions {
             }
         }
         self.record(&session);
+    }
+
+    /// The relay says how far an allocation of a session has come.
+    pub(in crate::gateway) fn reached(&self, id: &SessionId, stage: Stage) {
+        let first = self.change(|registry| registry.reached(id, stage, Instant::now()));
+        if let Some((milestone, after)) = first {
+            self.shared.metrics.reached(milestone, after);
+        }
+    }
+
+    /// The relay says how the media of a session goes.
+    pub(in crate::gateway) fn measured(&self, id: &SessionId, quality: Quality) {
+        self.registry().measured(id, quality);
     }
 
     /// The relay says that it carried more for a session.
@@ -239,6 +254,11 @@ impl Sessions {
         if let Some(records) = self.shared.records.get() {
             records.ended(record::of(session, reason, age, present()));
         }
+        let quality = session.progress.quality();
+        if let Some(Quality { client, peer }) = quality {
+            self.shared.metrics.quality(SessionLeg::Client, measures(&client));
+            self.shared.metrics.quality(SessionLeg::Peer, measures(&peer));
+        }
         let Usage { packets_to_peer, bytes_to_peer, packets_to_client, bytes_to_client } = session.usage;
         info!(
             session = %id,
@@ -253,6 +273,10 @@ impl Sessions {
             bytes_to_peer,
             packets_to_client,
             bytes_to_client,
+            client_loss = quality.and_then(|quality| quality.client.loss()),
+            client_frame_rate = quality.and_then(|quality| quality.client.frame_rate),
+            peer_loss = quality.and_then(|quality| quality.peer.loss()),
+            peer_frame_rate = quality.and_then(|quality| quality.peer.frame_rate),
             "session ended"
         );
     }
@@ -334,6 +358,11 @@ impl Filter<'_> {
     }
 }
 
+fn measures(leg: &LegQuality) -> SessionQuality {
+    let LegQuality { jitter, frame_rate, round_trip, .. } = *leg;
+    SessionQuality { loss: leg.loss(), jitter, frame_rate, round_trip }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the gateway owns a clock; operators are told by the wall's")]
 fn present() -> SystemTime {
     SystemTime::now()
@@ -400,7 +429,7 @@ mod tests {
         open_session.claim([Claim { relayed: address, related: None, offered_from: address.ip() }]);
         assert!(sessions.allocation_claimed(&id));
         assert!(open_session.answered("one".into(), None));
-        assert!(shows(&metrics, r#"turnpike_sessions{state="relayed"} 1"#));
+        assert!(shows(&metrics, r#"turnpike_sessions{state="claimed"} 1"#));
 
         assert!(!sessions.end_of_client(&id, "other"), "only its own client may");
         assert!(sessions.end_of_client(&id, "app"));
@@ -408,7 +437,7 @@ mod tests {
 
         assert_eq!(*relay.0.lock().unwrap(), [id]);
         assert!(shows(&metrics, r#"turnpike_sessions_ended_total{reason="client"} 1"#));
-        assert!(shows(&metrics, r#"turnpike_sessions{state="relayed"} 0"#));
+        assert!(shows(&metrics, r#"turnpike_sessions{state="claimed"} 0"#));
     }
 
     #[test]
