@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Shared, backends, keys, process, sessions, usage};
+use super::{Shared, backends, keys, limits, process, sessions, usage};
 
 /// The routes, and the document that describes them.
 pub(super) fn api() -> (Router<Shared>, String) {
@@ -26,7 +26,8 @@ pub(super) fn api() -> (Router<Shared>, String) {
                 .routes(routes!(process::show, process::set_drain))
                 .routes(routes!(process::show_log_level, process::set_log_level))
                 .routes(routes!(process::reload))
-                .routes(routes!(usage::show)),
+                .routes(routes!(usage::show))
+                .routes(routes!(limits::list)),
         )
         .split_for_parts();
     let document = document.to_json().expect("a document of strings and lists is always JSON");

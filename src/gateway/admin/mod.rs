@@ -7,6 +7,7 @@ mod api;
 mod backends;
 mod extract;
 mod keys;
+mod limits;
 mod process;
 mod sessions;
 mod usage;

@@ -1,7 +1,7 @@
 //! `Keyring`: the keys that there are, found by their digests, exchangeable while requests are served.
 
-use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -132,6 +132,19 @@ impl Keyring {
     }
 
     /// The keys as operators see them, in the order of the configuration.
+    /// Every client, in the order of its first key, with what it may do.
+    pub(in crate::gateway) fn clients(&self) -> Vec<(ClientId, ClientLimits)> {
+        let table = self.table.load();
+        let mut clients: Vec<(ClientId, ClientLimits)> = Vec::new();
+        let mut seen = HashSet::new();
+        for known in &table.in_order {
+            if seen.insert(Arc::clone(&known.client)) {
+                clients.push((Arc::clone(&known.client), known.key.limits));
+            }
+        }
+        clients
+    }
+
     pub(in crate::gateway) fn list(&self, now: SystemTime) -> Vec<KeyView> {
         self.table.load().in_order.iter().map(|known| known.view(now)).collect()
     }

@@ -62,6 +62,16 @@ impl Limits {
         self.limiters.store(Arc::new(limiters));
     }
 
+    /// The limits that are the same for all.
+    pub(in crate::gateway) fn settings(&self) -> LimitSettings {
+        let limiters = self.limiters.load();
+        LimitSettings {
+            per_user: limiters.users.as_ref().map(|limiter| limiter.limit),
+            per_source: limiters.sources.as_ref().map(|limiter| limiter.limit),
+            refused_keys: limiters.refused_keys.as_ref().map(|limiter| limiter.limit),
+        }
+    }
+
     fn renew<K: Hash + Eq + Copy>(
         &self,
         before: &Option<Arc<EachLimiter<K>>>,

@@ -293,6 +293,11 @@ impl Registry {
         self.sessions.values()
     }
 
+    /// How many a client has.
+    pub(super) fn of_client(&self, client: &str) -> usize {
+        self.of_clients.get(client).copied().unwrap_or(0)
+    }
+
     /// How many there are in each state.
     pub(super) fn count(&self) -> [usize; SessionState::ALL.len()] {
         self.by_state

@@ -166,6 +166,11 @@ impl Sessions {
         (views, total, total - start > most)
     }
 
+    /// How many a client has.
+    pub(in crate::gateway) fn of_client(&self, client: &str) -> usize {
+        self.registry().of_client(client)
+    }
+
     /// How many there are.
     pub(in crate::gateway) fn total(&self) -> usize {
         self.registry().count().iter().sum()

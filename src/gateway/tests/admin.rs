@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use http::Method;
 use serde_json::json;
 
 use super::harness::{self, Answer, OFFER, TestBackend, TestOperations, request};
 use crate::gateway::{
-    Admin, AdminSettings, ApiKey, Controls, Gateway, Operations, PartReadiness, Settings, StartError,
+    Admin, AdminSettings, ApiKey, ClientLimits, Controls, Gateway, Operations, PartReadiness, RateLimit,
+    Settings, StartError,
 };
 use crate::secret::Secret;
 use crate::telemetry::Metrics;
@@ -276,3 +278,28 @@ async fn send(
 }
 
 const JSON: (&str, &str) = ("content-type", "application/json");
+
+#[tokio::test]
+async fn shows_limits_and_what_clients_have() {
+    let backend = TestBackend::agreeable().await;
+    let rate = RateLimit { period: Duration::from_millis(500), burst: 20.try_into().unwrap() };
+    let running = harness::start(backend.address, |settings| {
+        settings.limits.per_user = Some(rate);
+        settings.keys[0].limits =
+            ClientLimits { rate: Some(rate), max_sessions: Some(7), max_sessions_per_user: None };
+        let next = ApiKey { client: "app".to_owned(), ..ApiKey::new("app-next", "the-next-key") };
+        settings.keys.push(next);
+    })
+    .await;
+    let admin = start_for(&running.controls(), None).await;
+    assert_eq!(running.offer(&[], OFFER).await.status, 200);
+
+    let limits = get(admin, "/admin/v1/limits").await.json();
+
+    let rate = json!({"per_second": 2.0, "burst": 20});
+    let client = json!({"client": "app", "rate": rate, "sessions": 1, "most_sessions": 7});
+    assert_eq!(limits["clients"], json!([client]));
+    assert_eq!((&limits["per_user"], limits.get("per_source")), (&rate, None));
+    assert_eq!(limits["refused_keys_per_source"], json!({"per_second": 10.0, "burst": 100}));
+    get(admin, "/admin/v1/usage?group_by=key").await.assert_problem(404, "not_found");
+}
