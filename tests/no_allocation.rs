@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use turnpike::relay::{Partners, Relay, Settings};
+use turnpike::relay::{Claim, Partners, Relay, SessionTag, Settings};
 use turnpike::secret::Secret;
 use turnpike::telemetry::Metrics;
 use turnpike::turn;
@@ -100,6 +100,24 @@ fn relaying_allocates_nothing() {
         (0..1000).for_each(|_| round());
         assert_eq!(OTHERS_ALLOCATED.load(Ordering::Relaxed) - before, 0, "{what}");
     }
+    // The headers of a session's media are read too; what it is told once a second is memory.
+    let relayed = clients[0].relayed;
+    let session = SessionTag("session".into());
+    let claim = Claim { session, relayed, related: None, claimed_from: relayed.ip() };
+    assert!(relay.claims_handle().present(claim));
+    let send_video = |number: u16| {
+        let [high, low] = number.to_be_bytes();
+        let rtp = [0x80, 0x60, high, low, 0, 0, high, low, 0, 0, 0, 1];
+        clients[0].socket.send_to(&[&[0x40, 0, 0, 12], &rtp[..]].concat(), server).unwrap();
+        assert_eq!(receive(&peer), rtp);
+        peer.send_to(&rtp, relayed).unwrap();
+        assert_eq!(receive(&clients[0].socket)[4..], rtp);
+    };
+    (0..100).for_each(send_video);
+    let before = OTHERS_ALLOCATED.load(Ordering::Relaxed);
+    (100..2100).for_each(send_video);
+    let allocated = OTHERS_ALLOCATED.load(Ordering::Relaxed) - before;
+    assert!(allocated < 100, "{allocated} for 4000 packets of a session");
     let before = OTHERS_ALLOCATED.load(Ordering::Relaxed);
     let _another = Client::new(server);
     assert!(OTHERS_ALLOCATED.load(Ordering::Relaxed) > before, "what is allocated is seen");

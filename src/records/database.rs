@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::error::RecordsError;
-use super::record::{CRASH, SessionOpening, SessionRecord, Traffic};
+use super::record::{CRASH, RecordQuality, SessionOpening, SessionRecord, Traffic};
 use super::writer::Entry;
 
 /// The connection that writes.
@@ -53,7 +53,16 @@ impl Database {
                 let duration_ms = (seen_at_ms - opening.began_at_ms).max(0);
                 let state = if traffic == Traffic::default() { "answered" } else { "claimed" }.to_owned();
                 let reason = CRASH.to_owned();
-                Ok(SessionRecord { opening, ended_at_ms: seen_at_ms, duration_ms, reason, state, traffic })
+                let quality = RecordQuality::default();
+                Ok(SessionRecord {
+                    opening,
+                    ended_at_ms: seen_at_ms,
+                    duration_ms,
+                    reason,
+                    state,
+                    traffic,
+                    quality,
+                })
             })?;
             rows.collect::<Result<Vec<_>, _>>()?
         };
@@ -172,12 +181,13 @@ fn go_on(
 }
 
 fn end(transaction: &Transaction<'_>, record: &SessionRecord, is_owed: bool) -> rusqlite::Result<()> {
-    let SessionRecord { opening, ended_at_ms, duration_ms, reason, state, traffic } = record;
+    let SessionRecord { opening, ended_at_ms, duration_ms, reason, state, traffic, quality } = record;
     let SessionOpening { session, client, key, user_id, backend, began_at_ms } = opening;
     let [packets_to_peer, bytes_to_peer, packets_to_client, bytes_to_client] = columns(traffic);
     let is_new = transaction
         .prepare_cached(
-            "INSERT OR IGNORE INTO records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            "INSERT OR IGNORE INTO records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
+             ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
         )?
         .execute(params![
             session,
@@ -193,7 +203,15 @@ fn end(transaction: &Transaction<'_>, record: &SessionRecord, is_owed: bool) -> 
             packets_to_peer,
             bytes_to_peer,
             packets_to_client,
-            bytes_to_client
+            bytes_to_client,
+            quality.client_loss,
+            quality.client_jitter_ms,
+            quality.client_frame_rate,
+            quality.client_round_trip_ms,
+            quality.peer_loss,
+            quality.peer_jitter_ms,
+            quality.peer_frame_rate,
+            quality.peer_round_trip_ms,
         ])?
         > 0;
     transaction.prepare_cached("DELETE FROM live WHERE session = ?1")?.execute([session])?;
@@ -211,6 +229,7 @@ fn read_record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
         reason: row.get("reason")?,
         state: row.get("state")?,
         traffic: read_traffic(row)?,
+        quality: read_quality(row)?,
     })
 }
 
@@ -232,6 +251,19 @@ fn read_traffic(row: &Row<'_>) -> rusqlite::Result<Traffic> {
         bytes_to_peer: count("bytes_to_peer")?,
         packets_to_client: count("packets_to_client")?,
         bytes_to_client: count("bytes_to_client")?,
+    })
+}
+
+fn read_quality(row: &Row<'_>) -> rusqlite::Result<RecordQuality> {
+    Ok(RecordQuality {
+        client_loss: row.get("client_loss")?,
+        client_jitter_ms: row.get("client_jitter_ms")?,
+        client_frame_rate: row.get("client_frame_rate")?,
+        client_round_trip_ms: row.get("client_round_trip_ms")?,
+        peer_loss: row.get("peer_loss")?,
+        peer_jitter_ms: row.get("peer_jitter_ms")?,
+        peer_frame_rate: row.get("peer_frame_rate")?,
+        peer_round_trip_ms: row.get("peer_round_trip_ms")?,
     })
 }
 
@@ -272,7 +304,15 @@ CREATE TABLE records (
     packets_to_peer INTEGER NOT NULL,
     bytes_to_peer INTEGER NOT NULL,
     packets_to_client INTEGER NOT NULL,
-    bytes_to_client INTEGER NOT NULL
+    bytes_to_client INTEGER NOT NULL,
+    client_loss REAL,
+    client_jitter_ms REAL,
+    client_frame_rate REAL,
+    client_round_trip_ms REAL,
+    peer_loss REAL,
+    peer_jitter_ms REAL,
+    peer_frame_rate REAL,
+    peer_round_trip_ms REAL
 ) WITHOUT ROWID;
 CREATE INDEX records_by_end ON records (ended_at_ms);
 CREATE TABLE live (

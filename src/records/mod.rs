@@ -24,7 +24,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use error::RecordsError;
-pub use record::{SessionOpening, SessionRecord, Traffic};
+pub use record::{RecordQuality, SessionOpening, SessionRecord, Traffic};
 pub use settings::{RecordSettings, UserIds, WebhookSettings};
 pub use usage::{GroupBy, Period, Usage, UsageError};
 

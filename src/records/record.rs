@@ -22,7 +22,7 @@ pub struct SessionOpening {
 }
 
 /// A session that has ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SessionRecord {
     /// How it began.
     #[serde(flatten)]
@@ -38,6 +38,9 @@ pub struct SessionRecord {
     /// What was relayed for it.
     #[serde(flatten)]
     pub traffic: Traffic,
+    /// How its media went.
+    #[serde(flatten)]
+    pub quality: RecordQuality,
 }
 
 /// Packets and bytes each way, of payloads alone.
@@ -51,6 +54,35 @@ pub struct Traffic {
     pub packets_to_client: u64,
     /// Their bytes.
     pub bytes_to_client: u64,
+}
+
+/// How the media of a session got to the relay, over all its life; what is not known is missing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct RecordQuality {
+    /// Share of RTP packets of the client that did not reach the relay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_loss: Option<f64>,
+    /// Interarrival jitter of the media of the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_jitter_ms: Option<f64>,
+    /// Video frames a second of the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_frame_rate: Option<f64>,
+    /// Time from the relay to the client and back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_round_trip_ms: Option<f64>,
+    /// Share of RTP packets of the peer that did not reach the relay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_loss: Option<f64>,
+    /// Interarrival jitter of the media of the peer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_jitter_ms: Option<f64>,
+    /// Video frames a second of the peer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_frame_rate: Option<f64>,
+    /// Time from the relay to the peer and back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_round_trip_ms: Option<f64>,
 }
 
 /// The record of a session that a killed process left behind.

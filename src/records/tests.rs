@@ -293,6 +293,11 @@ fn record(session: &str) -> SessionRecord {
             packets_to_client: 2,
             bytes_to_client: 20,
         },
+        quality: RecordQuality {
+            client_loss: Some(0.25),
+            peer_round_trip_ms: Some(12.5),
+            ..RecordQuality::default()
+        },
     }
 }
 

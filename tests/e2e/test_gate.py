@@ -46,6 +46,22 @@ def test_an_offer_takes_the_place_of_credentials(
     eventually(lambda: assert_none_on_trial(turnpike))
 
 
+def test_the_relay_sees_how_the_media_goes(network: Network, turnpike: Turnpike, tmp_path: Path) -> None:
+    since = len(turnpike.log_lines())
+
+    with Client(network.client, tmp_path, default_settings(user_id="mia"), *HUNDRED_PREDICTIONS) as client:
+        session = turnpike.log_record("offer answered", since, user_id="mia")["session"]
+        eventually(lambda: assert_has_frames(turnpike, session), seconds=30)
+        outcome = client.outcome()
+
+    assert outcome.exit_code == 0, outcome.stderr
+    ended = turnpike.log_record("session ended", since, session=session)
+    assert ended["state"] == "media"
+    assert ended["client_loss"] == 0.0
+    assert 25 < ended["client_frame_rate"] < 32, ended
+    assert turnpike.metric("turnpike_session_setup_seconds_count", milestone="media") >= 1
+
+
 def test_credentials_need_an_offer_too(network: Network, turnpike: Turnpike, tmp_path: Path) -> None:
     since = len(turnpike.log_lines())
 
@@ -71,6 +87,16 @@ def test_a_turn_client_without_an_offer_reaches_nobody(network: Network, turnpik
 
     assert done.returncode != 0, done.stdout
     assert turnpike.metric("turnpike_turn_responses_total", code="403") > before, done.stdout
+
+
+def assert_has_frames(turnpike: Turnpike, session: str) -> None:
+    shown = turnpike.admin(f"/admin/v1/sessions/{session}")
+    assert shown["state"] == "media", shown
+    client = shown.get("quality", {}).get("client", {})
+    # What is not known yet is missing.
+    assert {"frame_rate", "jitter_ms", "round_trip_ms"} <= client.keys(), shown
+    assert client["lost"] == 0 and 25 < client["frame_rate"] < 35, shown
+    assert client["jitter_ms"] < 30 and client["round_trip_ms"] < 1000, shown
 
 
 def assert_none_on_trial(turnpike: Turnpike) -> None:
