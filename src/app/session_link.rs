@@ -49,6 +49,10 @@ impl RelayView for ClaimsHandle {
         self.present(Claim { session: tag(session), relayed, related, claimed_from: offered_from })
     }
 
+    fn has_room(&self) -> bool {
+        Self::has_room(self)
+    }
+
     fn wants_peers(&self) -> bool {
         Self::wants_peers(self)
     }

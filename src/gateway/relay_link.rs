@@ -16,6 +16,9 @@ pub trait RelayView: Send + Sync {
     /// [`SessionsHandle`](super::SessionsHandle). False if the address is none of the relay's.
     fn claim(&self, session: &SessionId, claim: Claim) -> bool;
 
+    /// Whether one more client could get a relayed address.
+    fn has_room(&self) -> bool;
+
     /// Whether allocations reach only the peers that are named for their session.
     fn wants_peers(&self) -> bool;
 
@@ -55,6 +58,11 @@ impl RelayLink {
 
     pub(super) fn claim(&self, session: &SessionId, claim: Claim) -> bool {
         self.0.get().is_some_and(|relay| relay.claim(session, claim))
+    }
+
+    /// Where there is no relay, nobody waits for one.
+    pub(super) fn has_room(&self) -> bool {
+        self.0.get().is_none_or(|relay| relay.has_room())
     }
 
     pub(super) fn wants_peers(&self) -> bool {

@@ -148,6 +148,11 @@ impl ClaimsHandle {
         self.wants_peers
     }
 
+    /// Whether one more client could get a relayed address.
+    pub fn has_room(&self) -> bool {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner).has_room(Instant::now())
+    }
+
     /// Has the worker judge whose address it is; false if it is none of ours.
     pub fn present(&self, claim: Claim) -> bool {
         let found = self.addresses.lock().unwrap_or_else(PoisonError::into_inner).find(claim.relayed);

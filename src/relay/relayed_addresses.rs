@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::port_owners::Owner;
 use super::ports::{PortPool, RelayPorts};
@@ -39,6 +40,11 @@ pub(super) struct Neighbour {
 impl RelayedAddresses {
     pub(super) fn new(ports: Arc<RelayPorts>, external: ExternalAddresses) -> Self {
         Self { ports, external, addresses: Vec::new(), pools: 0 }
+    }
+
+    /// Whether there is a port left for one more allocation.
+    pub(super) fn has_room(&self, now: Instant) -> bool {
+        self.ports.count(now).1 > 0
     }
 
     /// The allocation that an address was relayed for, if it is one of ours for datagrams.

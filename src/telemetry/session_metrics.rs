@@ -97,6 +97,8 @@ pub enum SessionRefusal {
     User,
     /// There are as many as there may be.
     Total,
+    /// The relay has no address left.
+    RelayFull,
 }
 
 impl SessionMetrics {
@@ -238,13 +240,14 @@ impl SessionEnd {
 }
 
 impl SessionRefusal {
-    const ALL: [Self; 3] = [Self::Client, Self::User, Self::Total];
+    const ALL: [Self; 4] = [Self::Client, Self::User, Self::Total, Self::RelayFull];
 
     fn label(self) -> &'static str {
         match self {
             Self::Client => "client",
             Self::User => "user",
             Self::Total => "total",
+            Self::RelayFull => "relay_full",
         }
     }
 }
@@ -300,7 +303,7 @@ mod tests {
         let ones =
             |name: &str| text.lines().filter(|line| line.starts_with(name) && line.ends_with(" 1")).count();
         assert_eq!(ones("turnpike_sessions_ended_total{"), 7);
-        assert_eq!(ones("turnpike_sessions_refused_total{"), 3);
+        assert_eq!(ones("turnpike_sessions_refused_total{"), 4);
         assert_eq!(ones("turnpike_session_duration_seconds_count{"), 7);
         assert!(text.contains("turnpike_sessions{state=\"stalled\"} 6\n"));
         assert_eq!(ones("turnpike_session_setup_seconds_count{"), 2);

@@ -80,7 +80,7 @@ impl Reject {
             Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::BodyInvalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Sessions(Refusal::Client { .. } | Refusal::User { .. }) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Sessions(Refusal::Total) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Sessions(Refusal::Total | Refusal::RelayFull) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::SessionEnded => StatusCode::GONE,
             Self::NoSuch(_) => StatusCode::NOT_FOUND,
@@ -127,6 +127,7 @@ impl Reject {
             Self::BodyInvalid(_) => "body_invalid",
             Self::Sessions(Refusal::Client { .. } | Refusal::User { .. }) => "too_many_sessions",
             Self::Sessions(Refusal::Total) => "no_session_left",
+            Self::Sessions(Refusal::RelayFull) => "relay_full",
             Self::Draining => "draining",
             Self::SessionEnded => "session_ended",
             Self::NoSuch(_) => "not_found",
@@ -196,6 +197,9 @@ impl Reject {
                 format!("A user may have {most} sessions at once; end one first")
             }
             Self::Sessions(Refusal::Total) => "There are as many sessions as this server takes".to_owned(),
+            Self::Sessions(Refusal::RelayFull) => {
+                "The relay has no address left for one more client; try again, another server may have".to_owned()
+            }
             Self::Draining => "This server takes no further sessions; try again, another one answers".to_owned(),
             Self::NoSuch(what) => format!("There is no such {what}"),
             Self::ParameterInvalid(reason) => reason.clone(),

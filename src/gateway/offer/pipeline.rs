@@ -180,11 +180,14 @@ async fn exchange<F: Form>(
     if identity.is_revoked() {
         return Err(record.refused(Reject::Key(KeyRefusal::Revoked)));
     }
-    open_session.claim(relayed.into_iter().map(|Relayed { address, related }| Claim {
+    let claims = relayed.into_iter().map(|Relayed { address, related }| Claim {
         relayed: address,
         related,
         offered_from,
-    }));
+    });
+    if let Err(refusal) = open_session.claim(claims) {
+        return Err(record.refused(Reject::Sessions(refusal)));
+    }
 
     let forwarded = Forwarded {
         method: Method::POST,

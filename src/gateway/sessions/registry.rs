@@ -61,6 +61,8 @@ pub(in crate::gateway) enum Refusal {
     User { most: usize },
     /// There are as many as there may be.
     Total,
+    /// The relay has no address left, and its client has none yet.
+    RelayFull,
 }
 
 impl Refusal {
@@ -70,6 +72,7 @@ impl Refusal {
             Self::Client { .. } => SessionRefusal::Client,
             Self::User { .. } => SessionRefusal::User,
             Self::Total => SessionRefusal::Total,
+            Self::RelayFull => SessionRefusal::RelayFull,
         }
     }
 }

@@ -306,14 +306,19 @@ impl OpenSession {
         &self.id
     }
 
-    /// Names allocations of the relay as the session's.
-    pub(in crate::gateway) fn claim(&self, claims: impl IntoIterator<Item = Claim>) {
+    /// Names allocations of the relay as the session's. A client that has none, where there are none left, is refused before
+    /// a backend works for it.
+    pub(in crate::gateway) fn claim(&self, claims: impl IntoIterator<Item = Claim>) -> Result<(), Refusal> {
         // Most offers name addresses of other relays too, and many no others.
         let relay = &self.sessions.shared.relay;
         let ours = claims.into_iter().filter(|claim| relay.claim(&self.id, *claim)).count();
         if ours > 0 {
             self.sessions.registry().claims(&self.id);
+        } else if !relay.has_room() {
+            self.sessions.shared.metrics.refused(Refusal::RelayFull.cause());
+            return Err(Refusal::RelayFull);
         }
+        Ok(())
     }
 
     /// Lets the session's allocations reach the peers that its answer names, and returns once they do.
@@ -402,6 +407,10 @@ mod tests {
             true
         }
 
+        fn has_room(&self) -> bool {
+            false
+        }
+
         fn wants_peers(&self) -> bool {
             false
         }
@@ -431,7 +440,7 @@ mod tests {
         let open_session = open(&sessions, "app", "key");
         let id = open_session.id().clone();
         let address = "192.0.2.1:50000".parse().unwrap();
-        open_session.claim([Claim { relayed: address, related: None, offered_from: address.ip() }]);
+        open_session.claim([Claim { relayed: address, related: None, offered_from: address.ip() }]).unwrap();
         assert!(sessions.allocation_claimed(&id));
         assert!(open_session.answered("one".into(), None));
         assert!(shows(&metrics, r#"turnpike_sessions{state="claimed"} 1"#));
@@ -443,6 +452,16 @@ mod tests {
         assert_eq!(*relay.0.lock().unwrap(), [id]);
         assert!(shows(&metrics, r#"turnpike_sessions_ended_total{reason="client"} 1"#));
         assert!(shows(&metrics, r#"turnpike_sessions{state="claimed"} 0"#));
+    }
+
+    #[test]
+    fn where_the_relay_is_full_only_who_has_an_allocation_gets_in() {
+        let (sessions, metrics, _) = start();
+
+        let refused = open(&sessions, "app", "key").claim([]).unwrap_err();
+
+        assert_eq!(refused, Refusal::RelayFull);
+        assert!(shows(&metrics, r#"turnpike_sessions_refused_total{cause="relay_full"} 1"#));
     }
 
     #[test]
