@@ -281,7 +281,13 @@ impl Worker {
                 if let Some(stage) = watch.look(self.now.instant, self.claims.media_silence) {
                     self.claims.tell(SessionEvent::Reached(session.clone(), stage));
                 }
-                if watch.stage() != Stage::Waiting && untold != Traffic::default() {
+                let goes_on = match watch.stage() {
+                    Stage::Waiting => false,
+                    Stage::Connected => untold != Traffic::default(),
+                    // That nothing comes any more is news too.
+                    Stage::Media | Stage::Stalled => true,
+                };
+                if goes_on {
                     let quality = Box::new(watch.quality(self.now.instant));
                     self.claims.tell(SessionEvent::Measured(session.clone(), quality));
                 }

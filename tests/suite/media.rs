@@ -34,16 +34,11 @@ async fn a_session_shows_how_far_its_media_has_come_and_what_was_lost() {
     eventually(|| is_in(&app, "media"));
     send_from_peer(&peer, relayed, &client.socket);
     eventually(|| is_in(&app, "stalled"));
+    shown(&app, |client| client["bits_per_second"] == 0.0).await;
     client.send_on_channel(0x4000, &rtp(7, 100));
     receive(&peer);
     eventually(|| is_in(&app, "media"));
-    let shown = loop {
-        let list: Value = serde_json::from_str(&ask(&app, "GET", "/admin/v1/sessions").await.1).unwrap();
-        let session = list["sessions"][0].clone();
-        if session["quality"]["client"]["packets"] == 91 {
-            break session;
-        }
-    };
+    let shown = shown(&app, |client| client["packets"] == 91).await;
     assert_eq!(shown["quality"]["client"]["lost"], 10);
     assert_eq!(
         (&shown["quality"]["peer"]["packets"], &shown["quality"]["peer"]["lost"]),
@@ -97,6 +92,20 @@ fn send_from_peer(peer: &UdpSocket, relayed: SocketAddr, client: &UdpSocket) {
         peer.send_to(&rtp(9, sequence), relayed).unwrap();
         receive(client);
     }
+}
+
+/// The session, once its client's quality is so.
+async fn shown(app: &App, is_so: impl Fn(&Value) -> bool) -> Value {
+    let look = async {
+        loop {
+            let list: Value = serde_json::from_str(&ask(app, "GET", "/admin/v1/sessions").await.1).unwrap();
+            let session = &list["sessions"][0];
+            if is_so(&session["quality"]["client"]) {
+                return session.clone();
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, look).await.expect("within five seconds")
 }
 
 fn is_in(app: &App, state: &str) -> bool {
