@@ -90,7 +90,7 @@ impl Worker {
                     let Some(Input { via, .. }) = input else { continue };
                     self.ask(undecided, via);
                 }
-                Output::Begin { allocation, five_tuple, relayed, username } => {
+                Output::Begin { allocation, five_tuple, relayed, username, grant } => {
                     let Some(Input { via, .. }) = input else {
                         continue;
                     };
@@ -98,7 +98,7 @@ impl Worker {
                     if let Via::Stream(connection) = via {
                         self.streams.connections.allocation_began(connection, allocation.index);
                     }
-                    report::began(&self.stats, allocation, five_tuple, relayed, &username);
+                    report::began(&self.stats, allocation, five_tuple, relayed, &username, grant.as_deref());
                 }
                 Output::TakeOver(take_over) => {
                     let Some(Input { via, .. }) = input else { continue };

@@ -10,7 +10,7 @@ use super::outbox::Cargo;
 use crate::telemetry::{
     AllocationRefusal, DropReason, EndReason, RedactedAddr, RedactedUser, RelayStats, TurnMethod,
 };
-use crate::turn::{self, AllocationId, FiveTuple, PerFamily};
+use crate::turn::{self, AllocationId, FiveTuple, Grant, PerFamily};
 use crate::wire::{ErrorCode, Method};
 
 /// Counts a request by its answer.
@@ -52,15 +52,23 @@ pub(super) fn began(
     five_tuple: FiveTuple,
     relayed: PerFamily<Option<SocketAddr>>,
     username: &[u8],
+    grant: Option<&Grant>,
 ) {
     stats.allocation_created();
+    // A sealed name tells nobody anything; what it says does.
+    let username = grant.is_none().then(|| String::from_utf8_lossy(username));
+    let user_id = grant.and_then(|grant| grant.user.as_deref());
     info!(
         allocation = %name(allocation),
         client = %RedactedAddr(five_tuple.client),
         transport = five_tuple.transport.label(),
-        relayed = relayed.v4.map(tracing::field::display),
-        relayed_v6 = relayed.v6.map(tracing::field::display),
-        username = %RedactedUser(&String::from_utf8_lossy(username)),
+        relayed = relayed.v4.map(display),
+        relayed_v6 = relayed.v6.map(display),
+        username = username.as_deref().map(|username| display(RedactedUser(username))),
+        grant = grant.map(|grant| display(grant.id)),
+        client_id = grant.map(|grant| &*grant.client),
+        key = grant.map(|grant| &*grant.key),
+        user_id = user_id.map(|user_id| display(RedactedUser(user_id))),
         "allocation began"
     );
 }

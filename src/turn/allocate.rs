@@ -119,6 +119,7 @@ impl Server {
             five_tuple: open.five_tuple,
             relayed,
             username: open.user.username.clone(),
+            grant: open.user.grant.clone(),
         });
         self.answer(reply, id, &granted, &open.user);
         Some(id)

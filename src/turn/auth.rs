@@ -1,13 +1,16 @@
 //! Who sent a request: the long-term credential mechanism (RFC 8489 §9.2.4).
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::account::account;
 use super::allocation::Allocation;
 use super::anonymous::AnonymousListeners;
 use super::directory::{Directory, Entry};
 use super::five_tuple::{FiveTuple, Now};
+use super::grant::Grant;
 use super::hook::HookAnswer;
 use super::nonce::Nonces;
 use super::reject::Reject;
@@ -39,6 +42,8 @@ pub(super) struct User {
     proof: Option<Proof>,
     /// The Unix second at which the session ends with its credential, if it does.
     expires: Option<u64>,
+    /// What the gateway granted, if the name came from there.
+    pub(super) grant: Option<Arc<Grant>>,
 }
 
 /// The right key, and how it was used.
@@ -142,7 +147,7 @@ impl Authenticator {
             return Err(Reject::Unauthenticated.into());
         }
         let is_fresh = self.nonces.is_fresh(nonce, now.unix_seconds, path.client);
-        let Some(Entry { username, key, has_token, expires }) = user else {
+        let Some(Entry { username, key, has_token, expires, grant }) = user else {
             return Err(match username.and_then(|name| self.name_to_ask(name, message)) {
                 Some(_) if answer.is_some() => Reject::Unauthenticated.into(),
                 // Whoever forges its source has no nonce and cannot make us ask.
@@ -155,7 +160,7 @@ impl Authenticator {
         if !is_fresh {
             return Err(Reject::StaleNonce.into());
         }
-        Ok(User { username, proof: Some(Proof { key, algorithm, signature, has_token }), expires })
+        Ok(User { username, proof: Some(Proof { key, algorithm, signature, has_token }), expires, grant })
     }
 
     /// Tells a client how to authenticate (RFC 8489 §9.2.4).
@@ -257,6 +262,7 @@ impl Authenticator {
                 key: proof.key.clone(),
                 has_token: proof.has_token,
                 expires: owner.expires,
+                grant: owner.grant.clone(),
             });
         }
         self.directory.find(username, algorithm, message, now.unix_seconds)
@@ -266,12 +272,20 @@ impl Authenticator {
 impl User {
     /// Whoever shows no credentials where none are asked for.
     fn anonymous() -> Self {
-        Self { username: Arc::from(*b"anonymous"), proof: None, expires: None }
+        Self { username: Arc::from(*b"anonymous"), proof: None, expires: None, grant: None }
     }
 
     /// Whether nothing is known of the client but its address.
     pub(super) fn is_anonymous(&self) -> bool {
         self.proof.is_none()
+    }
+
+    /// Whose allocations count together.
+    pub(super) fn account(&self) -> Cow<'_, [u8]> {
+        match &self.grant {
+            Some(grant) => Cow::Owned(grant.account()),
+            None => Cow::Borrowed(account(&self.username)),
+        }
     }
 
     /// Whether both have one name. Whoever shows no credentials has none, and is apart from a user who is called so.

@@ -7,6 +7,8 @@ use foldhash::quality::RandomState;
 
 use super::access_token::TokenKeys;
 use super::credential::{expiry, rest_password};
+use super::grant::Grant;
+use super::grant_seal::GrantSeal;
 use super::hook::HookUser;
 use super::settings::Settings;
 use crate::secret::Secret;
@@ -20,7 +22,8 @@ pub(super) struct Directory {
     by_name: HashMap<Arc<[u8]>, Arc<User>, RandomState>,
     /// RFC 8489 §14.4: the same users by USERHASH, so that finding one is one step, however many there are.
     by_hash: HashMap<[u8; 32], Arc<User>, RandomState>,
-    secrets: Vec<Secret>,
+    /// Each with the seal of the names that the gateway hands out.
+    secrets: Vec<(Secret, GrantSeal)>,
     algorithms: Vec<PasswordAlgorithm>,
     sessions_end: bool,
     token_keys: TokenKeys,
@@ -47,6 +50,8 @@ pub(super) struct Entry {
     pub(super) has_token: bool,
     /// The Unix second at which the session ends with its credential, if it does.
     pub(super) expires: Option<u64>,
+    /// What the gateway granted, if the name came from there.
+    pub(super) grant: Option<Arc<Grant>>,
 }
 
 impl Directory {
@@ -68,7 +73,7 @@ impl Directory {
         Self {
             by_name,
             by_hash,
-            secrets: credentials.secrets.clone(),
+            secrets: credentials.secrets.iter().map(|secret| (secret.clone(), GrantSeal::new(secret))).collect(),
             algorithms: settings.password_algorithms.clone(),
             sessions_end: settings.credentials_end_sessions,
             token_keys: credentials.token_keys.clone(),
@@ -104,19 +109,21 @@ impl Directory {
                 key: key.clone(),
                 has_token: false,
                 expires: None,
+                grant: None,
             });
         }
         if let Some(username) = username
             && self.algorithms.contains(&algorithm)
-            && let Some(expiry) = self.open_until(username, unix_seconds)
+            && let Some(expiring) = self.expiring(username, unix_seconds)
         {
-            let mut keys = self.secrets.iter().map(|secret| {
+            let Expiring { expires, secrets, grant } = expiring;
+            let mut keys = secrets.iter().map(|(secret, _)| {
                 let password = rest_password(secret, username);
                 LongTermKey::derive(algorithm, username, &self.realm, password.expose())
             });
-            let key = keys.find(|key| message.is_protected_by(key))?;
-            let expires = self.sessions_end.then_some(expiry);
-            return Some(Entry { username: username.into(), key: Arc::new(key), has_token: false, expires });
+            let key = Arc::new(keys.find(|key| message.is_protected_by(key))?);
+            let expires = self.sessions_end.then_some(expires);
+            return Some(Entry { username: username.into(), key, has_token: false, expires, grant });
         }
         // The work of a wrong password, so that the time of a refusal does not tell who exists.
         message.is_protected_by(&self.nobody[index(algorithm)]);
@@ -137,12 +144,14 @@ impl Directory {
             key: Arc::new(token.key),
             has_token: true,
             expires: Some(token.expires),
+            grant: None,
         })
     }
 
     /// Whether the name is one that somebody here would know: that of a user, or one that expires.
     pub(super) fn knows(&self, username: &[u8]) -> bool {
-        self.by_name.contains_key(username) || (!self.secrets.is_empty() && expiry(username).is_some())
+        let expires = || !self.secrets.is_empty() && expiry(username).is_some();
+        self.by_name.contains_key(username) || expires() || self.open(username).is_some()
     }
 
     /// The entry of a user whom a service outside knows, if the message was signed with the key that it told.
@@ -161,16 +170,41 @@ impl Directory {
             key: key.clone(),
             has_token: false,
             expires: user.expires(),
+            grant: None,
         })
     }
 
-    /// The expiry of a user name, if it is one of a kind that expires and has not done so.
-    fn open_until(&self, username: &[u8], unix_seconds: u64) -> Option<u64> {
-        let expiry = if self.secrets.is_empty() { None } else { expiry(username) }?;
+    /// What is known of a user name that expires, if it is one and has not done so.
+    fn expiring(&self, username: &[u8], unix_seconds: u64) -> Option<Expiring<'_>> {
+        let expiring = match expiry(username) {
+            Some(expires) if !self.secrets.is_empty() => {
+                Expiring { expires, secrets: &self.secrets, grant: None }
+            }
+            Some(_) => return None,
+            None => self.open(username)?,
+        };
         // A session that ends with its name must not begin in the second in which it would end.
-        let is_open = unix_seconds < expiry || (unix_seconds == expiry && !self.sessions_end);
-        is_open.then_some(expiry)
+        let is_open =
+            unix_seconds < expiring.expires || (unix_seconds == expiring.expires && !self.sessions_end);
+        is_open.then_some(expiring)
     }
+
+    /// What a sealed user name says.
+    fn open(&self, username: &[u8]) -> Option<Expiring<'_>> {
+        self.secrets.iter().find_map(|secret| {
+            let grant = Arc::new(secret.1.open(username)?);
+            let secrets = std::slice::from_ref(secret);
+            Some(Expiring { expires: grant.expires, secrets, grant: Some(grant) })
+        })
+    }
+}
+
+/// A user name that expires.
+struct Expiring<'a> {
+    expires: u64,
+    /// Those that its password may be computed from.
+    secrets: &'a [(Secret, GrantSeal)],
+    grant: Option<Arc<Grant>>,
 }
 
 /// The order of keys in arrays.

@@ -6,9 +6,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::account::account;
 use super::auth::User;
 use super::five_tuple::{AllocationId, FiveTuple};
+use super::grant::Grant;
 use super::hook::Undecided;
 use super::mobility::TakeOver;
 use super::peer_connection::ConnectionId;
@@ -74,6 +74,8 @@ pub enum Output {
         relayed: PerFamily<Option<SocketAddr>>,
         /// Who allocated it.
         username: Arc<[u8]>,
+        /// What the gateway granted for that, if the name came from there.
+        grant: Option<Arc<Grant>>,
     },
     /// Have the server of another worker give an allocation away, and pass what it says to
     /// [`Server::take_in`](super::Server::take_in).
@@ -161,14 +163,14 @@ pub struct OpenRelay {
 }
 
 impl OpenRelay {
-    /// Who allocates, by the part of the user name that stays the same when its credential is renewed; of clients
-    /// without credentials, all that come from one source.
+    /// Who allocates, by the part of the user name that stays the same when its credential is renewed, or by the client and
+    /// user of a grant; of clients without credentials, all that come from one source.
     pub fn account(&self) -> Cow<'_, [u8]> {
         if self.is_anonymous() {
             // The zero keeps it apart from names.
             return Cow::Owned(format!("\0{}", self.source()).into_bytes());
         }
-        Cow::Borrowed(account(&self.user.username))
+        self.user.account()
     }
 
     /// Whether the client shows no credentials.

@@ -2,8 +2,8 @@
 
 use super::harness::*;
 use crate::secret::Secret;
-use crate::turn::EndReason;
 use crate::turn::credential::rest_password;
+use crate::turn::{EndReason, Grant, GrantId, GrantSeal};
 use crate::wire::Method;
 use crate::wire::attribute;
 
@@ -74,4 +74,56 @@ fn lasting_passwords_end_no_session() {
     let mut net = ending();
     let alice = net.allocated_alice();
     assert_eq!(net.refresh(&alice, 3600).lifetime(), 3600);
+}
+
+/// A client with the name that the gateway hands out.
+fn granted(net: &mut Harness, secret: &str, expires_in: u64, port: u16) -> Client {
+    let secret = Secret::new(secret);
+    let issued = net.now.unix_seconds;
+    let username = GrantSeal::new(&secret).seal(&Grant {
+        id: GrantId([port as u8; 16]),
+        issued,
+        expires: issued + expires_in,
+        key: "key".into(),
+        client: "app".into(),
+        user: Some("ann".into()),
+    });
+    let password = rest_password(&secret, username.as_bytes());
+    net.client(&username, password.expose(), port)
+}
+
+#[test]
+fn a_sealed_name_opens_a_session_until_it_expires() {
+    let mut net = Harness::new();
+    let mut ann = granted(&mut net, "north", 60, 4002);
+    assert_eq!(net.allocate(&ann).lifetime(), 600);
+    let late = granted(&mut net, "north", 60, 4003);
+    net.seconds(61);
+    net.renew_nonce(&mut ann);
+    assert_eq!(net.refresh(&ann, 600).code(), 0);
+    assert_eq!(net.allocate(&late).code(), 401);
+}
+
+#[test]
+fn sealed_names_of_every_secret_are_good_and_of_others_not() {
+    let mut net = Harness::with(|settings| settings.credentials.add_secret(Secret::new("south")));
+    for (secret, port, code) in [("north", 4002, 0), ("south", 4003, 0), ("west", 4004, 401)] {
+        let ann = granted(&mut net, secret, 60, port);
+        assert_eq!(net.allocate(&ann).code(), code, "{secret}");
+    }
+    let mut mixed = granted(&mut net, "north", 60, 4005);
+    mixed.password = rest_password(&Secret::new("south"), mixed.username.as_bytes()).expose().to_owned();
+    assert_eq!(net.allocate(&mixed).code(), 401);
+    let mut wrong = granted(&mut net, "north", 60, 4006);
+    wrong.username.pop();
+    assert_eq!(net.allocate(&wrong).code(), 401);
+}
+
+#[test]
+fn a_sealed_name_can_end_its_session() {
+    let mut net = ending();
+    let ann = granted(&mut net, "north", 700, 4002);
+    assert_eq!(net.allocate(&ann).lifetime(), 600);
+    net.seconds(200);
+    assert_eq!(net.refresh(&ann, 3600).lifetime(), 500);
 }
