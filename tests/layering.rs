@@ -49,7 +49,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "gateway",
-        may_import: &["media", "records", "sdp", "telemetry", "tls", "wire"],
+        may_import: &["media", "records", "sdp", "telemetry", "tls", "turn", "wire"],
         must_not_contain: &["libc", "std::env", "unsafe"],
     },
     Room {

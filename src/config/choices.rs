@@ -118,6 +118,16 @@ pub enum TrustedFields {
     Forwarded,
 }
 
+/// How the user names look that clients get for their keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UsernameForm {
+    /// Nobody can read them.
+    Sealed,
+    /// The expiry and the user.
+    Coturn,
+}
+
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -7,9 +7,9 @@ use super::front_schema::{Cors, CorsOrigin};
 use super::request_rate::RequestRate;
 use super::schema::{
     Admin, Anonymous, AnonymousMode, AuthHook, ChannelNumbers, Ejection, Gateway, GatewayLimits, HealthCheck,
-    Idempotency, Lifetimes, Limits, Log, LogFormat, NatDiscovery, Offers, PasswordAlgorithm, Peers,
+    IceServers, Idempotency, Lifetimes, Limits, Log, LogFormat, NatDiscovery, Offers, PasswordAlgorithm, Peers,
     PeersPolicy, RecordsTable, RecordsWebhook, Redirect, Sessions, Timeouts, Tls, TrustedFields, Turn,
-    UserIds, Whip,
+    UserIds, UsernameForm, Whip,
 };
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::{gateway, relay, telemetry, turn};
@@ -200,6 +200,7 @@ impl Default for Gateway {
             offers: Offers::default(),
             whip: Whip::default(),
             passthrough: Vec::new(),
+            ice_servers: IceServers::default(),
             sessions: Sessions::default(),
             limits: GatewayLimits::default(),
             health_check: HealthCheck::default(),
@@ -309,6 +310,21 @@ impl Default for Offers {
 impl Default for Whip {
     fn default() -> Self {
         Self { enabled: gateway::WhipSettings::default().enabled }
+    }
+}
+
+impl Default for IceServers {
+    fn default() -> Self {
+        let ice_servers = gateway::IceServerSettings::default();
+        Self {
+            urls: None,
+            ttl: HumanDuration(ice_servers.ttl),
+            max_ttl: HumanDuration(ice_servers.max_ttl),
+            username_form: match ice_servers.username_form {
+                gateway::UsernameForm::Sealed => UsernameForm::Sealed,
+                gateway::UsernameForm::Coturn => UsernameForm::Coturn,
+            },
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod document;
 mod env;
 mod error;
 mod front_schema;
+mod ice_schema;
 mod key_schema;
 mod keys;
 pub mod moment;

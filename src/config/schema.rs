@@ -11,10 +11,11 @@ use super::addresses::{Address, Backend, ExternalIp, ListenAddress, Network};
 pub use super::backend_schema::{BackendTable, Ejection, HealthCheck, Idempotency};
 pub use super::choices::{
     AnonymousMode, ChannelNumbers, KeyScope, LogFormat, PasswordAlgorithm, PeersPolicy, Redirect,
-    TrustedFields, UserIds,
+    TrustedFields, UserIds, UsernameForm,
 };
 pub use super::credential_schema::{AuthHook, SharedSecret, TokenKey, User};
 pub use super::front_schema::{Cors, Passthrough, Timeouts};
+pub use super::ice_schema::IceServers;
 pub use super::key_schema::{GatewayLimits, Key};
 pub use super::peer_schema::{Anonymous, Peers};
 pub use super::record_schema::{RecordsTable, RecordsWebhook};
@@ -265,6 +266,10 @@ pub struct Gateway {
     pub offers: Offers,
     /// Offers by WHIP (RFC 9725), for OBS, GStreamer and other clients that speak it. May change while running.
     pub whip: Whip,
+    /// Credentials for the relay: GET /skin/webrtc/ice-servers hands them out for a key with the scope `ice_servers`, and
+    /// answers to WHIP carry them. For that turn.secrets needs one; of several the first makes new credentials, and
+    /// all are good. docs/GATE.md says more.
+    pub ice_servers: IceServers,
     /// The sessions that offers begin.
     pub sessions: Sessions,
     /// Paths that go to the backends as they are, each by its prefix; the longest prefix of a path counts. All others

@@ -8,7 +8,7 @@ use super::addresses::{ListenAddress, PeerPattern, TLS_PORT};
 use super::moment::Moment;
 use super::schema::{Anonymous, AnonymousMode, PasswordAlgorithm, Schema, Turn, User};
 use super::units::HumanDuration;
-use crate::gateway::ApiKey;
+use crate::gateway::{self, ApiKey, Scope};
 use crate::turn::peer_policy::PeerPolicy;
 
 /// Something that is allowed, and probably not meant.
@@ -44,6 +44,12 @@ pub enum Warning {
     /// The gateway lets nobody in.
     #[error("every offer is refused with 401: there are no keys; add [[gateway.keys]]")]
     NobodyMayOffer,
+    /// Nobody can be told where the relay is.
+    #[error(
+        "GET /skin/webrtc/ice-servers is 404: turn.listen does not say where clients reach the relay; \
+         name it in gateway.ice_servers.urls, such as \"turn:relay.example.org:3478\", or set turn.external_ip"
+    )]
+    NoIceServers,
     /// A key that opens nothing any more.
     #[error("key {id} expired at {at}: whoever still has it gets 401; remove it")]
     KeyExpired {
@@ -112,7 +118,7 @@ pub enum Warning {
 }
 
 /// Finds them.
-pub(super) fn find(schema: &Schema, policy: &PeerPolicy) -> Vec<Warning> {
+pub(super) fn find(schema: &Schema, policy: &PeerPolicy, gateway: &gateway::Settings) -> Vec<Warning> {
     let mut found = Vec::new();
     let turn = &schema.turn;
     let has_short_lived = !turn.secrets.is_empty() || !turn.token_keys.is_empty();
@@ -138,6 +144,12 @@ pub(super) fn find(schema: &Schema, policy: &PeerPolicy) -> Vec<Warning> {
     }
     if schema.gateway.keys.is_empty() {
         found.push(Warning::NobodyMayOffer);
+    }
+    let ice_servers = &gateway.ice_servers;
+    let may_ask = gateway.keys.iter().any(|key| key.scopes.contain(Scope::IceServers));
+    let is_meant = schema.gateway.ice_servers.urls.is_none() && ice_servers.secret.is_some() && may_ask;
+    if is_meant && ice_servers.urls.is_empty() {
+        found.push(Warning::NoIceServers);
     }
     let standard = super::schema::Lifetimes::default();
     let lifetimes = [

@@ -22,6 +22,7 @@ use super::http::ids::RequestId;
 use super::http::reject::Reject;
 use super::http::trace::TraceId;
 use super::http::{check, headers, problem};
+use super::ice_servers::{self, IceServers};
 use super::offer::{self, SdpCheck};
 use super::passthrough::{self, Passthrough};
 use super::sessions::Sessions;
@@ -38,6 +39,7 @@ pub(super) struct Shared {
     pub(super) sessions: Sessions,
     pub(super) sdp_check: SdpCheck,
     pub(super) whip: Whip,
+    pub(super) ice_servers: IceServers,
     pub(super) drain: Drain,
     pub(super) health_needs_key: bool,
     pub(super) body_limit_bytes: usize,
@@ -54,6 +56,7 @@ pub(super) const OWN_PATHS: [&str; 3] = [OFFER, HEALTH, whip::PATH];
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let routes = Router::new();
     let routes = route(routes, OFFER, "POST,OPTIONS", post(offer::answer));
+    let routes = route(routes, ice_servers::PATH, "GET,HEAD,OPTIONS", get(ice_servers::list));
     let routes = route(routes, HEALTH, "GET,HEAD,OPTIONS", get(health)).merge(whip::routes(&shared));
     // One layer for all that every request passes: each costs an allocation or two for every request.
     caught(routes.fallback(passthrough::answer))
@@ -126,6 +129,7 @@ fn route_of(path: &str, passthrough: &Passthrough) -> Route {
         {
             Route::Whip
         }
+        ice_servers::PATH => Route::IceServers,
         HEALTH => Route::Health,
         _ if passthrough.covers(path) => Route::Passthrough,
         _ => Route::Other,

@@ -18,6 +18,7 @@ use super::drain::Drain;
 use super::front::{Door, Front, Handed, Listener, Proxies, Slots, StartError, connection, listener};
 use super::http::cors::Cors;
 use super::http::origin::ProxyTrust;
+use super::ice_servers::IceServers;
 use super::offer::SdpCheck;
 use super::passthrough::Passthrough;
 use super::record_link::RecordLink;
@@ -76,6 +77,7 @@ impl Gateway {
             sessions: sessions.clone(),
             sdp_check: sdp_check.clone(),
             whip: whip.clone(),
+            ice_servers: IceServers::new(&settings.ice_servers),
             drain: drain.clone(),
             health_needs_key: settings.health_needs_key,
             body_limit_bytes: settings.body_limit_bytes,

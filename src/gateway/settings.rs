@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::backends::BackendsSettings;
 use super::front::FrontSettings;
 use super::http::{CorsSettings, ProxySettings};
+use super::ice_servers::IceServerSettings;
 use super::keys::ApiKey;
 use super::limits::LimitSettings;
 use super::offer::OfferSettings;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub offers: OfferSettings,
     /// Whether offers are taken as WHIP has them, too.
     pub whip: WhipSettings,
+    /// Which credentials are handed out.
+    pub ice_servers: IceServerSettings,
     /// How many sessions there may be, and when one counts as over.
     pub sessions: SessionSettings,
     /// Paths that go to the backends as they are; default none.
@@ -104,6 +107,7 @@ impl Default for Settings {
             timeouts: Timeouts::default(),
             offers: OfferSettings::default(),
             whip: WhipSettings::default(),
+            ice_servers: IceServerSettings::default(),
             sessions: SessionSettings::default(),
             passthrough: Vec::new(),
         }

@@ -30,6 +30,8 @@ pub enum Route {
     Offer,
     /// `/whip` and what is below.
     Whip,
+    /// `GET /skin/webrtc/ice-servers`.
+    IceServers,
     /// `GET /skin/webrtc/health`.
     Health,
     /// A path that is passed on as it is.
@@ -179,12 +181,14 @@ impl Drop for RequestInFlight {
 }
 
 impl Route {
-    const ALL: [Self; 5] = [Self::Offer, Self::Whip, Self::Health, Self::Passthrough, Self::Other];
+    const ALL: [Self; 6] =
+        [Self::Offer, Self::Whip, Self::IceServers, Self::Health, Self::Passthrough, Self::Other];
 
     fn label(self) -> &'static str {
         match self {
             Self::Offer => "offer",
             Self::Whip => "whip",
+            Self::IceServers => "ice_servers",
             Self::Health => "health",
             Self::Passthrough => "passthrough",
             Self::Other => "other",

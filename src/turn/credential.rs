@@ -78,6 +78,11 @@ impl Credentials {
         self.secrets.push(secret);
     }
 
+    /// The secret that new user names are made with: the first one.
+    pub fn issuing_secret(&self) -> Option<&Secret> {
+        self.secrets.first()
+    }
+
     /// Lets everybody in whose access token was sealed with this key; `kid` comes as the user name.
     pub fn add_token_key(&mut self, kid: &str, key: TokenKey) {
         self.token_keys.add(kid, key);

@@ -73,7 +73,11 @@ impl Directory {
         Self {
             by_name,
             by_hash,
-            secrets: credentials.secrets.iter().map(|secret| (secret.clone(), GrantSeal::new(secret))).collect(),
+            secrets: credentials
+                .secrets
+                .iter()
+                .map(|secret| (secret.clone(), GrantSeal::new(secret)))
+                .collect(),
             algorithms: settings.password_algorithms.clone(),
             sessions_end: settings.credentials_end_sessions,
             token_keys: credentials.token_keys.clone(),

@@ -179,7 +179,9 @@ mod tests {
         // With another id everything is different.
         let other = seal("north").seal(&Grant { id: GrantId([7; 16]), ..grant(Some("user-42")) });
         let other = URL_SAFE_NO_PAD.decode(other).unwrap();
-        assert!(bytes[HEAD_LEN..].iter().zip(&other[HEAD_LEN..]).filter(|(one, other)| one == other).count() < 8);
+        assert!(
+            bytes[HEAD_LEN..].iter().zip(&other[HEAD_LEN..]).filter(|(one, other)| one == other).count() < 8
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ice_servers::ice_servers;
 use super::keys::{self, LEAST_KEY_CHARACTERS};
 use super::{Rules, backends, certificate, front};
 use crate::config::error::Cause;
@@ -9,10 +10,15 @@ use crate::config::schema::{Admin, Gateway, Offers, Sessions, Timeouts};
 use crate::config::secrets::Source;
 use crate::config::units::{ByteSize, HumanDuration};
 use crate::gateway::{self, AdminSettings, OfferSettings, SessionSettings, Settings, WhipSettings};
-use crate::relay;
+use crate::{relay, turn};
 
-/// The relay's settings say whether it shares a port, and has a certificate for it.
-pub(super) fn gateway(written: &Gateway, relay: &relay::Settings, rules: &mut Rules<'_>) -> Settings {
+/// The relay's settings say whether it shares a port, has a certificate for it, and whom it lets in.
+pub(super) fn gateway(
+    written: &Gateway,
+    turn: &turn::Settings,
+    relay: &relay::Settings,
+    rules: &mut Rules<'_>,
+) -> Settings {
     rules.in_range("gateway.body_limit", &written.body_limit, LEAST_BODY..=MOST_BODY);
     let tls = certificate("gateway.tls", &written.tls, rules);
     let is_shared = relay.http.is_some();
@@ -32,6 +38,7 @@ pub(super) fn gateway(written: &Gateway, relay: &relay::Settings, rules: &mut Ru
         timeouts: timeouts(&written.timeouts, rules),
         offers: offers(&written.offers, rules),
         whip: WhipSettings { enabled: written.whip.enabled },
+        ice_servers: ice_servers(&written.ice_servers, turn, relay, rules),
         sessions: sessions(&written.sessions, rules),
         passthrough: front::passthrough(&written.passthrough, rules),
     }

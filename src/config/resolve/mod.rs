@@ -5,6 +5,7 @@ mod backends;
 mod credentials;
 mod front;
 mod gateway;
+mod ice_servers;
 mod keys;
 mod peers;
 mod records;
@@ -35,7 +36,7 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
     let alternates = turn::alternates(&schema.turn, &mut rules);
     let relay = turn::relay(&schema.turn, &schema.gateway, &mut rules);
     let auth_hook = auth_hook::auth_hook(&schema.turn.auth_hook, &mut rules);
-    let gateway = gateway::gateway(&schema.gateway, &relay, &mut rules);
+    let gateway = gateway::gateway(&schema.gateway, &turn, &relay, &mut rules);
     let admin = gateway::admin(&schema.admin, &mut rules);
     let records = records::records(&schema.records, &mut rules);
     let telemetry = telemetry(&schema.log, &mut rules);
@@ -44,7 +45,7 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
         return Err(rules.errors);
     }
     let settings = Settings {
-        warnings: warning::find(schema, &turn.peer_policy),
+        warnings: warning::find(schema, &turn.peer_policy, &gateway),
         turn,
         alternates,
         auth_hook,

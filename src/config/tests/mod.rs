@@ -3,6 +3,7 @@
 mod backends;
 mod environment;
 mod errors;
+mod ice_servers;
 mod keys;
 mod manual;
 mod passthrough;

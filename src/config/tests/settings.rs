@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Files;
 use crate::config::Warning;
+use crate::secret::Secret;
 use crate::tls::CertificateFiles;
 use crate::{gateway, relay, telemetry, turn};
 
@@ -144,6 +145,11 @@ enabled = false
 [gateway.limits]
 connections = 300
 connections_per_source = 30
+[gateway.ice_servers]
+urls = ["turn:relay.example.org:3478?transport=udp", "stun:relay.example.org"]
+ttl = "10m"
+max_ttl = "2h"
+username_form = "coturn"
 [gateway.sessions]
 total = 2000
 direct_after = "9s"
@@ -273,6 +279,16 @@ level = "info,turnpike::relay=debug"
     let offers = gateway::OfferSettings { check_sdp: false, max_media_sections: 10, max_candidates: 11 };
     assert_eq!(gateway.offers, offers);
     assert!(!gateway.whip.enabled);
+    let ice_servers = gateway::IceServerSettings {
+        urls: ["turn:relay.example.org:3478?transport=udp", "stun:relay.example.org"]
+            .map(|url| url.parse().unwrap())
+            .into(),
+        ttl: seconds(600),
+        max_ttl: seconds(7200),
+        username_form: gateway::UsernameForm::Coturn,
+        secret: Some(Secret::new("north")),
+    };
+    assert_eq!(gateway.ice_servers, ice_servers);
     let front = gateway::FrontSettings {
         connections: 300,
         connections_per_source: 30,

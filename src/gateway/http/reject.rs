@@ -38,6 +38,8 @@ pub(in crate::gateway) enum Reject {
     BodyTimedOut,
     BodyBroken,
     BodyInvalid(Vec<FieldError>),
+    /// No credentials are handed out here.
+    NoIceServers,
     Draining,
     Sessions(Refusal),
     SessionEnded,
@@ -59,7 +61,7 @@ pub(in crate::gateway) enum Reject {
 impl Reject {
     pub(in crate::gateway) fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoIceServers => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::PathAmbiguous => StatusCode::BAD_REQUEST,
@@ -128,6 +130,7 @@ impl Reject {
             Self::Sessions(Refusal::Client { .. } | Refusal::User { .. }) => "too_many_sessions",
             Self::Sessions(Refusal::Total) => "no_session_left",
             Self::Sessions(Refusal::RelayFull) => "relay_full",
+            Self::NoIceServers => "no_ice_servers",
             Self::Draining => "draining",
             Self::SessionEnded => "session_ended",
             Self::NoSuch(_) => "not_found",
@@ -200,6 +203,10 @@ impl Reject {
             Self::Sessions(Refusal::RelayFull) => {
                 "The relay has no address left for one more client; try again, another server may have".to_owned()
             }
+            Self::NoIceServers => {
+                "This server hands out no TURN credentials; its operator sets turn.secrets and gateway.ice_servers.urls"
+                    .to_owned()
+            }
             Self::Draining => "This server takes no further sessions; try again, another one answers".to_owned(),
             Self::NoSuch(what) => format!("There is no such {what}"),
             Self::ParameterInvalid(reason) => reason.clone(),
@@ -259,6 +266,7 @@ impl Reject {
             | Self::BodyTimedOut
             | Self::BodyBroken
             | Self::BodyInvalid(_)
+            | Self::NoIceServers
             | Self::SessionEnded
             | Self::NoSuch(_)
             | Self::ParameterInvalid(_)

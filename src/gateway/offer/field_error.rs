@@ -106,7 +106,7 @@ pub(super) fn place(loc: &[&str]) -> Vec<Value> {
 }
 
 /// Far more than any database key or e-mail address (254) has.
-pub(super) const USER_ID_CHARACTERS: usize = 256;
+pub(in crate::gateway) const USER_ID_CHARACTERS: usize = 256;
 
 /// What an error shows of a wrong value.
 pub(super) const SHOWN_CHARACTERS: usize = 32;

@@ -24,7 +24,7 @@ use super::keys::Scope;
 use super::routes::Shared;
 use offer_body::OfferBody;
 
-pub(in crate::gateway) use field_error::FieldError;
+pub(in crate::gateway) use field_error::{FieldError, USER_ID_CHARACTERS};
 pub(in crate::gateway) use pipeline::{Form, Offer, forward};
 pub(in crate::gateway) use sdp_check::SdpCheck;
 pub use settings::OfferSettings;
@@ -41,6 +41,8 @@ struct Json;
 
 impl Form for Json {
     const SCOPE: Scope = Scope::Offer;
+    /// What is in its answers is the backend's affair.
+    const NAMES_ICE_SERVERS: bool = false;
 
     /// Whether a body is JSON is seen by reading it; what the backend thinks of its `Content-Type` is its own affair.
     fn admit(_: &Parts) -> Result<(), Reject> {

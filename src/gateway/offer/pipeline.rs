@@ -35,6 +35,9 @@ pub(in crate::gateway) trait Form: 'static {
     /// What a key must be for.
     const SCOPE: Scope;
 
+    /// Whether its answers tell where the relay is.
+    const NAMES_ICE_SERVERS: bool;
+
     /// Judges a request by its head, before its body is read.
     fn admit(head: &Parts) -> Result<(), Reject>;
 
@@ -218,6 +221,13 @@ async fn exchange<F: Form>(
     };
     if answer.status().is_success() && !open_session.answered(Arc::clone(&backend), slot) {
         return Err(record.refused(Reject::SessionEnded));
+    }
+    if F::NAMES_ICE_SERVERS
+        && answer.status().is_success()
+        && identity.may(Scope::IceServers)
+        && let Some(issued) = shared.ice_servers.issue(&identity, user_id.as_deref(), None)
+    {
+        issued.write_links(answer.headers_mut());
     }
     answer.headers_mut().insert(X_SESSION_ID, session.to_header());
     record.answered(&backend, answer.status());

@@ -10,6 +10,7 @@ mod drain;
 mod front;
 mod handed;
 mod harness;
+mod ice_servers;
 mod idempotency;
 mod json_bombs;
 mod keys;

@@ -18,6 +18,8 @@ pub(super) struct Sdp;
 
 impl Form for Sdp {
     const SCOPE: Scope = Scope::Whip;
+    /// RFC 9725 §4.6.
+    const NAMES_ICE_SERVERS: bool = true;
 
     /// RFC 9725 §4.2: the content type must be application/sdp.
     fn admit(head: &Parts) -> Result<(), Reject> {
