@@ -103,7 +103,14 @@ fn relaying_allocates_nothing() {
     // The headers of a session's media are read too; what it is told once a second is memory.
     let relayed = clients[0].relayed;
     let session = SessionTag("session".into());
-    let claim = Claim { session, relayed, related: None, claimed_from: relayed.ip() };
+    let claim = Claim {
+        session,
+        relayed,
+        related: None,
+        claimed_from: relayed.ip(),
+        client: "app".into(),
+        user: None,
+    };
     assert!(relay.claims_handle().present(claim));
     let send_video = |number: u16| {
         let [high, low] = number.to_be_bytes();

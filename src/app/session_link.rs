@@ -45,8 +45,15 @@ pub(super) async fn keep(mut events: mpsc::UnboundedReceiver<SessionEvent>, sess
 
 impl RelayView for ClaimsHandle {
     fn claim(&self, session: &SessionId, claim: gateway::Claim) -> bool {
-        let gateway::Claim { relayed, related, offered_from } = claim;
-        self.present(Claim { session: tag(session), relayed, related, claimed_from: offered_from })
+        let gateway::Claim { relayed, related, offered_from, client, user } = claim;
+        self.present(Claim {
+            session: tag(session),
+            relayed,
+            related,
+            claimed_from: offered_from,
+            client,
+            user,
+        })
     }
 
     fn has_room(&self) -> bool {

@@ -7,8 +7,8 @@ use super::front_schema::{Cors, CorsOrigin};
 use super::request_rate::RequestRate;
 use super::schema::{
     Admin, Anonymous, AnonymousMode, AuthHook, ChannelNumbers, Ejection, Gateway, GatewayLimits, HealthCheck,
-    IceServers, Idempotency, Lifetimes, Limits, Log, LogFormat, NatDiscovery, Offers, PasswordAlgorithm, Peers,
-    PeersPolicy, RecordsTable, RecordsWebhook, Redirect, Sessions, Timeouts, Tls, TrustedFields, Turn,
+    IceServers, Idempotency, Lifetimes, Limits, Log, LogFormat, NatDiscovery, Offers, PasswordAlgorithm,
+    Peers, PeersPolicy, RecordsTable, RecordsWebhook, Redirect, Sessions, Timeouts, Tls, TrustedFields, Turn,
     UserIds, UsernameForm, Whip,
 };
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};

@@ -33,7 +33,7 @@ pub trait RelayView: Send + Sync {
 }
 
 /// An offer says that an allocation is its client's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// The relayed address that the offer names.
     pub relayed: SocketAddr,
@@ -41,6 +41,10 @@ pub struct Claim {
     pub related: Option<SocketAddr>,
     /// Where the offer came from.
     pub offered_from: IpAddr,
+    /// Whose key it came with.
+    pub client: Arc<str>,
+    /// Its user, as grants write users.
+    pub user: Option<Arc<str>>,
 }
 
 /// Is dropped by the relay once it does what it was asked.

@@ -51,7 +51,7 @@ pub(super) struct Shared {
 pub(super) const OFFER: &str = "/skin/webrtc/offer";
 pub(super) const HEALTH: &str = "/skin/webrtc/health";
 /// What is never passed on as it is.
-pub(super) const OWN_PATHS: [&str; 3] = [OFFER, HEALTH, whip::PATH];
+pub(super) const OWN_PATHS: [&str; 4] = [OFFER, HEALTH, ice_servers::PATH, whip::PATH];
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let routes = Router::new();

@@ -12,19 +12,21 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use foldhash::quality::RandomState;
 use tracing::info;
 
 use super::command::Command;
-use super::fast_path::{Flow, Traffic};
+use super::fast_path::Traffic;
+use super::grants::{Grants, Standing};
 use super::handshakes::Mailbox;
+use super::news::TELLING_INTERVAL;
 use super::relayed_addresses::RelayedAddresses;
 use super::worker::Worker;
 use crate::media::{Quality, Stage};
 use crate::telemetry::{ClaimResult, RedactedAddr};
-use crate::turn::{AllocationId, EndReason, FiveTuple, SourcePrefix};
+use crate::turn::{AllocationId, EndReason, FiveTuple, Grant, SourcePrefix};
 use crate::wire::AddressFamily;
 
 /// What the gateway calls a session.
@@ -42,6 +44,10 @@ pub struct Claim {
     pub related: Option<SocketAddr>,
     /// Where the claim comes from.
     pub claimed_from: IpAddr,
+    /// Whose key the claim came with.
+    pub client: Arc<str>,
+    /// The user of the claim, as grants write users.
+    pub user: Option<Arc<str>>,
 }
 
 /// The peers that a session has, on their way to the workers.
@@ -95,6 +101,7 @@ pub struct SessionEvents(Arc<dyn Fn(SessionEvent) + Send + Sync>);
 pub struct ClaimsHandle {
     mailboxes: Vec<Mailbox>,
     wants_peers: bool,
+    grants: Arc<Grants>,
     /// Taken for a look-up by those who make claims, never by a worker.
     addresses: Mutex<RelayedAddresses>,
 }
@@ -102,33 +109,20 @@ pub struct ClaimsHandle {
 /// The sessions of one worker's allocations.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    of_sessions: HashMap<SessionTag, OfSession, RandomState>,
+    pub(super) of_sessions: HashMap<SessionTag, OfSession, RandomState>,
     events: Option<SessionEvents>,
     /// When sessions are told next what was relayed for them.
-    next_telling: Option<Instant>,
+    pub(super) next_telling: Option<Instant>,
     /// How long a client may send no media before its session has stalled.
-    media_silence: Duration,
+    pub(super) media_silence: Duration,
 }
 
 /// What one worker knows of a session.
 #[derive(Debug, Default)]
-struct OfSession {
-    allocations: Vec<AllocationId>,
+pub(super) struct OfSession {
+    pub(super) allocations: Vec<AllocationId>,
     /// The peers that it has, also for allocations that are still to come, once they are known.
     peers: Option<Arc<[SocketAddr]>>,
-}
-
-impl Flow {
-    /// What its session is told at its end.
-    pub(super) fn report(&mut self, now: Instant) -> AllocationReport {
-        AllocationReport {
-            client: self.client,
-            lived: now.saturating_duration_since(self.began),
-            untold: self.tell(),
-            stage: self.watch.as_ref().map_or(Stage::Waiting, |watch| watch.stage()),
-            quality: self.watch.as_ref().map(|watch| watch.whole_quality()).unwrap_or_default(),
-        }
-    }
 }
 
 impl SessionEvents {
@@ -139,8 +133,13 @@ impl SessionEvents {
 }
 
 impl ClaimsHandle {
-    pub(super) fn new(mailboxes: Vec<Mailbox>, addresses: RelayedAddresses, wants_peers: bool) -> Self {
-        Self { mailboxes, wants_peers, addresses: Mutex::new(addresses) }
+    pub(super) fn new(
+        mailboxes: Vec<Mailbox>,
+        addresses: RelayedAddresses,
+        wants_peers: bool,
+        grants: Arc<Grants>,
+    ) -> Self {
+        Self { mailboxes, wants_peers, grants, addresses: Mutex::new(addresses) }
     }
 
     /// Whether allocations reach only the peers that are named for their session.
@@ -172,14 +171,16 @@ impl ClaimsHandle {
         self.tell(|| Command::NamePeers(Box::new(named.clone())));
     }
 
-    /// Ends the allocations of a session.
+    /// Ends the allocations of a session, and what its grants are good for.
     pub fn end(&self, session: &SessionTag) {
+        self.grants.block(session, unix_seconds());
         self.tell(|| Command::CloseSession(session.clone()));
     }
 
     /// Leaves the allocations of a session to their clients, so that another session can claim them. Of this no event
     /// tells.
     pub fn release(&self, session: &SessionTag) {
+        self.grants.release(session);
         self.tell(|| Command::ReleaseSession(session.clone()));
     }
 
@@ -255,8 +256,11 @@ impl Worker {
         if flow.session.is_some() {
             return ClaimResult::Taken;
         }
-        if !is_proven(claim, flow.client.client) {
+        if !is_proven(claim, flow.client.client, flow.grant.as_deref()) {
             return ClaimResult::NotProven;
+        }
+        if flow.grant.as_ref().is_some_and(|grant| !self.grants.bind(grant, &claim.session)) {
+            return ClaimResult::Taken;
         }
         flow.session = Some(claim.session.clone());
         self.relays.claimed(allocation.index);
@@ -265,37 +269,16 @@ impl Worker {
         ClaimResult::Claimed
     }
 
-    /// Tells sessions what was relayed for them and how it goes, if that is due.
-    pub(super) fn tell_sessions(&mut self) {
-        if self.claims.next_telling.is_none_or(|due| due > self.now.instant) {
-            return;
-        }
-        for (session, of_session) in &self.claims.of_sessions {
-            for allocation in &of_session.allocations {
-                let Some(flow) = self.fast_path.flow_mut(allocation.index) else { continue };
-                let untold = flow.tell();
-                if untold != Traffic::default() {
-                    self.claims.tell(SessionEvent::Relayed(session.clone(), untold));
-                }
-                let Some(watch) = &mut flow.watch else { continue };
-                if let Some(stage) = watch.look(self.now.instant, self.claims.media_silence) {
-                    self.claims.tell(SessionEvent::Reached(session.clone(), stage));
-                }
-                let goes_on = match watch.stage() {
-                    Stage::Waiting => false,
-                    Stage::Connected => untold != Traffic::default(),
-                    // That nothing comes any more is news too.
-                    Stage::Media | Stage::Stalled => true,
-                };
-                if goes_on {
-                    let quality = Box::new(watch.quality(self.now.instant));
-                    self.claims.tell(SessionEvent::Measured(session.clone(), quality));
-                }
-            }
-        }
-        // Without sessions nobody needs to be woken.
-        let has_sessions = !self.claims.of_sessions.is_empty();
-        self.claims.next_telling = has_sessions.then(|| self.now.instant + TELLING_INTERVAL);
+    /// An allocation has begun with a grant, which may be a session's already.
+    pub(super) fn began_with(&mut self, allocation: AllocationId, grant: Arc<Grant>) {
+        let standing = self.grants.standing(&grant);
+        let Some(flow) = self.fast_path.flow_mut(allocation.index) else { return };
+        flow.grant = Some(grant);
+        let Standing::Of(session) = standing else { return };
+        flow.session = Some(session.clone());
+        self.tie(&session, allocation);
+        self.stats.claimed(ClaimResult::Claimed);
+        self.claims.tell(SessionEvent::Claimed(session));
     }
 
     /// Makes an allocation, which is here from now on, one of a session's.
@@ -330,6 +313,8 @@ impl Worker {
             self.carry_out(None);
         }
         self.claims.of_sessions.remove(session);
+        // A claim that was under way when the session ended has bound them only now.
+        self.grants.block(session, self.now.unix_seconds);
     }
 
     /// Leaves the allocations of a session to their clients.
@@ -341,17 +326,26 @@ impl Worker {
             self.server.release(self.now, allocation);
             self.carry_out(None);
         }
+        // As when it ends.
+        self.grants.release(session);
     }
 }
 
-/// How often sessions are told what was relayed for them. It only serves to be looked at.
-const TELLING_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Whether the claimer is the allocation's client: it comes from where that is, or knows where we see it.
-fn is_proven(claim: &Claim, client: SocketAddr) -> bool {
+/// Whether the claimer is the allocation's client: it has the grant's client and user; or, where nothing was granted, it
+/// comes from where that is, or knows where we see it.
+fn is_proven(claim: &Claim, client: SocketAddr, grant: Option<&Grant>) -> bool {
+    if let Some(grant) = grant {
+        let is_of_user = grant.user.is_none() || grant.user == claim.user;
+        return grant.client == claim.client && is_of_user;
+    }
     let canonical = |address: SocketAddr| (address.ip().to_canonical(), address.port());
     SourcePrefix::of(claim.claimed_from) == SourcePrefix::of(client.ip())
         || claim.related.is_some_and(|related| canonical(related) == canonical(client))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the relay owns a clock; grants expire by the wall's")]
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl fmt::Debug for SessionEvents {
@@ -363,6 +357,7 @@ impl fmt::Debug for SessionEvents {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::turn::GrantId;
 
     #[test]
     fn a_claim_is_proven_by_the_address_it_comes_from_or_by_the_one_it_names() {
@@ -381,8 +376,39 @@ mod tests {
                 relayed: "192.0.2.1:50000".parse().unwrap(),
                 related: related.map(|related| related.parse().unwrap()),
                 claimed_from: claimed_from.parse().unwrap(),
+                client: "app".into(),
+                user: None,
             };
-            assert_eq!(is_proven(&claim, client.parse().unwrap()), is_right, "{claim:?} of {client}");
+            assert_eq!(is_proven(&claim, client.parse().unwrap(), None), is_right, "{claim:?} of {client}");
+        }
+    }
+
+    #[test]
+    fn a_grant_is_worth_more_than_addresses() {
+        let address: SocketAddr = "198.51.100.7:4000".parse().unwrap();
+        let grant = |client: &str, user: Option<&str>| Grant {
+            id: GrantId([7; 16]),
+            issued: 0,
+            expires: 1,
+            key: "key".into(),
+            client: client.into(),
+            user: user.map(Arc::from),
+        };
+        for (claimed_from, granted, is_right) in [
+            ("203.0.113.1", grant("app", Some("ann")), true),
+            ("203.0.113.1", grant("app", None), true),
+            ("198.51.100.7", grant("app", Some("bob")), false),
+            ("198.51.100.7", grant("web", Some("ann")), false),
+        ] {
+            let claim = Claim {
+                session: SessionTag("s".into()),
+                relayed: "192.0.2.1:50000".parse().unwrap(),
+                related: Some(address),
+                claimed_from: claimed_from.parse().unwrap(),
+                client: "app".into(),
+                user: Some("ann".into()),
+            };
+            assert_eq!(is_proven(&claim, address, Some(&granted)), is_right, "{granted:?}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use foldhash::fast::RandomState;
@@ -11,7 +12,7 @@ use super::claims::SessionTag;
 use super::outbox::Via;
 use crate::media::FlowWatch;
 use crate::telemetry::{Direction, DropReason};
-use crate::turn::{AllocationId, FiveTuple};
+use crate::turn::{AllocationId, FiveTuple, Grant};
 use crate::wire::{ChannelData, ChannelNumber};
 
 /// The flows of one worker.
@@ -32,6 +33,8 @@ pub(super) struct Flow {
     pub(super) previous: Option<Box<(FiveTuple, Via)>>,
     /// When the allocation began.
     pub(super) began: Instant,
+    /// What the gateway granted for it, if it did.
+    pub(super) grant: Option<Arc<Grant>>,
     /// Whose it is, if a session has claimed it.
     pub(super) session: Option<SessionTag>,
     /// Looks at what is relayed for a session.
@@ -101,6 +104,7 @@ impl FastPath {
             via,
             previous: None,
             began: now,
+            grant: None,
             session: None,
             watch: None,
             routes,

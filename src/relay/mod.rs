@@ -40,12 +40,14 @@ mod endpoint;
 mod error;
 mod fair_share;
 mod fast_path;
+mod grants;
 mod handshakes;
 mod http_client;
 mod intake;
 mod listener_drops;
 mod listeners;
 mod moves;
+mod news;
 mod outbox;
 mod outputs;
 mod own_addresses;
@@ -98,6 +100,7 @@ use crate::tls::CertificateStore;
 use crate::turn::peer_policy::{OwnListener, PeerPolicy};
 use crate::turn::{self, AnonymousListeners};
 use command::Command;
+use grants::Grants;
 use handshakes::{HandshakeThreads, Mailbox};
 use ports::RelayPorts;
 use relayed_addresses::RelayedAddresses;
@@ -118,6 +121,7 @@ pub struct Relay {
     running: Arc<AtomicUsize>,
     ports: Arc<RelayPorts>,
     wants_peers: bool,
+    grants: Arc<Grants>,
     /// Ended after the workers, which use them.
     _handshake_threads: Option<HandshakeThreads>,
 }
@@ -168,6 +172,10 @@ impl Relay {
             let quotas = Arc::clone(&shared.quotas);
             move || quotas.anonymous() as u64
         });
+        metrics.watch_blocked_grants({
+            let grants = Arc::clone(&shared.grants);
+            move || grants.blocked() as u64
+        });
         // The kernel spreads clients over all sockets of a group by their addresses, so the group must be whole before
         // the first datagram and stay as it is: else a client would land at a worker that does not know it.
         let groups = listeners::bind(settings, count)?;
@@ -195,6 +203,7 @@ impl Relay {
             workers: Vec::with_capacity(count),
             running: Arc::clone(&running),
             ports: Arc::clone(&shared.ports),
+            grants: Arc::clone(&shared.grants),
             wants_peers: turn.sessions_name_peers || turn.anonymous_await_claims,
             _handshake_threads: handshake_threads,
         };
@@ -264,7 +273,7 @@ impl Relay {
     pub fn claims_handle(&self) -> ClaimsHandle {
         let mailboxes = self.workers.iter().map(|worker| worker.mailbox.clone()).collect();
         let addresses = RelayedAddresses::new(Arc::clone(&self.ports), self.external.clone());
-        ClaimsHandle::new(mailboxes, addresses, self.wants_peers)
+        ClaimsHandle::new(mailboxes, addresses, self.wants_peers, Arc::clone(&self.grants))
     }
 
     /// What tells the workers which other servers serve.

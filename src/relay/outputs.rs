@@ -1,15 +1,17 @@
 //! What a worker does about the outputs of `turn`: answers, relay sockets, routes, beginnings and ends.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use super::claims::SessionEvent;
 use super::crossings::Payload;
+use super::grants::Standing;
 use super::outbox::{Bytes, Cargo, Outgoing, Via};
 use super::report;
 use super::ring::Piece;
 use super::worker::Worker;
 use crate::telemetry::{CloseReason, Direction};
-use crate::turn::{AllocationId, EndReason, FiveTuple, OpenRelay, Output};
+use crate::turn::{AllocationId, EndReason, FiveTuple, Grant, OpenRelay, Output, RelayRefusal};
 use crate::wire::AddressFamily;
 
 /// The datagram or frame that outputs of `turn` speak of.
@@ -34,15 +36,21 @@ pub(super) enum Place {
 impl Worker {
     /// Does what `turn` wants done about an input, or about a timeout, which has none.
     pub(super) fn carry_out(&mut self, input: Option<Input>) {
-        self.carry_out_outputs(input);
+        // Its session claims an allocation only once `turn` has said all about it.
+        if let Some((allocation, grant)) = self.carry_out_outputs(input) {
+            self.began_with(allocation, grant);
+        }
         // A peer that could not even be dialed is told of only now: `turn` takes no input in the middle of its outputs.
         while let Some(connection) = self.peers.failed_dials.pop() {
             self.server.dialed(self.now, connection, false);
-            self.carry_out_outputs(input);
+            // No allocation begins by that.
+            let _ = self.carry_out_outputs(input);
         }
     }
 
-    fn carry_out_outputs(&mut self, input: Option<Input>) {
+    /// Returns the allocation that has begun with a grant, of which an input brings one at the most.
+    fn carry_out_outputs(&mut self, input: Option<Input>) -> Option<(AllocationId, Arc<Grant>)> {
+        let mut began = None;
         while let Some(output) = self.server.poll_output() {
             match output {
                 Output::Reply { to, message, method, error } => {
@@ -99,6 +107,7 @@ impl Worker {
                         self.streams.connections.allocation_began(connection, allocation.index);
                     }
                     report::began(&self.stats, allocation, five_tuple, relayed, &username, grant.as_deref());
+                    began = grant.map(|grant| (allocation, grant));
                 }
                 Output::TakeOver(take_over) => {
                     let Some(Input { via, .. }) = input else { continue };
@@ -128,10 +137,16 @@ impl Worker {
                 Output::Drop(reason) => report::dropped(&self.stats, reason),
             }
         }
+        began
     }
 
     fn open_relay(&mut self, request: OpenRelay) {
-        let opened = self.relays.open(&request, &self.readiness, self.now.instant);
+        let opened = match request.grant().map(|grant| self.grants.standing(grant)) {
+            Some(Standing::Blocked) => Err(RelayRefusal::GrantEnded),
+            Some(Standing::Free | Standing::Of(_)) | None => {
+                self.relays.open(&request, &self.readiness, self.now.instant)
+            }
+        };
         if let Err(refusal) = &opened {
             report::refused(&self.stats, *refusal);
         }

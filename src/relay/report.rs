@@ -42,6 +42,7 @@ pub(super) fn refused(stats: &RelayStats, refusal: turn::RelayRefusal) {
         turn::RelayRefusal::Capacity => AllocationRefusal::Capacity,
         turn::RelayRefusal::AnonymousSourceQuota => AllocationRefusal::AnonymousSourceQuota,
         turn::RelayRefusal::AnonymousCapacity => AllocationRefusal::AnonymousCapacity,
+        turn::RelayRefusal::GrantEnded => AllocationRefusal::GrantEnded,
     });
 }
 

@@ -8,6 +8,7 @@ use super::bandwidth::SharedBandwidth;
 use super::budget::Budget;
 use super::claims::SessionEvents;
 use super::crossings::Backlog;
+use super::grants::Grants;
 use super::handshakes::{Handshakes, Mailbox};
 use super::http_client::HttpTaker;
 use super::ports::RelayPorts;
@@ -41,6 +42,8 @@ pub(super) struct Shared {
     pub(super) questions: Option<Arc<Questions>>,
     /// Who is told what becomes of the allocations of sessions.
     pub(super) sessions: Option<SessionEvents>,
+    /// Which sessions have which grants.
+    pub(super) grants: Arc<Grants>,
     /// How much users and all together relay, if that is limited.
     pub(super) bandwidth: Option<Arc<SharedBandwidth>>,
 }
@@ -73,6 +76,7 @@ impl Shared {
             backlog: Arc::new(Backlog::new(workers)),
             questions,
             sessions,
+            grants: Arc::default(),
             stranger_limit: Arc::new(StrangerLimit::new(turn, stranger_seed)),
             bandwidth: SharedBandwidth::new(&settings.bandwidth, workers, Instant::now()).map(Arc::new),
         })

@@ -16,6 +16,7 @@ use super::claims::Claims;
 use super::command::Command;
 use super::crossings::{Crossings, Payload};
 use super::fast_path::FastPath;
+use super::grants::Grants;
 use super::handshakes::Mailbox;
 use super::listener_drops::ListenerDrops;
 use super::listeners::Listeners;
@@ -50,6 +51,7 @@ pub(super) struct Worker {
     pub(super) crossings: Crossings,
     pub(super) waiting: WaitingRequests,
     pub(super) claims: Claims,
+    pub(super) grants: Arc<Grants>,
     pub(super) fast_path: FastPath,
     pub(super) bandwidth: Option<Bandwidth>,
     pub(super) ring: Ring,
@@ -96,6 +98,7 @@ impl Worker {
             crossings: Crossings::new(index as u16, turn.external_addresses.clone(), shared),
             waiting: WaitingRequests::new(index as u16, shared),
             claims: Claims::new(shared.sessions.clone(), settings.media_silence),
+            grants: Arc::clone(&shared.grants),
             fast_path: FastPath::default(),
             bandwidth: shared.bandwidth.clone().map(|shared| Bandwidth::new(shared, index)),
             ring: Ring::new(),

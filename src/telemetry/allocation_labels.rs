@@ -30,6 +30,8 @@ pub enum AllocationRefusal {
     AnonymousSourceQuota,
     /// There are as many allocations without credentials as there may be.
     AnonymousCapacity,
+    /// The session that the credentials were granted for has ended.
+    GrantEnded,
     /// Every relay port is taken, or the system has no socket left.
     NoPort,
     /// There is no relay address of the family.
@@ -75,12 +77,13 @@ impl EndReason {
 }
 
 impl AllocationRefusal {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::UserQuota,
         Self::SourceQuota,
         Self::Capacity,
         Self::AnonymousSourceQuota,
         Self::AnonymousCapacity,
+        Self::GrantEnded,
         Self::NoPort,
         Self::Family,
         Self::NoReservation,
@@ -93,6 +96,7 @@ impl AllocationRefusal {
             Self::Capacity => "capacity",
             Self::AnonymousSourceQuota => "anonymous_source_quota",
             Self::AnonymousCapacity => "anonymous_capacity",
+            Self::GrantEnded => "grant_ended",
             Self::NoPort => "no_port",
             Self::Family => "family",
             Self::NoReservation => "no_reservation",

@@ -277,6 +277,11 @@ pub(super) const TURN_ALLOCATIONS_ANONYMOUS: Family = Family::new(
     "Allocations that live now without credentials, ports reserved for such counted in.",
     &[],
 );
+pub(super) const TURN_GRANTS_BLOCKED: Family = Family::new(
+    "turnpike_turn_grants_blocked",
+    "Credentials of the gateway that have not expired and let nobody in, since their session has ended.",
+    &[],
+);
 pub(super) const TURN_ALLOCATIONS_CREATED: Family =
     Family::new("turnpike_turn_allocations_created_total", "Allocations created.", &[]);
 pub(super) const TURN_ALLOCATIONS_MOVED: Family = Family::new(
@@ -369,6 +374,7 @@ pub(super) const ALL: &[Family] = &[
     TURN_RESPONSES,
     TURN_ALLOCATIONS,
     TURN_ALLOCATIONS_ANONYMOUS,
+    TURN_GRANTS_BLOCKED,
     TURN_ALLOCATIONS_CREATED,
     TURN_ALLOCATIONS_MOVED,
     TURN_ALLOCATION_CLAIMS,

@@ -131,6 +131,11 @@ impl Metrics {
         let _ = self.relay.hook_answers.set(Box::new(count));
     }
 
+    /// Tells how to count grants that are over before they expire. Only the first relay of a process is shown.
+    pub fn watch_blocked_grants(&self, count: impl Fn() -> u64 + Send + Sync + 'static) {
+        let _ = self.relay.blocked_grants.set(Box::new(count));
+    }
+
     /// Tells how to count allocations without credentials. Only the first relay of a process is shown.
     pub fn watch_anonymous_allocations(&self, count: impl Fn() -> u64 + Send + Sync + 'static) {
         let _ = self.relay.anonymous.set(Box::new(count));

@@ -22,6 +22,7 @@ pub(super) struct RelayRegistry {
     pub(super) workers: Mutex<Vec<Arc<RelayStats>>>,
     pub(super) ports: OnceLock<Box<CountPorts>>,
     pub(super) anonymous: OnceLock<Box<CountAnonymous>>,
+    pub(super) blocked_grants: OnceLock<Box<CountAnonymous>>,
     pub(super) hook_answers: OnceLock<Box<CountAnswers>>,
 }
 
@@ -49,6 +50,7 @@ impl Collector for RelayCollector {
         let workers = self.relay.workers.lock().unwrap_or_else(PoisonError::into_inner);
         let (ports, ports_free) = self.relay.ports.get().map_or((0, 0), |count| count());
         let anonymous = self.relay.anonymous.get().map_or(0, |count| count());
+        let blocked_grants = self.relay.blocked_grants.get().map_or(0, |count| count());
         let answers: [u64; 2] = self.relay.hook_answers.get().map_or((0, 0), |count| count()).into();
         let sum = |count: &dyn Fn(&RelayStats) -> u64| workers.iter().map(|stats| count(stats)).sum::<u64>();
 
@@ -93,6 +95,7 @@ impl Collector for RelayCollector {
             counters(&catalog::TURN_RESPONSES, &codes, |i| sum(&|stats| stats.responses[i].get())),
             gauge(&catalog::TURN_ALLOCATIONS, allocations),
             gauge(&catalog::TURN_ALLOCATIONS_ANONYMOUS, anonymous),
+            gauge(&catalog::TURN_GRANTS_BLOCKED, blocked_grants),
             counter(&catalog::TURN_ALLOCATIONS_CREATED, sum(&|stats| stats.allocations_created.get())),
             counter(&catalog::TURN_ALLOCATIONS_MOVED, sum(&|stats| stats.allocations_moved.get())),
             counters(&catalog::TURN_ALLOCATION_CLAIMS, &claims, |i| sum(&|stats| stats.claims[i].get())),
@@ -208,6 +211,7 @@ mod tests {
         second.relayed(Direction::ToClient, 4, 400);
         metrics.watch_relay_ports(|| (200, 189));
         metrics.watch_anonymous_allocations(|| 3);
+        metrics.watch_blocked_grants(|| 4);
         first.received_batch(8);
         let text = metrics.exposition().unwrap();
 
@@ -218,6 +222,7 @@ mod tests {
             "turnpike_relay_ports 200",
             "turnpike_relay_ports_free 189",
             "turnpike_turn_allocations_anonymous 3",
+            "turnpike_turn_grants_blocked 4",
             "turnpike_relay_workers 2",
             "turnpike_relay_receive_batches_total 1",
             "turnpike_relay_received_packets_total 8",

@@ -63,7 +63,8 @@ impl Server {
             | RelayRefusal::UserQuota
             | RelayRefusal::SourceQuota
             | RelayRefusal::AnonymousSourceQuota
-            | RelayRefusal::AnonymousCapacity => None,
+            | RelayRefusal::AnonymousCapacity
+            | RelayRefusal::GrantEnded => None,
         }
     }
 }

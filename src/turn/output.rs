@@ -173,6 +173,11 @@ impl OpenRelay {
         self.user.account()
     }
 
+    /// What the gateway granted for that, if the user name came from there.
+    pub fn grant(&self) -> Option<&Grant> {
+        self.user.grant.as_deref()
+    }
+
     /// Whether the client shows no credentials.
     pub fn is_anonymous(&self) -> bool {
         self.user.is_anonymous()
@@ -219,6 +224,8 @@ pub enum RelayRefusal {
     AnonymousSourceQuota,
     /// There are as many allocations without credentials as there may be.
     AnonymousCapacity,
+    /// The session that the user name was granted for has ended.
+    GrantEnded,
 }
 
 /// Why an allocation ended.

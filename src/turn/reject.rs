@@ -92,6 +92,8 @@ impl From<RelayRefusal> for Reject {
             | RelayRefusal::NoSuchReservation
             | RelayRefusal::Capacity
             | RelayRefusal::AnonymousCapacity => Self::InsufficientCapacity,
+            // RFC 8489 §9.2.4: as credentials that nobody knows.
+            RelayRefusal::GrantEnded => Self::Unauthenticated,
         }
     }
 }

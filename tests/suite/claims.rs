@@ -157,7 +157,7 @@ fn an_allocation_stays_its_sessions_wherever_its_client_goes() {
 }
 
 fn claim(session: &str, relayed: SocketAddr, claimed_from: IpAddr) -> Claim {
-    Claim { session: tag(session), relayed, related: None, claimed_from }
+    Claim { session: tag(session), relayed, related: None, claimed_from, client: "app".into(), user: None }
 }
 
 fn tag(session: &str) -> SessionTag {

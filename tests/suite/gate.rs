@@ -4,7 +4,7 @@ use std::net::{SocketAddr, UdpSocket};
 
 use turnpike::app::App;
 
-use crate::sessions::{offer, start_with_answer};
+use crate::sessions::{offer, offer_of, request, start_with_answer};
 use crate::support::*;
 
 const ANSWERS: &str = "policy = \"answer\"\nallow = [\"127.0.0.0/8\"]";
@@ -135,5 +135,79 @@ async fn an_allocation_without_an_offer_ends_and_leaves_its_place() {
 
     assert_eq!(metric(&app, "turnpike_turn_allocations_anonymous"), 0.0);
     assert_eq!(code(&clients[2].allocate()), 0);
+    app.stop().await;
+}
+
+/// Credentials of the gateway for a user, at the first listener.
+async fn granted(app: &App, user_id: &str) -> Client {
+    let path = format!("/skin/webrtc/ice-servers?user_id={user_id}");
+    let key = "api-key: 0123456789abcdef\r\n";
+    let (status, body) = request(app.gateway_addr(), "GET", &path, key, "").await;
+    assert_eq!(status, 200, "{body}");
+    let list: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let server = &list["iceServers"][0];
+    let text = |name: &str| server[name].as_str().unwrap().to_owned();
+    Client::new(app.turn_addrs()[0]).named(text("username"), text("credential"))
+}
+
+fn granting_config() -> String {
+    let urls = "[gateway.ice_servers]\nurls = [\"turn:127.0.0.1:3478?transport=udp\"]\n";
+    let secret = "[[turn.secrets]]\nsecret = \"0123456789abcdef\"\n";
+    let config = CONFIG.replace("[admin]", &format!("{urls}[admin]"));
+    config.replace("[gateway]", &format!("{secret}[gateway]"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_is_of_one_session_and_over_with_it() {
+    let app = start_with_answer(&granting_config(), 200, "v=0\r\n".to_owned()).await;
+    let mut client = granted(&app, "ann").await;
+    let relayed = client.allocated();
+    assert_eq!(offer_of(&app, &[relayed], Some("ann")).await, 200);
+    eventually(|| metric(&app, "turnpike_sessions{state=\"claimed\"}") == 1.0);
+
+    // What else the grant allocates is the session's, and no other session's.
+    let mut second = client.on_another_socket();
+    let relayed_too = second.allocated();
+    eventually(|| metric(&app, "turnpike_turn_allocation_claims_total{result=\"claimed\"}") == 2.0);
+    assert_eq!(offer_of(&app, &[relayed_too], Some("ann")).await, 200);
+    eventually(|| metric(&app, "turnpike_turn_allocation_claims_total{result=\"taken\"}") == 1.0);
+
+    let (_, list) = request(app.admin_addr(), "GET", "/admin/v1/sessions?state=claimed", "", "").await;
+    let listed: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let id = listed["sessions"][0]["id"].as_str().unwrap();
+    assert_eq!(request(app.admin_addr(), "DELETE", &format!("/admin/v1/sessions/{id}"), "", "").await.0, 204);
+
+    eventually(|| metric(&app, "turnpike_turn_allocations_ended_total{reason=\"session_ended\"}") == 2.0);
+    assert_eq!(metric(&app, "turnpike_turn_grants_blocked"), 1.0);
+    assert_eq!(code(&client.on_another_socket().allocate()), 401, "played again after the end");
+    assert_eq!(metric(&app, "turnpike_turn_allocations_refused_total{reason=\"grant_ended\"}"), 1.0);
+    assert_eq!(code(&granted(&app, "ann").await.allocate()), 0, "a new one is good");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_of_another_user_proves_nothing() {
+    let app = start_with_answer(&granting_config(), 200, "v=0\r\n".to_owned()).await;
+    let mut client = granted(&app, "ann").await;
+    let relayed = client.allocated();
+
+    assert_eq!(offer_of(&app, &[relayed], Some("mallory")).await, 200);
+
+    eventually(|| metric(&app, "turnpike_turn_allocation_claims_total{result=\"not_proven\"}") == 1.0);
+    assert_eq!(offer_of(&app, &[relayed], Some("ann")).await, 200);
+    eventually(|| metric(&app, "turnpike_turn_allocation_claims_total{result=\"claimed\"}") == 1.0);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_that_fails_leaves_the_grant() {
+    let app = start_with_answer(&granting_config(), 500, "v=0\r\n".to_owned()).await;
+    let mut client = granted(&app, "ann").await;
+    let relayed = client.allocated();
+    for _ in 0..2 {
+        assert_eq!(offer_of(&app, &[relayed], Some("ann")).await, 500);
+    }
+    eventually(|| metric(&app, "turnpike_turn_allocation_claims_total{result=\"claimed\"}") == 2.0);
+    assert_eq!(code(&client.on_another_socket().allocate()), 0);
     app.stop().await;
 }

@@ -103,6 +103,11 @@ pub(crate) async fn start_with_answer(config: &str, status: u16, sdp: String) ->
 
 /// Posts an offer whose client has these relayed addresses; returns the status.
 pub(crate) async fn offer(app: &App, relayed: &[SocketAddr]) -> u16 {
+    offer_of(app, relayed, None).await
+}
+
+/// The same for a user.
+pub(crate) async fn offer_of(app: &App, relayed: &[SocketAddr], user_id: Option<&str>) -> u16 {
     let candidates: String = relayed
         .iter()
         .map(|relayed| {
@@ -111,7 +116,7 @@ pub(crate) async fn offer(app: &App, relayed: &[SocketAddr]) -> u16 {
         })
         .collect();
     let sdp = include_str!("../offers/aiortc-without-turn.sdp").trim_end().to_owned() + "\r\n" + &candidates;
-    let body = json!({"sdp": sdp, "type": "offer"}).to_string();
+    let body = json!({"sdp": sdp, "type": "offer", "user_id": user_id}).to_string();
     let head = format!(
         "api-key: 0123456789abcdef\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
         body.len()
@@ -124,7 +129,13 @@ pub(crate) async fn ask(app: &App, method: &str, path: &str) -> (u16, String) {
     request(app.admin_addr(), method, path, "", "").await
 }
 
-async fn request(address: SocketAddr, method: &str, path: &str, head: &str, body: &str) -> (u16, String) {
+pub(crate) async fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    head: &str,
+    body: &str,
+) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request =
         format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{head}\r\n{body}");

@@ -111,6 +111,11 @@ impl Client {
     pub(crate) fn new(server: SocketAddr) -> Self {
         Self::on(socket(), server)
     }
+
+    /// The same user on another socket.
+    pub(crate) fn on_another_socket(&self) -> Self {
+        Self::new(self.server).named(self.username.clone(), self.password.clone())
+    }
 }
 
 impl<L: Link> Client<L> {

@@ -12,6 +12,7 @@ mod settings;
 mod shared_port;
 mod strangers;
 mod values;
+mod warnings;
 
 use std::ffi::OsString;
 use std::fs;

@@ -29,6 +29,7 @@ use crate::gateway::relay_link::Claim;
 use crate::gateway::routes::{OFFER, Shared};
 use crate::gateway::sessions::{Bounds, Opening};
 use crate::telemetry::KeyRefusal;
+use crate::turn::Grant;
 
 /// How a route writes offers and answers.
 pub(in crate::gateway) trait Form: 'static {
@@ -183,10 +184,13 @@ async fn exchange<F: Form>(
     if identity.is_revoked() {
         return Err(record.refused(Reject::Key(KeyRefusal::Revoked)));
     }
+    let user = user_id.as_deref().map(|user_id| Arc::from(Grant::user_of(user_id).as_ref()));
     let claims = relayed.into_iter().map(|Relayed { address, related }| Claim {
         relayed: address,
         related,
         offered_from,
+        client: Arc::clone(client),
+        user: user.clone(),
     });
     if let Err(refusal) = open_session.claim(claims) {
         return Err(record.refused(Reject::Sessions(refusal)));

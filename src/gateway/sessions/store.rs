@@ -311,7 +311,7 @@ impl OpenSession {
     pub(in crate::gateway) fn claim(&self, claims: impl IntoIterator<Item = Claim>) -> Result<(), Refusal> {
         // Most offers name addresses of other relays too, and many no others.
         let relay = &self.sessions.shared.relay;
-        let ours = claims.into_iter().filter(|claim| relay.claim(&self.id, *claim)).count();
+        let ours = claims.into_iter().filter(|claim| relay.claim(&self.id, claim.clone())).count();
         if ours > 0 {
             self.sessions.registry().claims(&self.id);
         } else if !relay.has_room() {
@@ -440,7 +440,14 @@ mod tests {
         let open_session = open(&sessions, "app", "key");
         let id = open_session.id().clone();
         let address = "192.0.2.1:50000".parse().unwrap();
-        open_session.claim([Claim { relayed: address, related: None, offered_from: address.ip() }]).unwrap();
+        let claim = Claim {
+            relayed: address,
+            related: None,
+            offered_from: address.ip(),
+            client: "app".into(),
+            user: None,
+        };
+        open_session.claim([claim]).unwrap();
         assert!(sessions.allocation_claimed(&id));
         assert!(open_session.answered("one".into(), None));
         assert!(shows(&metrics, r#"turnpike_sessions{state="claimed"} 1"#));

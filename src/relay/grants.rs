@@ -1,0 +1,175 @@
+//! `Grants`: which session has which grant, and which grants are over; one for the whole relay.
+//!
+//! Touched when allocations with a grant begin and when sessions claim or end, never for data.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use foldhash::quality::RandomState;
+
+use super::claims::SessionTag;
+use crate::turn::{Grant, GrantId};
+
+/// The grants that sessions have, and those that are blocked.
+#[derive(Debug, Default)]
+pub(super) struct Grants(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    /// Those of sessions that live.
+    bound: HashMap<GrantId, Bound, RandomState>,
+    of_sessions: HashMap<SessionTag, Vec<GrantId>, RandomState>,
+    /// Those that are over, until they would have expired anyway.
+    blocked: HashMap<GrantId, u64, RandomState>,
+    by_expiry: BTreeSet<(u64, GrantId)>,
+}
+
+#[derive(Debug)]
+struct Bound {
+    session: SessionTag,
+    expires: u64,
+}
+
+/// Whether an allocation may begin with a grant, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// No session has claimed it yet.
+    Free,
+    /// It is of this session.
+    Of(SessionTag),
+    /// Its session has ended.
+    Blocked,
+}
+
+impl Grants {
+    /// What is known of a grant.
+    pub(super) fn standing(&self, grant: &Grant) -> Standing {
+        let table = self.lock();
+        if table.blocked.contains_key(&grant.id) {
+            return Standing::Blocked;
+        }
+        table.bound.get(&grant.id).map_or(Standing::Free, |bound| Standing::Of(bound.session.clone()))
+    }
+
+    /// Gives a grant to a session; false if another one has it, or had it.
+    pub(super) fn bind(&self, grant: &Grant, session: &SessionTag) -> bool {
+        let mut table = self.lock();
+        if table.blocked.contains_key(&grant.id) {
+            return false;
+        }
+        if let Some(bound) = table.bound.get(&grant.id) {
+            return bound.session == *session;
+        }
+        let bound = Bound { session: session.clone(), expires: grant.expires };
+        table.bound.insert(grant.id, bound);
+        table.of_sessions.entry(session.clone()).or_default().push(grant.id);
+        true
+    }
+
+    /// A session has ended: nothing begins with its grants any more.
+    pub(super) fn block(&self, session: &SessionTag, unix_seconds: u64) {
+        let mut table = self.lock();
+        table.forget_expired(unix_seconds);
+        for id in table.of_sessions.remove(session).unwrap_or_default() {
+            let Some(bound) = table.bound.remove(&id) else { continue };
+            if bound.expires > unix_seconds {
+                table.blocked.insert(id, bound.expires);
+                table.by_expiry.insert((bound.expires, id));
+            }
+        }
+        // What would expire first is the least harm.
+        while table.blocked.len() > MOST_BLOCKED
+            && let Some((_, id)) = table.by_expiry.pop_first()
+        {
+            table.blocked.remove(&id);
+        }
+    }
+
+    /// A session has failed: its client may try again with its grants.
+    pub(super) fn release(&self, session: &SessionTag) {
+        let mut table = self.lock();
+        for id in table.of_sessions.remove(session).unwrap_or_default() {
+            table.bound.remove(&id);
+        }
+    }
+
+    /// How many are blocked.
+    pub(super) fn blocked(&self) -> usize {
+        self.lock().blocked.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // A poisoned table may know a grant less, which then expires by itself.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn forget_expired(&mut self, unix_seconds: u64) {
+        while let Some(&(expires, id)) = self.by_expiry.first()
+            && expires <= unix_seconds
+        {
+            self.by_expiry.pop_first();
+            self.blocked.remove(&id);
+        }
+    }
+}
+
+/// Some 20 MiB; at ten sessions that end each second, and an hour that grants are good for, it is a third full.
+const MOST_BLOCKED: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(id: u32, expires: u64) -> Grant {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&id.to_be_bytes());
+        Grant { id: GrantId(bytes), issued: 0, expires, key: "key".into(), client: "app".into(), user: None }
+    }
+
+    fn tag(session: &str) -> SessionTag {
+        SessionTag(session.into())
+    }
+
+    #[test]
+    fn a_grant_serves_one_session_and_is_over_with_it() {
+        let grants = Grants::default();
+        let (first, second) = (grant(1, 100), grant(2, 100));
+        assert_eq!(grants.standing(&first), Standing::Free);
+        assert!(grants.bind(&first, &tag("one")) && grants.bind(&first, &tag("one")));
+        assert!(grants.bind(&second, &tag("one")) && !grants.bind(&first, &tag("two")));
+        assert_eq!(grants.standing(&first), Standing::Of(tag("one")));
+
+        grants.block(&tag("one"), 50);
+
+        assert_eq!(
+            (grants.standing(&first), grants.standing(&second)),
+            (Standing::Blocked, Standing::Blocked)
+        );
+        assert!(!grants.bind(&first, &tag("two")));
+        grants.block(&tag("other"), 100);
+        assert_eq!(grants.blocked(), 0, "they have expired");
+    }
+
+    #[test]
+    fn a_session_that_failed_leaves_its_grants() {
+        let grants = Grants::default();
+        assert!(grants.bind(&grant(1, 100), &tag("one")));
+        grants.release(&tag("one"));
+        assert!(grants.bind(&grant(1, 100), &tag("two")));
+    }
+
+    #[test]
+    fn bounds_what_is_blocked_and_gives_up_what_expires_first() {
+        let grants = Grants::default();
+        for id in 0..=MOST_BLOCKED as u32 {
+            assert!(grants.bind(&grant(id, 100 + u64::from(id)), &tag("one")));
+        }
+        grants.block(&tag("one"), 50);
+
+        assert_eq!(grants.blocked(), MOST_BLOCKED);
+        assert_eq!(grants.standing(&grant(0, 100)), Standing::Free);
+        assert_eq!(grants.standing(&grant(1, 101)), Standing::Blocked);
+    }
+}
