@@ -21,8 +21,8 @@ def test_every_record_that_is_owed_arrives(network: Network, backend: Backend, t
     def with_records(config: str) -> str:
         return config + RECORDS.format(database=database, port=PORT, secret=SECRET)
 
-    # Nobody takes records, and the process is killed twice: with a session that has ended and is owed, and with one that
-    # goes on.
+    # Nobody takes records, and the process is killed twice: with a session that has ended and is owed, and with one
+    # that goes on.
     with Turnpike(network.relay, tmp_path, change=with_records) as turnpike:
         with Client(network.client, tmp_path, default_settings(user_id="ann"), *HUNDRED_PREDICTIONS) as client:
             assert client.outcome().exit_code == 0
