@@ -66,10 +66,15 @@ def run_certutil(home: Path, *arguments: str) -> None:
 
 def stream(network: Network, turnpike: Turnpike, home: Path, url: str, password: str = PASSWORD) -> dict:
     """Returns Chromium's summary of a session that may use this TURN server and nothing else."""
+    return stream_through(network, turnpike, home, [{"urls": [url], "username": USER, "credential": password}])
+
+
+def stream_through(network: Network, turnpike: Turnpike, home: Path, ice_servers: list[dict]) -> dict:
+    """The same for a list of servers, as RTCPeerConnection takes it."""
     require_tool("node", package="nodejs")
     require_tool("chromium", package="chromium")
     settings = {
-        "iceServers": [{"urls": [url], "username": USER, "credential": password}],
+        "iceServers": ice_servers,
         "offerUrl": f"http://{RELAY_CLIENT_SIDE}:{turnpike.ports.gateway}/skin/webrtc/offer",
         "apiKey": API_KEY,
         "userId": "chromium",
