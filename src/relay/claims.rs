@@ -50,6 +50,13 @@ pub struct Claim {
     pub user: Option<Arc<str>>,
 }
 
+/// Who has claimed an allocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Claimant {
+    client: Arc<str>,
+    user: Option<Arc<str>>,
+}
+
 /// The peers that a session has, on their way to the workers.
 #[derive(Debug, Clone)]
 pub(super) struct PeersOfSession {
@@ -253,15 +260,28 @@ impl Worker {
         let Some(flow) = self.fast_path.flow_mut(index).filter(|_| is_same) else {
             return ClaimResult::NoAllocation;
         };
-        if flow.session.is_some() {
+        let is_new_to = |session: &SessionTag| *session != claim.session;
+        let before = flow.session.clone().filter(is_new_to);
+        if before.is_some() && !is_of_same_user(claim, flow.claimant.as_deref()) {
             return ClaimResult::Taken;
         }
         if !is_proven(claim, flow.client.client, flow.grant.as_deref()) {
             return ClaimResult::NotProven;
         }
-        if flow.grant.as_ref().is_some_and(|grant| !self.grants.bind(grant, &claim.session)) {
+        if flow.grant.as_ref().is_some_and(|grant| !self.grants.bind(grant, &claim.session, before.as_ref()))
+        {
             return ClaimResult::Taken;
         }
+        if let Some(before) = before {
+            // Its user goes on with another offer.
+            let report = Box::new(flow.report(self.now.instant));
+            flow.watch = None;
+            self.claims.remove(&before, allocation);
+            self.claims.tell(SessionEvent::Ended(before, report));
+        }
+        let Some(flow) = self.fast_path.flow_mut(index) else { return ClaimResult::NoAllocation };
+        flow.claimant =
+            Some(Arc::new(Claimant { client: Arc::clone(&claim.client), user: claim.user.clone() }));
         flow.session = Some(claim.session.clone());
         self.relays.claimed(allocation.index);
         self.tie(&claim.session, allocation);
@@ -275,6 +295,10 @@ impl Worker {
         let Some(flow) = self.fast_path.flow_mut(allocation.index) else { return };
         flow.grant = Some(grant);
         let Standing::Of(session) = standing else { return };
+        flow.claimant = flow
+            .grant
+            .as_ref()
+            .map(|grant| Arc::new(Claimant { client: Arc::clone(&grant.client), user: grant.user.clone() }));
         flow.session = Some(session.clone());
         self.tie(&session, allocation);
         self.stats.claimed(ClaimResult::Claimed);
@@ -329,6 +353,12 @@ impl Worker {
         // As when it ends.
         self.grants.release(session);
     }
+}
+
+/// Whether a claim is of the user whose claim an allocation is, of whom there is a name.
+fn is_of_same_user(claim: &Claim, claimant: Option<&Claimant>) -> bool {
+    let is_same = |claimant: &Claimant| claimant.client == claim.client && claimant.user == claim.user;
+    claim.user.is_some() && claimant.is_some_and(is_same)
 }
 
 /// Whether the claimer is the allocation's client: it has the grant's client and user; or, where nothing was granted, it

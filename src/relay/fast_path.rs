@@ -8,7 +8,7 @@ use std::time::Instant;
 use foldhash::fast::RandomState;
 
 use super::by_allocation::ByAllocation;
-use super::claims::SessionTag;
+use super::claims::{Claimant, SessionTag};
 use super::outbox::Via;
 use crate::media::FlowWatch;
 use crate::telemetry::{Direction, DropReason};
@@ -35,6 +35,8 @@ pub(super) struct Flow {
     pub(super) began: Instant,
     /// What the gateway granted for it, if it did.
     pub(super) grant: Option<Arc<Grant>>,
+    /// Who has claimed it, if somebody has.
+    pub(super) claimant: Option<Arc<Claimant>>,
     /// Whose it is, if a session has claimed it.
     pub(super) session: Option<SessionTag>,
     /// Looks at what is relayed for a session.
@@ -105,6 +107,7 @@ impl FastPath {
             previous: None,
             began: now,
             grant: None,
+            claimant: None,
             session: None,
             watch: None,
             routes,

@@ -51,14 +51,23 @@ impl Grants {
         table.bound.get(&grant.id).map_or(Standing::Free, |bound| Standing::Of(bound.session.clone()))
     }
 
-    /// Gives a grant to a session; false if another one has it, or had it.
-    pub(super) fn bind(&self, grant: &Grant, session: &SessionTag) -> bool {
+    /// Gives a grant to a session; false if it is over, or if another session has it than the one that it may be taken from.
+    pub(super) fn bind(&self, grant: &Grant, session: &SessionTag, from: Option<&SessionTag>) -> bool {
         let mut table = self.lock();
         if table.blocked.contains_key(&grant.id) {
             return false;
         }
         if let Some(bound) = table.bound.get(&grant.id) {
-            return bound.session == *session;
+            let before = bound.session.clone();
+            if before == *session {
+                return true;
+            }
+            if from != Some(&before) {
+                return false;
+            }
+            if let Some(grants) = table.of_sessions.get_mut(&before) {
+                grants.retain(|id| *id != grant.id);
+            }
         }
         let bound = Bound { session: session.clone(), expires: grant.expires };
         table.bound.insert(grant.id, bound);
@@ -137,8 +146,8 @@ mod tests {
         let grants = Grants::default();
         let (first, second) = (grant(1, 100), grant(2, 100));
         assert_eq!(grants.standing(&first), Standing::Free);
-        assert!(grants.bind(&first, &tag("one")) && grants.bind(&first, &tag("one")));
-        assert!(grants.bind(&second, &tag("one")) && !grants.bind(&first, &tag("two")));
+        assert!(grants.bind(&first, &tag("one"), None) && grants.bind(&first, &tag("one"), None));
+        assert!(grants.bind(&second, &tag("one"), None) && !grants.bind(&first, &tag("two"), None));
         assert_eq!(grants.standing(&first), Standing::Of(tag("one")));
 
         grants.block(&tag("one"), 50);
@@ -147,24 +156,37 @@ mod tests {
             (grants.standing(&first), grants.standing(&second)),
             (Standing::Blocked, Standing::Blocked)
         );
-        assert!(!grants.bind(&first, &tag("two")));
+        assert!(!grants.bind(&first, &tag("two"), None));
         grants.block(&tag("other"), 100);
         assert_eq!(grants.blocked(), 0, "they have expired");
     }
 
     #[test]
+    fn a_grant_goes_on_to_the_next_session_of_its_user() {
+        let grants = Grants::default();
+        let grant = grant(1, 100);
+        assert!(grants.bind(&grant, &tag("one"), None));
+        assert!(!grants.bind(&grant, &tag("two"), Some(&tag("other"))));
+        assert!(grants.bind(&grant, &tag("two"), Some(&tag("one"))));
+        grants.block(&tag("one"), 50);
+        assert_eq!(grants.standing(&grant), Standing::Of(tag("two")));
+        grants.block(&tag("two"), 50);
+        assert_eq!(grants.standing(&grant), Standing::Blocked);
+    }
+
+    #[test]
     fn a_session_that_failed_leaves_its_grants() {
         let grants = Grants::default();
-        assert!(grants.bind(&grant(1, 100), &tag("one")));
+        assert!(grants.bind(&grant(1, 100), &tag("one"), None));
         grants.release(&tag("one"));
-        assert!(grants.bind(&grant(1, 100), &tag("two")));
+        assert!(grants.bind(&grant(1, 100), &tag("two"), None));
     }
 
     #[test]
     fn bounds_what_is_blocked_and_gives_up_what_expires_first() {
         let grants = Grants::default();
         for id in 0..=MOST_BLOCKED as u32 {
-            assert!(grants.bind(&grant(id, 100 + u64::from(id)), &tag("one")));
+            assert!(grants.bind(&grant(id, 100 + u64::from(id)), &tag("one"), None));
         }
         grants.block(&tag("one"), 50);
 

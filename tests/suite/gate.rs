@@ -165,12 +165,10 @@ async fn a_grant_is_of_one_session_and_over_with_it() {
     assert_eq!(offer_of(&app, &[relayed], Some("ann")).await, 200);
     eventually(|| metric(&app, "turnpike_sessions{state=\"claimed\"}") == 1.0);
 
-    // What else the grant allocates is the session's, and no other session's.
+    // What else the grant allocates is the session's.
     let mut second = client.on_another_socket();
-    let relayed_too = second.allocated();
+    second.allocated();
     eventually(|| metric(&app, "turnpike_turn_allocation_claims_total{result=\"claimed\"}") == 2.0);
-    assert_eq!(offer_of(&app, &[relayed_too], Some("ann")).await, 200);
-    eventually(|| metric(&app, "turnpike_turn_allocation_claims_total{result=\"taken\"}") == 1.0);
 
     let (_, list) = request(app.admin_addr(), "GET", "/admin/v1/sessions?state=claimed", "", "").await;
     let listed: serde_json::Value = serde_json::from_str(&list).unwrap();
@@ -182,6 +180,30 @@ async fn a_grant_is_of_one_session_and_over_with_it() {
     assert_eq!(code(&client.on_another_socket().allocate()), 401, "played again after the end");
     assert_eq!(metric(&app, "turnpike_turn_allocations_refused_total{reason=\"grant_ended\"}"), 1.0);
     assert_eq!(code(&granted(&app, "ann").await.allocate()), 0, "a new one is good");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_goes_on_with_another_offer() {
+    let peer = socket();
+    let line = format!("a=candidate:1 1 udp 1 127.0.0.1 {} typ host\r\n", addr(&peer).port());
+    let config = granting_config().replace("allow = [\"127.0.0.0/8\"]", ANSWERS);
+    let sdp = format!("v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n{line}");
+    let app = start_with_answer(&config, 200, sdp).await;
+    let mut client = granted(&app, "ann").await;
+    let relayed = client.allocated();
+    assert_eq!(offer_of(&app, &[relayed], Some("ann")).await, 200);
+    eventually(|| metric(&app, "turnpike_sessions{state=\"claimed\"}") == 1.0);
+
+    // Its page has lost the connection, and begins anew with what it has.
+    let mut second = client.on_another_socket();
+    let relayed_too = second.allocated();
+    assert_eq!(offer_of(&app, &[relayed, relayed_too], Some("ann")).await, 200);
+
+    eventually(|| metric(&app, "turnpike_sessions_ended_total{reason=\"relay\"}") == 1.0);
+    assert_eq!(metric(&app, "turnpike_sessions{state=\"claimed\"}"), 1.0);
+    exchange(&mut second, &peer);
+    assert_eq!(code(&client.on_another_socket().allocate()), 0, "the grant is the new session's");
     app.stop().await;
 }
 
