@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use tokio::sync::mpsc;
 
 use crate::gateway::{self, AllocationEnd, RelayView, SessionId, SessionsHandle, UntilDone, Usage};
-use crate::relay::{AllocationReport, Claim, ClaimsHandle, SessionEvent, SessionEvents, SessionTag, Traffic};
+use crate::relay::{
+    AllocationReport, CheckSeen, Claim, ClaimsHandle, SessionEvent, SessionEvents, SessionTag, Traffic,
+};
 
-/// What the workers tell, and where it arrives. There are no more events under way than allocations have begun and ended
-/// since the last look.
+/// What the workers tell, and where it arrives. There are no more events under way than a few for each allocation that has
+/// lived since the last look.
 pub(super) fn events() -> (SessionEvents, mpsc::UnboundedReceiver<SessionEvent>) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let tell = move |event| {
@@ -39,6 +41,9 @@ pub(super) async fn keep(mut events: mpsc::UnboundedReceiver<SessionEvent>, sess
                 let last = AllocationEnd { usage: usage(&untold), stage, quality };
                 sessions.allocation_ended(&SessionId::from(session), last);
             }
+            SessionEvent::CheckSeen(CheckSeen { relayed, client, message }) => {
+                sessions.check_seen(&gateway::CheckSeen { relayed, client, message });
+            }
         }
     }
 }
@@ -58,6 +63,14 @@ impl RelayView for ClaimsHandle {
 
     fn has_room(&self) -> bool {
         Self::has_room(self)
+    }
+
+    fn has_bandwidth(&self) -> bool {
+        Self::has_bandwidth(self)
+    }
+
+    fn revoke_key(&self, key: &str) {
+        Self::revoke_key(self, &key.into());
     }
 
     fn wants_peers(&self) -> bool {

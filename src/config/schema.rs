@@ -198,7 +198,7 @@ pub struct Limits {
     /// peers are not counted. What is
     /// beyond is dropped; allocations that want less than an equal share lose nothing, and the others get alike.
     pub bandwidth: BitRate,
-    /// The same for each user, over all its allocations.
+    /// The same for each user, over all its allocations. Those of a session count for its `user_id`, not for the TURN name.
     pub bandwidth_per_user: BitRate,
     /// The same for each allocation, such as `5Mbit`.
     pub bandwidth_per_allocation: BitRate,

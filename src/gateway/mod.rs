@@ -48,7 +48,7 @@ pub use passthrough::PassthroughSettings;
 pub use relay_link::{Claim, RelayView, UntilDone};
 pub use server::{Gateway, Updater};
 pub use sessions::{
-    AllocationEnd, LegView, QualityView, SessionSettings, SessionView, SessionsHandle, Usage,
+    AllocationEnd, CheckSeen, LegView, QualityView, SessionSettings, SessionView, SessionsHandle, Usage,
 };
 pub use settings::{AdminSettings, Settings, Timeouts};
 pub use whip::WhipSettings;

@@ -19,6 +19,9 @@ pub trait RelayView: Send + Sync {
     /// Whether one more client could get a relayed address.
     fn has_room(&self) -> bool;
 
+    /// Whether there is bandwidth left for one more client.
+    fn has_bandwidth(&self) -> bool;
+
     /// Whether allocations reach only the peers that are named for their session.
     fn wants_peers(&self) -> bool;
 
@@ -30,6 +33,9 @@ pub trait RelayView: Send + Sync {
 
     /// Leaves the allocations of a session to their clients, so that another session can claim them.
     fn release(&self, session: &SessionId);
+
+    /// Ends what was granted to a key and is no session's, since the key is revoked.
+    fn revoke_key(&self, key: &str);
 }
 
 /// An offer says that an allocation is its client's.
@@ -64,9 +70,23 @@ impl RelayLink {
         self.0.get().is_some_and(|relay| relay.claim(session, claim))
     }
 
+    pub(super) fn is_there(&self) -> bool {
+        self.0.get().is_some()
+    }
+
     /// Where there is no relay, nobody waits for one.
     pub(super) fn has_room(&self) -> bool {
         self.0.get().is_none_or(|relay| relay.has_room())
+    }
+
+    pub(super) fn has_bandwidth(&self) -> bool {
+        self.0.get().is_none_or(|relay| relay.has_bandwidth())
+    }
+
+    pub(super) fn revoke_key(&self, key: &str) {
+        if let Some(relay) = self.0.get() {
+            relay.revoke_key(key);
+        }
     }
 
     pub(super) fn wants_peers(&self) -> bool {

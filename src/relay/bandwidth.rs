@@ -59,6 +59,12 @@ impl SharedBandwidth {
             total: total.map(|rate| Arc::new(TotalBandwidth::new(rate, workers))),
         })
     }
+
+    /// Whether allocations want more than the total, and have for a while.
+    pub(super) fn is_exhausted(&self, now: Instant) -> bool {
+        let now_ns = now.saturating_duration_since(self.start).as_nanos() as u64;
+        self.total.as_ref().is_some_and(|total| total.is_exhausted(now_ns))
+    }
 }
 
 impl Bandwidth {
@@ -79,6 +85,15 @@ impl Bandwidth {
             self.flows.resize_with(index + 1, || None);
         }
         self.flows[index] = Some(flow);
+    }
+
+    /// From now on it is this user's bandwidth that an allocation uses.
+    pub(super) fn charge(&mut self, index: u32, account: &[u8]) {
+        let Some(flow) = self.flows.get_mut(index as usize).and_then(Option::as_mut) else { return };
+        if self.shared.per_user.is_some() {
+            flow.user = Some(self.shared.users.bucket_of(account));
+            flow.user_credit = 0;
+        }
     }
 
     /// What an allocation has left, for another worker.
@@ -197,6 +212,51 @@ mod tests {
             assert!((460..=540).contains(packets), "{seen:?}");
             assert_eq!(*reason, Some(DropReason::BandwidthTotal));
         }
+    }
+
+    #[test]
+    fn an_allocation_can_become_another_users() {
+        let settings = BandwidthSettings { per_user: 5_000_000, ..Default::default() };
+        let start = start();
+        let shared = Arc::new(SharedBandwidth::new(&settings, 1, start).unwrap());
+        let mut worker = Bandwidth::new(shared, 0);
+        for index in 0..2 {
+            let flow = worker.flow_of(b"everybody");
+            worker.begin(index, flow);
+        }
+        worker.charge(1, b"bob");
+        let mut passed = [0; 2];
+        for ms in 0..2000 {
+            for index in 0..2 {
+                let has_passed = worker.take(start + Duration::from_millis(ms), index, 1250).is_ok();
+                passed[index as usize] += u64::from(has_passed && ms >= 1000);
+            }
+        }
+        assert!(passed.iter().all(|passed| (490..=510).contains(passed)), "{passed:?}");
+    }
+
+    #[test]
+    fn the_total_is_exhausted_when_more_has_been_wanted_for_a_while() {
+        let settings = BandwidthSettings { total: 10_000_000, ..Default::default() };
+        let start = start();
+        let shared = Arc::new(SharedBandwidth::new(&settings, 1, start).unwrap());
+        let mut worker = Bandwidth::new(Arc::clone(&shared), 0);
+        let flow = worker.flow_of(b"alice");
+        worker.begin(0, flow);
+        let mut exhausted = Vec::new();
+        // Three seconds of 20 Mbit/s, and then one of 5 Mbit/s.
+        for ms in 0..4000_u64 {
+            let now = start + Duration::from_millis(ms);
+            let packets = if ms < 3000 { 2 } else { u32::from(ms % 2 == 0) };
+            for _ in 0..packets {
+                let _ = worker.take(now, 0, 1250);
+            }
+            if ms % 500 == 499 {
+                exhausted.push(shared.is_exhausted(now));
+            }
+        }
+        assert_eq!(exhausted, [false, false, true, true, true, true, false, false]);
+        assert!(!shared.is_exhausted(start + Duration::from_secs(60)));
     }
 
     #[test]

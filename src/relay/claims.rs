@@ -17,8 +17,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use foldhash::quality::RandomState;
 use tracing::info;
 
+use super::bandwidth::SharedBandwidth;
 use super::command::Command;
-use super::fast_path::Traffic;
+use super::fast_path::{Flow, Traffic};
 use super::grants::{Grants, Standing};
 use super::handshakes::Mailbox;
 use super::news::TELLING_INTERVAL;
@@ -82,6 +83,19 @@ pub enum SessionEvent {
     Measured(SessionTag, Box<Quality>),
     /// An allocation of the session has ended.
     Ended(SessionTag, Box<AllocationReport>),
+    /// An allocation is nobody's, and its client has sent a connectivity check.
+    CheckSeen(CheckSeen),
+}
+
+/// A connectivity check that crosses an allocation of no session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckSeen {
+    /// The allocation's relayed address, as its socket is bound.
+    pub relayed: SocketAddr,
+    /// Where its client is seen; who names it in a claim has proven that the allocation is its own.
+    pub client: SocketAddr,
+    /// The Binding request, signed with the password of whom it is for (RFC 8445 §7.1.1).
+    pub message: Box<[u8]>,
 }
 
 /// What there is to say of an allocation that has ended.
@@ -109,6 +123,7 @@ pub struct ClaimsHandle {
     mailboxes: Vec<Mailbox>,
     wants_peers: bool,
     grants: Arc<Grants>,
+    bandwidth: Option<Arc<SharedBandwidth>>,
     /// Taken for a look-up by those who make claims, never by a worker.
     addresses: Mutex<RelayedAddresses>,
 }
@@ -145,8 +160,9 @@ impl ClaimsHandle {
         addresses: RelayedAddresses,
         wants_peers: bool,
         grants: Arc<Grants>,
+        bandwidth: Option<Arc<SharedBandwidth>>,
     ) -> Self {
-        Self { mailboxes, wants_peers, grants, addresses: Mutex::new(addresses) }
+        Self { mailboxes, wants_peers, grants, bandwidth, addresses: Mutex::new(addresses) }
     }
 
     /// Whether allocations reach only the peers that are named for their session.
@@ -157,6 +173,11 @@ impl ClaimsHandle {
     /// Whether one more client could get a relayed address.
     pub fn has_room(&self) -> bool {
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner).has_room(Instant::now())
+    }
+
+    /// Whether the total bandwidth, if it is limited, has anything left for one more client.
+    pub fn has_bandwidth(&self) -> bool {
+        self.bandwidth.as_ref().is_none_or(|bandwidth| !bandwidth.is_exhausted(Instant::now()))
     }
 
     /// Has the worker judge whose address it is; false if it is none of ours.
@@ -182,6 +203,12 @@ impl ClaimsHandle {
     pub fn end(&self, session: &SessionTag) {
         self.grants.block(session, unix_seconds());
         self.tell(|| Command::CloseSession(session.clone()));
+    }
+
+    /// A key of the gateway was revoked: nothing begins with its grants any more, and what has begun with them ends.
+    pub fn revoke_key(&self, key: &Arc<str>) {
+        self.grants.revoke(key, unix_seconds());
+        self.tell(|| Command::CloseRevoked);
     }
 
     /// Leaves the allocations of a session to their clients, so that another session can claim them. Of this no event
@@ -283,6 +310,13 @@ impl Worker {
         flow.claimant =
             Some(Arc::new(Claimant { client: Arc::clone(&claim.client), user: claim.user.clone() }));
         flow.session = Some(claim.session.clone());
+        // Users who share a name share no bandwidth; a grant has named the user already.
+        if flow.grant.is_none() && claim.user.is_some() {
+            let account = Grant::account_of(&claim.client, claim.user.as_deref());
+            if let Some(bandwidth) = &mut self.bandwidth {
+                bandwidth.charge(allocation.index, &account);
+            }
+        }
         self.relays.claimed(allocation.index);
         self.tie(&claim.session, allocation);
         self.claims.tell(SessionEvent::Claimed(claim.session.clone()));
@@ -339,6 +373,22 @@ impl Worker {
         self.claims.of_sessions.remove(session);
         // A claim that was under way when the session ended has bound them only now.
         self.grants.block(session, self.now.unix_seconds);
+    }
+
+    /// Ends the allocations that no session has claimed and whose grants are of a key that was revoked.
+    pub(super) fn close_revoked(&mut self) {
+        let is_revoked = |flow: &Flow| {
+            let grant = flow.grant.as_ref().filter(|_| flow.session.is_none());
+            grant.is_some_and(|grant| self.grants.is_revoked(grant))
+        };
+        let revoked = self.fast_path.flows().filter(|(_, flow)| is_revoked(flow));
+        let indices: Vec<u32> = revoked.map(|(index, _)| index).collect();
+        for allocation in
+            indices.into_iter().filter_map(|index| self.relays.allocation(index)).collect::<Vec<_>>()
+        {
+            self.server.close(allocation, EndReason::SessionEnded);
+            self.carry_out(None);
+        }
     }
 
     /// Leaves the allocations of a session to their clients.

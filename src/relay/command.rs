@@ -54,6 +54,8 @@ pub(super) enum Command {
     CloseSession(SessionTag),
     /// Leave the allocations of a session to their clients, so that another session can claim them.
     ReleaseSession(SessionTag),
+    /// End the unclaimed allocations whose grants are of revoked keys.
+    CloseRevoked,
     /// Judge peers by this policy from now on.
     SetPeerPolicy(Box<PeerPolicy>),
     /// Take over a client's connection, which wants to carry the bytes of one of this worker's peers.
@@ -92,6 +94,7 @@ impl Worker {
                 Ok(Command::NamePeers(named)) => self.name_peers(*named),
                 Ok(Command::CloseSession(session)) => self.close_session(&session),
                 Ok(Command::ReleaseSession(session)) => self.release_session(&session),
+                Ok(Command::CloseRevoked) => self.close_revoked(),
                 Ok(Command::Forwarded { path, bytes }) => self.take_forwarded(path, &bytes),
                 Ok(Command::TakeCrossings(batch)) => self.take_crossings(*batch),
                 Err(mpsc::TryRecvError::Empty) => return false,

@@ -28,6 +28,8 @@ pub(super) struct TotalBandwidth {
     bucket: SharedBucket,
     epoch: AtomicU64,
     level: AtomicU64,
+    /// The first of the epochs without a break in which not all fitted, or `NEVER`.
+    short_since: AtomicU64,
     workers: Box<[Published]>,
 }
 
@@ -78,8 +80,17 @@ impl TotalBandwidth {
             bucket: SharedBucket::default(),
             epoch: AtomicU64::new(0),
             level: AtomicU64::new(NO_LEVEL),
+            short_since: AtomicU64::new(NEVER),
             workers: (0..workers).map(|_| Published::default()).collect(),
         }
+    }
+
+    /// Whether not all that is wanted has fitted, up to now and for so long that it is no burst.
+    pub(super) fn is_exhausted(&self, now_ns: u64) -> bool {
+        let epoch = now_ns / EPOCH_NS + 1;
+        let is_present = self.epoch.load(Ordering::Relaxed) + 1 >= epoch;
+        let since = self.short_since.load(Ordering::Relaxed);
+        is_present && since.checked_add(EPOCHS_TO_EXHAUST).is_some_and(|by| by <= epoch)
     }
 
     /// The level of a new epoch, which the first worker to come works out.
@@ -90,7 +101,13 @@ impl TotalBandwidth {
         {
             let level = self.level.load(Ordering::Relaxed);
             let counts = self.counts_of(epoch - 1);
-            self.level.store(next_level(level, self.rate.bytes_in(EPOCH_NS), counts), Ordering::Release);
+            let level = next_level(level, self.rate.bytes_in(EPOCH_NS), counts);
+            self.level.store(level, Ordering::Release);
+            if level == NO_LEVEL {
+                self.short_since.store(NEVER, Ordering::Relaxed);
+            } else {
+                self.short_since.fetch_min(epoch, Ordering::Relaxed);
+            }
         }
         // One that comes in between takes the level of before for another epoch, which does no harm.
         self.level.load(Ordering::Acquire)
@@ -195,6 +212,10 @@ impl FairShare {
 const NO_LEVEL: u64 = u64::MAX;
 /// Long enough that a video flow sends several frames in it, short enough that shares follow what flows want.
 const EPOCH_NS: u64 = 100_000_000;
+/// Later than every epoch.
+const NEVER: u64 = u64::MAX;
+/// A second: key frames and other bursts are over by then.
+const EPOCHS_TO_EXHAUST: u64 = 10;
 /// The workers together hold this much of the rate unused at most.
 const LEASE_NS: u64 = 10_000_000;
 /// So that the cost of a lease in nanoseconds does not overflow: 1 GiB, the 10 ms of 859 Gbit/s.

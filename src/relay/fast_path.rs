@@ -41,6 +41,8 @@ pub(super) struct Flow {
     pub(super) session: Option<SessionTag>,
     /// Looks at what is relayed for a session.
     pub(super) watch: Option<Box<FlowWatch>>,
+    /// How many more of its client's connectivity checks are told while it is nobody's.
+    pub(super) checks_to_tell: u8,
     /// The open routes; few, so a list is searched faster than a map.
     routes: Vec<Route>,
     pub(super) traffic: Traffic,
@@ -96,6 +98,11 @@ impl Traffic {
 }
 
 impl FastPath {
+    /// All flows, by the indices of their allocations.
+    pub(super) fn flows(&self) -> impl Iterator<Item = (u32, &Flow)> {
+        self.flows.iter()
+    }
+
     /// Begins a flow without routes.
     pub(super) fn begin(&mut self, allocation: AllocationId, client: FiveTuple, via: Via, now: Instant) {
         self.by_client.insert(client, allocation.index);
@@ -110,6 +117,7 @@ impl FastPath {
             claimant: None,
             session: None,
             watch: None,
+            checks_to_tell: CHECKS_TO_TELL,
             routes,
             traffic,
             told,
@@ -236,6 +244,9 @@ impl FastPath {
         self.flows.get_mut(index)
     }
 }
+
+/// Agents send checks again, and may send some before their session is known here.
+const CHECKS_TO_TELL: u8 = 8;
 
 /// Below this many clients there is nothing to be gained by giving memory back.
 const LEAST_CAPACITY: usize = 64;

@@ -3,7 +3,7 @@
 //! Touched when allocations with a grant begin and when sessions claim or end, never for data.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foldhash::quality::RandomState;
 
@@ -22,6 +22,8 @@ struct Table {
     /// Those that are over, until they would have expired anyway.
     blocked: HashMap<GrantId, u64, RandomState>,
     by_expiry: BTreeSet<(u64, GrantId)>,
+    /// Keys that were revoked, and when.
+    revoked: HashMap<Arc<str>, u64, RandomState>,
 }
 
 #[derive(Debug)]
@@ -45,7 +47,7 @@ impl Grants {
     /// What is known of a grant.
     pub(super) fn standing(&self, grant: &Grant) -> Standing {
         let table = self.lock();
-        if table.blocked.contains_key(&grant.id) {
+        if table.blocked.contains_key(&grant.id) || table.has_revoked_key(grant) {
             return Standing::Blocked;
         }
         table.bound.get(&grant.id).map_or(Standing::Free, |bound| Standing::Of(bound.session.clone()))
@@ -54,7 +56,7 @@ impl Grants {
     /// Gives a grant to a session; false if it is over, or if another session has it than the one that it may be taken from.
     pub(super) fn bind(&self, grant: &Grant, session: &SessionTag, from: Option<&SessionTag>) -> bool {
         let mut table = self.lock();
-        if table.blocked.contains_key(&grant.id) {
+        if table.blocked.contains_key(&grant.id) || table.has_revoked_key(grant) {
             return false;
         }
         if let Some(bound) = table.bound.get(&grant.id) {
@@ -102,6 +104,23 @@ impl Grants {
         }
     }
 
+    /// A key was revoked: what it was granted until now is good for nothing any more.
+    pub(super) fn revoke(&self, key: &Arc<str>, unix_seconds: u64) {
+        let mut table = self.lock();
+        table.revoked.insert(Arc::clone(key), unix_seconds);
+        if table.revoked.len() > MOST_REVOKED
+            && let Some(first) =
+                table.revoked.iter().min_by_key(|(_, at)| **at).map(|(key, _)| Arc::clone(key))
+        {
+            table.revoked.remove(&first);
+        }
+    }
+
+    /// Whether a grant's key was revoked after it was made.
+    pub(super) fn is_revoked(&self, grant: &Grant) -> bool {
+        self.lock().has_revoked_key(grant)
+    }
+
     /// How many are blocked.
     pub(super) fn blocked(&self) -> usize {
         self.lock().blocked.len()
@@ -114,6 +133,10 @@ impl Grants {
 }
 
 impl Table {
+    fn has_revoked_key(&self, grant: &Grant) -> bool {
+        self.revoked.get(&grant.key).is_some_and(|&at| grant.issued <= at)
+    }
+
     fn forget_expired(&mut self, unix_seconds: u64) {
         while let Some(&(expires, id)) = self.by_expiry.first()
             && expires <= unix_seconds
@@ -127,6 +150,9 @@ impl Table {
 /// Some 20 MiB; at ten sessions that end each second, and an hour that grants are good for, it is a third full.
 const MOST_BLOCKED: usize = 100_000;
 
+/// More keys than any configuration has; operators revoke them one by one.
+const MOST_REVOKED: usize = 10_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +161,29 @@ mod tests {
         let mut bytes = [0; 16];
         bytes[..4].copy_from_slice(&id.to_be_bytes());
         Grant { id: GrantId(bytes), issued: 0, expires, key: "key".into(), client: "app".into(), user: None }
+    }
+
+    #[test]
+    fn nothing_begins_with_what_a_revoked_key_was_granted() {
+        let grants = Grants::default();
+        let old = Grant { issued: 10, ..grant(1, 100) };
+        let new = Grant { issued: 11, ..grant(2, 100) };
+        grants.revoke(&"key".into(), 10);
+        assert_eq!(grants.standing(&old), Standing::Blocked);
+        assert!(!grants.bind(&old, &tag("s"), None));
+        assert_eq!(grants.standing(&new), Standing::Free, "there is another key of that name");
+        let other = Grant { key: "other".into(), ..old };
+        assert_eq!(grants.standing(&other), Standing::Free);
+    }
+
+    #[test]
+    fn the_keys_that_it_remembers_are_bounded() {
+        let grants = Grants::default();
+        for number in 0..=MOST_REVOKED {
+            grants.revoke(&number.to_string().into(), number as u64);
+        }
+        assert_eq!(grants.lock().revoked.len(), MOST_REVOKED);
+        assert!(!grants.lock().revoked.contains_key("0"), "the first one is forgotten");
     }
 
     fn tag(session: &str) -> SessionTag {

@@ -86,7 +86,9 @@ use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
 pub use alternates_handle::AlternatesHandle;
-pub use claims::{AllocationReport, Claim, ClaimsHandle, SessionEvent, SessionEvents, SessionTag, UntilDone};
+pub use claims::{
+    AllocationReport, CheckSeen, Claim, ClaimsHandle, SessionEvent, SessionEvents, SessionTag, UntilDone,
+};
 pub use error::{ListenerKind, StartError};
 pub use fast_path::{Count, Traffic};
 pub use http_client::{HttpClient, HttpTaker};
@@ -99,6 +101,7 @@ use crate::telemetry::Metrics;
 use crate::tls::CertificateStore;
 use crate::turn::peer_policy::{OwnListener, PeerPolicy};
 use crate::turn::{self, AnonymousListeners};
+use bandwidth::SharedBandwidth;
 use command::Command;
 use grants::Grants;
 use handshakes::{HandshakeThreads, Mailbox};
@@ -122,6 +125,7 @@ pub struct Relay {
     ports: Arc<RelayPorts>,
     wants_peers: bool,
     grants: Arc<Grants>,
+    bandwidth: Option<Arc<SharedBandwidth>>,
     /// Ended after the workers, which use them.
     _handshake_threads: Option<HandshakeThreads>,
 }
@@ -205,6 +209,7 @@ impl Relay {
             ports: Arc::clone(&shared.ports),
             grants: Arc::clone(&shared.grants),
             wants_peers: turn.sessions_name_peers || turn.anonymous_await_claims,
+            bandwidth: shared.bandwidth.clone(),
             _handshake_threads: handshake_threads,
         };
         let mut workers = Vec::with_capacity(count);
@@ -273,7 +278,8 @@ impl Relay {
     pub fn claims_handle(&self) -> ClaimsHandle {
         let mailboxes = self.workers.iter().map(|worker| worker.mailbox.clone()).collect();
         let addresses = RelayedAddresses::new(Arc::clone(&self.ports), self.external.clone());
-        ClaimsHandle::new(mailboxes, addresses, self.wants_peers, Arc::clone(&self.grants))
+        let (grants, bandwidth) = (Arc::clone(&self.grants), self.bandwidth.clone());
+        ClaimsHandle::new(mailboxes, addresses, self.wants_peers, grants, bandwidth)
     }
 
     /// What tells the workers which other servers serve.

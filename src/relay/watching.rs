@@ -2,24 +2,49 @@
 //!
 //! It looks before limits of bandwidth are applied, so what these drop is no loss of the network's.
 
-use super::claims::SessionEvent;
+use std::net::SocketAddr;
+
+use super::claims::{CheckSeen, SessionEvent};
 use super::crossings::Payload;
 use super::ring::Piece;
 use super::worker::Worker;
-use crate::media::Stage;
+use crate::media::{Check, Packet, Stage};
+use crate::wire::AddressFamily;
 
 impl Worker {
-    /// Looks at what a client sends; no more than a look-up for allocations of no session.
+    /// Looks at what a client sends; for allocations of no session only at their first checks.
     #[inline]
     pub(super) fn observe_client(&mut self, index: u32, payload: &Payload) {
         let Self { fast_path, ring, streams, .. } = self;
-        let Some(watch) = fast_path.flow_mut(index).and_then(|flow| flow.watch.as_mut()) else { return };
+        let Some(flow) = fast_path.flow_mut(index) else { return };
+        if flow.watch.is_none() && flow.checks_to_tell == 0 {
+            return;
+        }
         let payload = match payload {
             Payload::Ring(piece) => ring.bytes(piece.whole()),
             Payload::Intake(range) => streams.intake.bytes(range.clone()),
         };
+        let Some(watch) = &mut flow.watch else {
+            if matches!(Packet::read(payload), Packet::Check(Check { is_success: false, .. })) {
+                flow.checks_to_tell -= 1;
+                let (client, message) = (flow.client.client, payload.into());
+                self.saw_check(index, client, message);
+            }
+            return;
+        };
         if let Some(stage) = watch.from_client(payload, self.now.instant) {
             self.reached(index, stage);
+        }
+    }
+
+    /// Tells the sessions of a check on an allocation that is nobody's: one of them may know who sends it.
+    #[cold]
+    fn saw_check(&self, index: u32, client: SocketAddr, message: Box<[u8]>) {
+        let relayed = [AddressFamily::Ipv4, AddressFamily::Ipv6]
+            .into_iter()
+            .find_map(|family| Some(self.relays.get(index, family)?.local_addr()));
+        if let Some(relayed) = relayed {
+            self.claims.tell(SessionEvent::CheckSeen(CheckSeen { relayed, client, message }));
         }
     }
 

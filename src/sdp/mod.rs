@@ -19,5 +19,6 @@ pub use candidate::{Candidate, CandidateFlaw, CandidateKind, Host, TcpRole, Tran
 pub use description::{Bounds, Description, Media, Role, Security};
 pub use fingerprint::{Fingerprint, Hash};
 pub use flaw::{Flaw, Invalid};
+pub use ice::{IceCredentials, ice_credentials};
 pub use line::{Line, Lines};
 pub use relay_only::relay_only;

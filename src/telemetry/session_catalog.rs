@@ -11,7 +11,7 @@ pub(super) const SESSIONS_ENDED: Family =
     Family::new("turnpike_sessions_ended_total", "Sessions that have ended, by reason.", &["reason"]);
 pub(super) const SESSIONS_REFUSED: Family = Family::new(
     "turnpike_sessions_refused_total",
-    "Offers refused because a client, a user or all together had as many sessions as they may, by whose bound it was.",
+    "Offers refused because a client, a user, all together or the relay had as much as they may, by whose bound it was.",
     &["cause"],
 );
 pub(super) const SESSION_DURATION: Family = Family::new(

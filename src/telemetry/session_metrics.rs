@@ -99,6 +99,8 @@ pub enum SessionRefusal {
     Total,
     /// The relay has no address left.
     RelayFull,
+    /// The relay has no bandwidth left.
+    RelayBusy,
 }
 
 impl SessionMetrics {
@@ -240,7 +242,7 @@ impl SessionEnd {
 }
 
 impl SessionRefusal {
-    const ALL: [Self; 4] = [Self::Client, Self::User, Self::Total, Self::RelayFull];
+    const ALL: [Self; 5] = [Self::Client, Self::User, Self::Total, Self::RelayFull, Self::RelayBusy];
 
     fn label(self) -> &'static str {
         match self {
@@ -248,6 +250,7 @@ impl SessionRefusal {
             Self::User => "user",
             Self::Total => "total",
             Self::RelayFull => "relay_full",
+            Self::RelayBusy => "relay_busy",
         }
     }
 }
@@ -303,7 +306,7 @@ mod tests {
         let ones =
             |name: &str| text.lines().filter(|line| line.starts_with(name) && line.ends_with(" 1")).count();
         assert_eq!(ones("turnpike_sessions_ended_total{"), 7);
-        assert_eq!(ones("turnpike_sessions_refused_total{"), 4);
+        assert_eq!(ones("turnpike_sessions_refused_total{"), 5);
         assert_eq!(ones("turnpike_session_duration_seconds_count{"), 7);
         assert!(text.contains("turnpike_sessions{state=\"stalled\"} 6\n"));
         assert_eq!(ones("turnpike_session_setup_seconds_count{"), 2);

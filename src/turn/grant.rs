@@ -41,9 +41,13 @@ impl Grant {
 
     /// Whose allocations count together: the client's user, or the client where no user is named.
     pub(super) fn account(&self) -> Vec<u8> {
+        Self::account_of(&self.client, self.user.as_deref())
+    }
+
+    /// The same for whoever has the allocations by other means.
+    pub fn account_of(client: &str, user: Option<&str>) -> Vec<u8> {
         // The zeros keep it apart from names, and clients from users.
-        let user = self.user.as_deref().unwrap_or_default();
-        format!("\0{}\0{user}", self.client).into_bytes()
+        format!("\0{client}\0{}", user.unwrap_or_default()).into_bytes()
     }
 }
 

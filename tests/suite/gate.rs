@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 
 use turnpike::app::App;
+use turnpike::wire::{Class, Integrity, Key, MessageWriter, Method, TransactionId, attribute};
 
 use crate::sessions::{offer, offer_of, request, start_with_answer};
 use crate::support::*;
@@ -231,5 +232,138 @@ async fn an_offer_that_fails_leaves_the_grant() {
     }
     eventually(|| metric(&app, "turnpike_turn_allocation_claims_total{result=\"claimed\"}") == 2.0);
     assert_eq!(code(&client.on_another_socket().allocate()), 0);
+    app.stop().await;
+}
+
+const BACKEND_PWD: &str = "backendbackendbackend0";
+
+/// Everything, in front of a backend that answers with ICE credentials.
+async fn start_with_ice(config: &str) -> App {
+    let sdp = format!("v=0\r\nm=video 9 RTP 0\r\na=ice-ufrag:back\r\na=ice-pwd:{BACKEND_PWD}\r\n");
+    start_with_answer(config, 200, sdp).await
+}
+
+/// A connectivity check of a client to the backend (RFC 8445 §7.2.2).
+fn check(username: &str, password: &str) -> Vec<u8> {
+    let mut message = Vec::new();
+    MessageWriter::begin(&mut message, Method::Binding, Class::Request, TransactionId([7; 12]))
+        .bytes(attribute::USERNAME, username.as_bytes())
+        .sign(&Key::new(Integrity::Sha1, password.as_bytes()));
+    message
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_allocation_that_no_offer_names_is_known_by_its_first_check() {
+    let peer = socket();
+    let app = start_with_ice(CONFIG).await;
+    let mut client = Client::new(app.turn_addrs()[0]);
+    // Its client sends the offer before it has any candidates.
+    assert_eq!(offer(&app, &[]).await, 200);
+    client.allocated();
+    assert_eq!(client.bind(0x4000, addr(&peer)), 0);
+
+    // Without the password of the answer, and with fragments of nobody, it is nobody's.
+    for (username, password) in [("back:1ZMZ", "0123456789abcdefghijkl"), ("back:else", BACKEND_PWD)] {
+        client.send_on_channel(0x4000, &check(username, password));
+        receive(&peer);
+    }
+    client.send_on_channel(0x4000, &check("back:1ZMZ", BACKEND_PWD));
+    receive(&peer);
+
+    eventually(|| metric(&app, "turnpike_sessions{state=\"claimed\"}") == 1.0);
+    assert_eq!(metric(&app, "turnpike_turn_allocation_claims_total{result=\"claimed\"}"), 1.0);
+    assert_eq!(metric(&app, "turnpike_turn_allocation_claims_total{result=\"not_proven\"}"), 0.0);
+    assert_eq!(client.delete(), 0);
+    eventually(|| metric(&app, "turnpike_sessions_ended_total{reason=\"relay\"}") == 1.0);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_first_checks_of_an_allocation_are_looked_at() {
+    let peer = socket();
+    let app = start_with_ice(CONFIG).await;
+    let mut client = Client::new(app.turn_addrs()[0]);
+    client.allocated();
+    assert_eq!(client.bind(0x4000, addr(&peer)), 0);
+    for _ in 0..8 {
+        client.send_on_channel(0x4000, &check("back:1ZMZ", BACKEND_PWD));
+        receive(&peer);
+    }
+    assert_eq!(offer(&app, &[]).await, 200);
+
+    client.send_on_channel(0x4000, &check("back:1ZMZ", BACKEND_PWD));
+    receive(&peer);
+    let mut other = client.on_another_socket();
+    other.allocated();
+    assert_eq!(other.bind(0x4000, addr(&peer)), 0);
+    other.send_on_channel(0x4000, &check("back:1ZMZ", BACKEND_PWD));
+
+    eventually(|| metric(&app, "turnpike_sessions{state=\"claimed\"}") == 1.0);
+    assert_eq!(metric(&app, "turnpike_turn_allocation_claims_total{result=\"claimed\"}"), 1.0, "the other's");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_takes_along_what_it_was_granted() {
+    let app = start_with_answer(&granting_config(), 200, "v=0\r\n".to_owned()).await;
+    let mut client = granted(&app, "ann").await;
+    client.allocated();
+
+    let revoke = request(app.admin_addr(), "POST", "/admin/v1/keys/app/revoke", "", "").await;
+
+    assert_eq!(revoke.0, 200, "{}", revoke.1);
+    eventually(|| metric(&app, "turnpike_turn_allocations_ended_total{reason=\"session_ended\"}") == 1.0);
+    assert_eq!(code(&client.on_another_socket().allocate()), 401);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_of_one_name_have_each_their_own_bandwidth_once_an_offer_names_them() {
+    let config =
+        CONFIG.replace("[turn.peers]", "[turn.limits]\nbandwidth_per_user = \"80kbit\"\n[turn.peers]");
+    let app = start_with_answer(&config, 200, "v=0\r\n".to_owned()).await;
+    let (peer, mut passed) = (socket(), Vec::new());
+    for user in ["ann", "bob"] {
+        let mut client = Client::new(app.turn_addrs()[0]);
+        let relayed = client.allocated();
+        assert_eq!(offer_of(&app, &[relayed], Some(user)).await, 200);
+        assert_eq!(client.bind(0x4000, addr(&peer)), 0);
+        let before = metric(&app, "turnpike_relay_dropped_packets_total{reason=\"bandwidth_user\"}");
+        (0..100).for_each(|_| client.send_on_channel(0x4000, &[0; 1000]));
+        // What the server answers next, it does after these.
+        assert_eq!(client.bind(0x4000, addr(&peer)), 0);
+        let after = metric(&app, "turnpike_relay_dropped_packets_total{reason=\"bandwidth_user\"}");
+        passed.push(100.0 - (after - before));
+    }
+    assert!(passed[0] < 50.0, "ann is limited: {passed:?}");
+    assert!(passed[1] >= passed[0] / 2.0 && passed[1] > 1.0, "bob has his own: {passed:?}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_is_refused_while_the_relay_has_no_bandwidth_left() {
+    let config = CONFIG.replace("[turn.peers]", "[turn.limits]\nbandwidth = \"800kbit\"\n[turn.peers]");
+    let app = start_with_answer(&config, 200, "v=0\r\n".to_owned()).await;
+    let peer = socket();
+    let mut client = Client::new(app.turn_addrs()[0]);
+    let relayed = client.allocated();
+    assert_eq!(offer(&app, &[relayed]).await, 200);
+    assert_eq!(client.bind(0x4000, addr(&peer)), 0);
+
+    let mut status = 200;
+    for _ in 0..50 {
+        // Far more than there is, until it has been too much for a second.
+        for _ in 0..10 {
+            (0..20).for_each(|_| client.send_on_channel(0x4000, &[0; 1000]));
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        status = offer(&app, &[]).await;
+        if status != 200 {
+            break;
+        }
+    }
+
+    assert_eq!(status, 503);
+    assert_eq!(metric(&app, "turnpike_sessions_refused_total{cause=\"relay_busy\"}"), 1.0);
     app.stop().await;
 }

@@ -82,7 +82,9 @@ impl Reject {
             Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::BodyInvalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Sessions(Refusal::Client { .. } | Refusal::User { .. }) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Sessions(Refusal::Total | Refusal::RelayFull) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Sessions(Refusal::Total | Refusal::RelayFull | Refusal::RelayBusy) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::SessionEnded => StatusCode::GONE,
             Self::NoSuch(_) => StatusCode::NOT_FOUND,
@@ -130,6 +132,7 @@ impl Reject {
             Self::Sessions(Refusal::Client { .. } | Refusal::User { .. }) => "too_many_sessions",
             Self::Sessions(Refusal::Total) => "no_session_left",
             Self::Sessions(Refusal::RelayFull) => "relay_full",
+            Self::Sessions(Refusal::RelayBusy) => "relay_busy",
             Self::NoIceServers => "no_ice_servers",
             Self::Draining => "draining",
             Self::SessionEnded => "session_ended",
@@ -202,6 +205,9 @@ impl Reject {
             Self::Sessions(Refusal::Total) => "There are as many sessions as this server takes".to_owned(),
             Self::Sessions(Refusal::RelayFull) => {
                 "The relay has no address left for one more client; try again, another server may have".to_owned()
+            }
+            Self::Sessions(Refusal::RelayBusy) => {
+                "The relay has no bandwidth left for one more client; try again, another server may have".to_owned()
             }
             Self::NoIceServers => {
                 "This server hands out no TURN credentials; its operator sets turn.secrets and gateway.ice_servers.urls"

@@ -1,15 +1,17 @@
-//! What a backend's answer says about where its media comes from.
+//! What a backend's answer says about where its media comes from, and who may send to it.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use serde::Deserialize;
 
+use crate::gateway::sessions::ExpectedCheck;
 use crate::sdp;
+use crate::secret::Secret;
 
-/// The part of an answer that is read; the client gets the bytes as they came.
+/// The part of an offer or an answer that is read; the bytes go on as they came.
 #[derive(Deserialize)]
-struct Answer<'a> {
+struct Described<'a> {
     #[serde(borrow)]
     sdp: Cow<'a, str>,
 }
@@ -18,7 +20,7 @@ struct Answer<'a> {
 ///
 /// Names (`.local`) are passed over: nobody but the client's own network can look them up.
 pub(super) fn peers_of(body: &[u8]) -> Vec<SocketAddr> {
-    let Ok(Answer { sdp }) = serde_json::from_slice(body) else { return Vec::new() };
+    let Ok(Described { sdp }) = serde_json::from_slice(body) else { return Vec::new() };
     let mut peers = Vec::new();
     for candidate in sdp::candidates(&sdp) {
         let Some(address) = candidate.socket_addr() else { continue };
@@ -32,6 +34,22 @@ pub(super) fn peers_of(body: &[u8]) -> Vec<SocketAddr> {
         }
     }
     peers
+}
+
+/// The checks that the client will send to whom the answer names, one for each media section, each once.
+pub(super) fn checks_of(offer: &[u8], answer: &[u8]) -> Vec<ExpectedCheck> {
+    let read = |body| serde_json::from_slice::<Described<'_>>(body).ok();
+    let Some((offer, answer)) = read(offer).zip(read(answer)) else { return Vec::new() };
+    let (of_client, of_backend) = (sdp::ice_credentials(&offer.sdp), sdp::ice_credentials(&answer.sdp));
+    let mut checks: Vec<ExpectedCheck> = Vec::new();
+    for (client, backend) in of_client.into_iter().zip(of_backend) {
+        let Some((client, backend)) = client.zip(backend) else { continue };
+        let username = format!("{}:{}", backend.ufrag, client.ufrag);
+        if checks.iter().all(|check| *check.username != *username) {
+            checks.push(ExpectedCheck { username: username.into(), password: Secret::new(backend.pwd) });
+        }
+    }
+    checks
 }
 
 /// As many as an allocation may permit by default; a server with eight addresses of both families has 32 at most.
@@ -62,6 +80,29 @@ mod tests {
         for body in ["", "{}", "{\"sdp\":5}", "[]", "{\"sdp\":\"a=candidate:\"}"] {
             assert_eq!(peers_of(body.as_bytes()), [], "{body}");
         }
+    }
+
+    #[test]
+    fn expects_a_check_for_each_pair_of_fragments() {
+        let body = |sections: &[(&str, &str)]| {
+            let section = |(ufrag, pwd): &(&str, &str)| {
+                format!("m=video 9 RTP 0\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:{pwd}\r\n")
+            };
+            let sdp: String = sections.iter().map(section).collect();
+            serde_json::json!({ "sdp": sdp }).to_string()
+        };
+        let [mine, yours, other] =
+            ["0123456789abcdefmine00", "0123456789abcdefyours0", "0123456789abcdefother0"];
+        let offer = body(&[("cli1", mine), ("cli2", mine), ("cli2", mine)]);
+        let answer = body(&[("srv1", yours), ("srv2", other), ("srv2", other)]);
+        let expected = [("srv1:cli1", yours), ("srv2:cli2", other)];
+        let expected = expected.map(|(username, password)| ExpectedCheck {
+            username: username.into(),
+            password: Secret::new(password),
+        });
+        assert_eq!(checks_of(offer.as_bytes(), answer.as_bytes()), expected);
+        assert_eq!(checks_of(offer.as_bytes(), b"{}"), []);
+        assert_eq!(checks_of(offer.as_bytes(), body(&[("srv1", "short")]).as_bytes()), []);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use http::Method;
 use http::request::Parts;
 use tokio::time::Instant;
 
-use super::answer::peers_of;
+use super::answer::{checks_of, peers_of};
 use super::offer_record::OfferRecord;
 use super::relay_only::relay_only;
 use super::sdp_check::{Relayed, SdpCheck};
@@ -201,13 +201,14 @@ async fn exchange<F: Form>(
         path: OFFER,
         session: Some(&session),
         user_id: user_id.as_deref(),
-        body,
+        body: body.clone(),
     };
     let brought = match shared.backends.forward(forwarded, head).await {
         Ok(Exchange { backend, answer, slot }) => {
             // Before the client knows where to send: what it sends first must not be refused.
             if answer.status().is_success() {
                 open_session.name_peers(|| peers_of(answer.body())).await;
+                open_session.expect_checks(|| checks_of(&body, answer.body()));
             }
             match F::write(answer, &session) {
                 Ok(answer) => Ok((backend, answer, slot)),

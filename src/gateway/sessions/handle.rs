@@ -1,5 +1,7 @@
 //! `SessionsHandle`: where `app` brings what the relay says about the sessions' allocations.
 
+use std::net::SocketAddr;
+
 use super::store::Sessions;
 use super::usage::Usage;
 use crate::gateway::http::ids::SessionId;
@@ -22,7 +24,23 @@ pub struct AllocationEnd {
     pub quality: Quality,
 }
 
+/// A connectivity check that crosses an allocation of no session.
+#[derive(Debug, Clone)]
+pub struct CheckSeen {
+    /// The allocation's relayed address.
+    pub relayed: SocketAddr,
+    /// Where its client is seen.
+    pub client: SocketAddr,
+    /// The Binding request.
+    pub message: Box<[u8]>,
+}
+
 impl SessionsHandle {
+    /// A client of no session has sent a check, which may tell whose it is.
+    pub fn check_seen(&self, check: &CheckSeen) {
+        self.sessions.check_seen(check);
+    }
+
     /// A claim was proven: an allocation belongs to the session from now on.
     pub fn allocation_claimed(&self, session: &SessionId) {
         self.sessions.allocation_claimed(session);

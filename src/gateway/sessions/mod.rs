@@ -9,6 +9,7 @@
 //!            └─ dropped: the offer failed
 //! ```
 
+mod expected_checks;
 mod handle;
 mod progress;
 mod record;
@@ -18,7 +19,8 @@ mod settings;
 mod store;
 mod usage;
 
-pub use handle::{AllocationEnd, SessionsHandle};
+pub(in crate::gateway) use expected_checks::ExpectedCheck;
+pub use handle::{AllocationEnd, CheckSeen, SessionsHandle};
 pub use progress::{LegView, QualityView};
 pub(in crate::gateway) use registry::{Bounds, Refusal};
 pub(in crate::gateway) use session::Opening;

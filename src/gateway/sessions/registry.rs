@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use super::expected_checks::{ExpectedCheck, ExpectedChecks};
 use super::handle::AllocationEnd;
 use super::progress::Progress;
 use super::session::{Opening, Session};
@@ -15,6 +16,7 @@ use super::usage::Usage;
 use crate::gateway::backends::MediaSlot;
 use crate::gateway::http::ids::SessionId;
 use crate::media::{Quality, Stage};
+use crate::secret::Secret;
 use crate::telemetry::{SessionEnd, SessionMilestone, SessionRefusal, SessionState};
 
 /// All sessions of a process.
@@ -28,6 +30,7 @@ pub(super) struct Registry {
     /// Sessions that were answered, with the moment when they count as direct, in the order of these moments.
     answered: VecDeque<(Instant, SessionId)>,
     by_state: [usize; SessionState::ALL.len()],
+    expected_checks: ExpectedChecks,
     /// Sessions that have ended while they had allocations, whose last counts are awaited; they are no sessions any more.
     ending: HashMap<SessionId, Session>,
     /// When each of them is not waited for any longer, in this order.
@@ -63,6 +66,8 @@ pub(in crate::gateway) enum Refusal {
     Total,
     /// The relay has no address left, and its client has none yet.
     RelayFull,
+    /// The relay has no bandwidth left.
+    RelayBusy,
 }
 
 impl Refusal {
@@ -73,6 +78,7 @@ impl Refusal {
             Self::User { .. } => SessionRefusal::User,
             Self::Total => SessionRefusal::Total,
             Self::RelayFull => SessionRefusal::RelayFull,
+            Self::RelayBusy => SessionRefusal::RelayBusy,
         }
     }
 }
@@ -86,6 +92,7 @@ impl Registry {
             of_users: HashMap::new(),
             answered: VecDeque::new(),
             by_state: [0; SessionState::ALL.len()],
+            expected_checks: ExpectedChecks::default(),
             ending: HashMap::new(),
             ending_until: VecDeque::new(),
         }
@@ -129,6 +136,7 @@ impl Registry {
             backend: None,
             has_claims: false,
             slot: None,
+            expected_checks: Vec::new(),
             allocations: 0,
             usage: Usage::default(),
             progress: Progress::default(),
@@ -159,6 +167,21 @@ impl Registry {
         if let Some(session) = self.sessions.get_mut(id) {
             session.has_claims = true;
         }
+    }
+
+    /// The client of a session that has named no allocation will send such checks.
+    pub(super) fn expect_checks(&mut self, id: &SessionId, checks: Vec<ExpectedCheck>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        for check in checks {
+            session.expected_checks.push(Arc::clone(&check.username));
+            self.expected_checks.insert(id, check);
+        }
+    }
+
+    /// The session whose client sends checks with this user name, and what they are signed with.
+    pub(super) fn of_check(&self, username: &str) -> Option<(&Session, &Secret)> {
+        let (id, password) = self.expected_checks.find(username)?;
+        Some((self.sessions.get(id)?, password))
     }
 
     /// An allocation belongs to a session from now on; false if that has ended.
@@ -232,6 +255,9 @@ impl Registry {
         }
         // Its place at the backend is free.
         session.slot = None;
+        for username in std::mem::take(&mut session.expected_checks) {
+            self.expected_checks.remove(id, &username);
+        }
         let age = session.age(now);
         session.ended = Some((reason, age));
         let has_claims = session.has_claims;

@@ -40,6 +40,8 @@ pub(super) struct Session {
     pub(super) has_claims: bool,
     /// Counts it there for as long as it lives.
     pub(super) slot: Option<MediaSlot>,
+    /// The user names of the checks by which its allocations would be known, if it has named none.
+    pub(super) expected_checks: Vec<Arc<str>>,
     /// Allocations of the relay that belong to it.
     pub(super) allocations: u32,
     /// What they carried, as far as it was told.

@@ -9,7 +9,8 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::info;
 
-use super::handle::AllocationEnd;
+use super::expected_checks::{self, ExpectedCheck};
+use super::handle::{AllocationEnd, CheckSeen};
 use super::record;
 use super::registry::{Bounds, Ended, Refusal, Registry};
 use super::session::{Opening, Session, SessionView};
@@ -21,6 +22,7 @@ use crate::gateway::record_link::RecordLink;
 use crate::gateway::relay_link::{Claim, RelayLink};
 use crate::media::{LegQuality, Quality, Stage};
 use crate::telemetry::{RedactedUser, SessionEnd, SessionLeg, SessionMetrics, SessionQuality, SessionState};
+use crate::turn::Grant;
 
 /// The live sessions; clones share them.
 #[derive(Debug, Clone)]
@@ -83,7 +85,6 @@ impl Sessions {
     }
 
     /// Ends a session that a client may end: one of its own.
-    #[allow(dead_code, reason = "used by the next change")]
     pub(in crate::gateway) fn end_of_client(&self, id: &SessionId, client: &str) -> bool {
         let is_own = self.registry().get(id).is_some_and(|session| &*session.opening.client == client);
         is_own && self.end(id, SessionEnd::Client)
@@ -92,6 +93,8 @@ impl Sessions {
     /// Ends all sessions that a key opened, and says how many that were.
     pub(in crate::gateway) fn end_of_key(&self, key: &str) -> usize {
         let ids = self.registry().ids_where(|opening| &*opening.key == key);
+        // First, so that nothing of it becomes a session's meanwhile.
+        self.shared.relay.revoke_key(key);
         ids.iter().filter(|id| self.end(id, SessionEnd::KeyRevoked)).count()
     }
 
@@ -102,6 +105,31 @@ impl Sessions {
             self.shared.relay.close(id);
         }
         is_live
+    }
+
+    /// The relay says that a check crosses an allocation that is nobody's; whoever expects it, claims the allocation.
+    pub(in crate::gateway) fn check_seen(&self, CheckSeen { relayed, client, message }: &CheckSeen) {
+        let Some((message, username)) = expected_checks::read(message) else { return };
+        let expecting = self
+            .registry()
+            .of_check(username)
+            .map(|(session, password)| (session.opening.clone(), password.clone()));
+        let Some((opening, password)) = expecting else { return };
+        if !expected_checks::is_signed_with(&message, &password) {
+            return;
+        }
+        let Opening { id, user_id, address, .. } = opening;
+        let claim = Claim {
+            relayed: *relayed,
+            // The relay has told us, and the check has shown that this is the session's client.
+            related: Some(*client),
+            offered_from: address,
+            client: opening.client,
+            user: user_id.map(|user_id| Arc::from(Grant::user_of(&user_id).as_ref())),
+        };
+        if self.shared.relay.claim(&id, claim) {
+            self.registry().claims(&id);
+        }
     }
 
     /// The relay says that an allocation of a session has ended.
@@ -311,6 +339,10 @@ impl OpenSession {
     pub(in crate::gateway) fn claim(&self, claims: impl IntoIterator<Item = Claim>) -> Result<(), Refusal> {
         // Most offers name addresses of other relays too, and many no others.
         let relay = &self.sessions.shared.relay;
+        if !relay.has_bandwidth() {
+            self.sessions.shared.metrics.refused(Refusal::RelayBusy.cause());
+            return Err(Refusal::RelayBusy);
+        }
         let ours = claims.into_iter().filter(|claim| relay.claim(&self.id, claim.clone())).count();
         if ours > 0 {
             self.sessions.registry().claims(&self.id);
@@ -329,6 +361,17 @@ impl OpenSession {
         }
         self.sessions.registry().claims(&self.id);
         relay.name_peers(&self.id, &peers()).await;
+    }
+
+    /// Where the offer names no allocation of ours, as its client sends it before it has any, the checks that this client
+    /// will send tell which ones are the session's.
+    pub(in crate::gateway) fn expect_checks(&self, checks: impl FnOnce() -> Vec<ExpectedCheck>) {
+        let Sessions { shared } = &self.sessions;
+        let has_claims = self.sessions.registry().get(&self.id).is_none_or(|session| session.has_claims);
+        if shared.relay.is_there() && !has_claims {
+            let checks = checks();
+            self.sessions.registry().expect_checks(&self.id, checks);
+        }
     }
 
     /// The client gets its answer; false if the session was ended while the backend thought.
@@ -410,6 +453,12 @@ mod tests {
         fn has_room(&self) -> bool {
             false
         }
+
+        fn has_bandwidth(&self) -> bool {
+            true
+        }
+
+        fn revoke_key(&self, _: &str) {}
 
         fn wants_peers(&self) -> bool {
             false
