@@ -8,8 +8,8 @@ use super::request_rate::RequestRate;
 use super::schema::{
     Admin, Anonymous, AnonymousMode, AuthHook, ChannelNumbers, Ejection, Gateway, GatewayLimits, HealthCheck,
     IceServers, Idempotency, Lifetimes, Limits, Log, LogFormat, NatDiscovery, Offers, PasswordAlgorithm,
-    Peers, PeersPolicy, RecordsTable, RecordsWebhook, Redirect, Sessions, Timeouts, Tls, TrustedFields, Turn,
-    UserIds, UsernameForm, Whip,
+    Peers, PeersPolicy, RecordsFile, RecordsPostgres, RecordsTable, RecordsWebhook, Redirect, Sessions,
+    Timeouts, Tls, TrustedFields, Turn, UserIds, UsernameForm, Whip,
 };
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::{gateway, relay, telemetry, turn};
@@ -104,7 +104,10 @@ impl Default for RecordsTable {
             database: None,
             keep: HumanDuration(Duration::from_secs(90 * 24 * 3600)),
             user_ids: UserIds::Plain,
+            queue: 1_000_000,
             webhook: RecordsWebhook::default(),
+            file: RecordsFile::default(),
+            postgres: RecordsPostgres::default(),
         }
     }
 }
@@ -117,7 +120,24 @@ impl Default for RecordsWebhook {
             secret_file: None,
             ca_file: None,
             timeout: HumanDuration(Duration::from_secs(10)),
-            queue: 1_000_000,
+        }
+    }
+}
+
+impl Default for RecordsFile {
+    fn default() -> Self {
+        Self { path: None, max_size: ByteSize(100 << 20), files: 10 }
+    }
+}
+
+impl Default for RecordsPostgres {
+    fn default() -> Self {
+        Self {
+            url: None,
+            url_file: None,
+            table: "turnpike_records".to_owned(),
+            ca_file: None,
+            timeout: HumanDuration(Duration::from_secs(10)),
         }
     }
 }

@@ -323,7 +323,12 @@ pub enum Cause {
     NothingNamed,
     /// Where records are told of without a place where they wait.
     #[error("needs records.database, where records wait until they are taken; name a file there")]
-    WebhookWithoutDatabase,
+    TakerWithoutDatabase,
+    /// What would need quotes in SQL.
+    #[error(
+        "is no name of a table; write lower-case letters, digits and `_`, with a schema before a dot if you like"
+    )]
+    MalformedTableName,
     /// A webhook that is nowhere.
     #[error("says how a webhook is told and not where; give url too, or leave the section out")]
     WebhookWithoutUrl,

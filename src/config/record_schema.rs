@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::auth_hook::HookUrl;
 use super::choices::UserIds;
-use super::units::HumanDuration;
+use super::units::{ByteSize, HumanDuration};
 use crate::secret::Secret;
 
 /// What is kept of sessions that have ended.
@@ -23,8 +23,50 @@ pub struct RecordsTable {
     pub keep: HumanDuration,
     /// How user ids stand in records: `plain` as they came, `hashed` as digits that stand for them, or `none`.
     pub user_ids: UserIds,
+    /// Records that may wait for each of those who are told of them, 1 to 100000000. What is beyond is not told, the oldest
+    /// first; it stays in the database.
+    pub queue: u64,
     /// A service that is told of each record.
     pub webhook: RecordsWebhook,
+    /// A file that gets a line of JSON for each record.
+    pub file: RecordsFile,
+    /// A database of PostgreSQL that gets a row for each record; replicas may share one.
+    pub postgres: RecordsPostgres,
+}
+
+/// A file that gets a line of JSON for each record.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecordsFile {
+    /// The file, which is made if it is not there. Needs records.database. Others may rename it while it is written; then a
+    /// new one begins.
+    #[schemars(example = &"/var/lib/turnpike/records.jsonl")]
+    pub path: Option<PathBuf>,
+    /// A file that would become larger is renamed to end in `.1`, one that did to end in `.2` and so on, and a new one
+    /// begins; 1MiB to 1024GiB.
+    pub max_size: ByteSize,
+    /// How many files are kept, the one that is written among them, 1 to 1000.
+    pub files: u32,
+}
+
+/// A database of PostgreSQL that gets a row for each record.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecordsPostgres {
+    /// Where it is. Needs records.database. With `sslmode=require` the server must speak TLS, and its certificate is
+    /// checked, by its name as well.
+    #[schemars(example = &"postgres://turnpike:password@db.example.org/billing?sslmode=require")]
+    pub url: Option<Secret>,
+    /// A file that holds the URL.
+    #[schemars(example = &"/run/secrets/turnpike-postgres")]
+    pub url_file: Option<PathBuf>,
+    /// The table, with its schema if you like. It is made if it is not there, for which the user needs the right.
+    pub table: String,
+    /// PEM file with the issuers that the server's certificate is checked by. Without it, those that the system trusts.
+    #[schemars(example = &"/etc/turnpike/postgres-ca.crt")]
+    pub ca_file: Option<PathBuf>,
+    /// How long it may take to write a batch, 100ms to 1m.
+    pub timeout: HumanDuration,
 }
 
 /// A service that is told of each record.
@@ -46,6 +88,4 @@ pub struct RecordsWebhook {
     pub ca_file: Option<PathBuf>,
     /// How long an answer may take, 100ms to 1m.
     pub timeout: HumanDuration,
-    /// Records that may wait, 1 to 100000000. What is beyond is not told, the oldest first; it stays in the database.
-    pub queue: u64,
 }

@@ -18,7 +18,7 @@ pub use super::front_schema::{Cors, Passthrough, Timeouts};
 pub use super::ice_schema::IceServers;
 pub use super::key_schema::{GatewayLimits, Key};
 pub use super::peer_schema::{Anonymous, Peers};
-pub use super::record_schema::{RecordsTable, RecordsWebhook};
+pub use super::record_schema::{RecordsFile, RecordsPostgres, RecordsTable, RecordsWebhook};
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::secret::Secret;
 

@@ -9,6 +9,7 @@ use rusqlite::{Connection, Row, Transaction, params};
 use super::error::RecordsError;
 use super::record::{CRASH, RecordQuality, SessionOpening, SessionRecord, Traffic};
 use super::writer::Entry;
+use crate::telemetry::Taker;
 
 /// The connection that writes.
 #[derive(Debug)]
@@ -32,17 +33,28 @@ impl Database {
         if version > VERSION {
             return Err(RecordsError::Version { path: path.to_owned(), version, known: VERSION });
         }
-        if version == 0 {
+        if version < VERSION {
             let transaction = connection.transaction().map_err(failed)?;
-            transaction.execute_batch(SCHEMA).map_err(failed)?;
+            let change = if version == 0 { SCHEMA } else { FROM_VERSION_1 };
+            transaction.execute_batch(change).map_err(failed)?;
             transaction.pragma_update(None, "user_version", VERSION).map_err(failed)?;
             transaction.commit().map_err(failed)?;
         }
         Ok(Self { connection, _lock: lock })
     }
 
+    /// Gives up what is owed to nobody any more, since only these are there now; how much that was.
+    pub(super) fn keep_takers(&mut self, takers: &[Taker]) -> rusqlite::Result<usize> {
+        let gone = Taker::ALL.into_iter().filter(|taker| !takers.contains(taker));
+        let mut given_up = 0;
+        for taker in gone {
+            given_up += self.connection.execute("DELETE FROM owed WHERE taker = ?1", [taker.label()])?;
+        }
+        Ok(given_up)
+    }
+
     /// Gives sessions that a process before left behind their records; how many there were.
-    pub(super) fn recover(&mut self, is_owed: bool) -> rusqlite::Result<usize> {
+    pub(super) fn recover(&mut self, takers: &[Taker]) -> rusqlite::Result<usize> {
         let transaction = self.connection.transaction()?;
         let left = {
             let mut statement = transaction.prepare("SELECT * FROM live")?;
@@ -67,20 +79,20 @@ impl Database {
             rows.collect::<Result<Vec<_>, _>>()?
         };
         for record in &left {
-            end(&transaction, record, is_owed)?;
+            end(&transaction, record, takers)?;
         }
         transaction.commit()?;
         Ok(left.len())
     }
 
     /// Writes entries, all of them or none.
-    pub(super) fn write(&mut self, entries: &[Entry], is_owed: bool, now_ms: i64) -> rusqlite::Result<()> {
+    pub(super) fn write(&mut self, entries: &[Entry], takers: &[Taker], now_ms: i64) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         for entry in entries {
             match entry {
                 Entry::Began(opening) => begin(&transaction, opening, now_ms)?,
                 Entry::GoesOn(session, traffic) => go_on(&transaction, session, traffic, now_ms)?,
-                Entry::Ended(record) => end(&transaction, record, is_owed)?,
+                Entry::Ended(record) => end(&transaction, record, takers)?,
             }
         }
         transaction.commit()
@@ -96,22 +108,22 @@ impl Database {
         )
     }
 
-    /// Gives up what is owed beyond a bound, the oldest first; how many.
-    pub(super) fn bound_owed(&mut self, most: u64) -> rusqlite::Result<usize> {
-        let owed = self.owed()?;
-        let surplus = owed.saturating_sub(most);
+    /// Gives up what is owed to somebody beyond a bound, the oldest first; how many.
+    pub(super) fn bound_owed(&mut self, taker: Taker, most: u64) -> rusqlite::Result<usize> {
+        let surplus = self.owed(taker)?.saturating_sub(most);
         if surplus == 0 {
             return Ok(0);
         }
         self.connection.execute(
-            "DELETE FROM owed WHERE number IN (SELECT number FROM owed ORDER BY number LIMIT ?1)",
-            [i64::try_from(surplus).unwrap_or(i64::MAX)],
+            "DELETE FROM owed WHERE number IN (SELECT number FROM owed WHERE taker = ?1 ORDER BY number LIMIT ?2)",
+            params![taker.label(), i64::try_from(surplus).unwrap_or(i64::MAX)],
         )
     }
 
-    /// How many records are owed.
-    pub(super) fn owed(&self) -> rusqlite::Result<u64> {
-        let count: i64 = self.connection.query_row("SELECT count(*) FROM owed", [], |row| row.get(0))?;
+    /// How many records are owed to somebody.
+    pub(super) fn owed(&self, taker: Taker) -> rusqlite::Result<u64> {
+        let count = "SELECT count(*) FROM owed WHERE taker = ?1";
+        let count: i64 = self.connection.query_row(count, [taker.label()], |row| row.get(0))?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 }
@@ -127,20 +139,23 @@ impl Owed {
         Ok(Self(connection))
     }
 
-    /// The oldest records that are owed.
-    pub(super) fn next(&self, most: usize) -> rusqlite::Result<Vec<SessionRecord>> {
+    /// The oldest records that are owed to somebody.
+    pub(super) fn next(&self, taker: Taker, most: usize) -> rusqlite::Result<Vec<SessionRecord>> {
         let mut statement = self.0.prepare_cached(
-            "SELECT records.* FROM owed JOIN records USING (session) ORDER BY owed.number LIMIT ?1",
+            "SELECT records.* FROM owed JOIN records USING (session) WHERE taker = ?1 ORDER BY owed.number LIMIT ?2",
         )?;
-        let rows = statement.query_map([i64::try_from(most).unwrap_or(i64::MAX)], read_record)?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![taker.label(), most], read_record)?;
         rows.collect()
     }
 
     /// They have been taken.
-    pub(super) fn paid(&mut self, sessions: &[String]) -> rusqlite::Result<()> {
+    pub(super) fn paid(&mut self, taker: Taker, sessions: &[String]) -> rusqlite::Result<()> {
         let transaction = self.0.transaction()?;
         for session in sessions {
-            transaction.prepare_cached("DELETE FROM owed WHERE session = ?1")?.execute([session])?;
+            transaction
+                .prepare_cached("DELETE FROM owed WHERE taker = ?1 AND session = ?2")?
+                .execute(params![taker.label(), session])?;
         }
         transaction.commit()
     }
@@ -180,7 +195,7 @@ fn go_on(
     Ok(())
 }
 
-fn end(transaction: &Transaction<'_>, record: &SessionRecord, is_owed: bool) -> rusqlite::Result<()> {
+fn end(transaction: &Transaction<'_>, record: &SessionRecord, takers: &[Taker]) -> rusqlite::Result<()> {
     let SessionRecord { opening, ended_at_ms, duration_ms, reason, state, traffic, quality } = record;
     let SessionOpening { session, client, key, user_id, backend, began_at_ms } = opening;
     let [packets_to_peer, bytes_to_peer, packets_to_client, bytes_to_client] = columns(traffic);
@@ -215,8 +230,10 @@ fn end(transaction: &Transaction<'_>, record: &SessionRecord, is_owed: bool) -> 
         ])?
         > 0;
     transaction.prepare_cached("DELETE FROM live WHERE session = ?1")?.execute([session])?;
-    if is_new && is_owed {
-        transaction.prepare_cached("INSERT OR IGNORE INTO owed (session) VALUES (?1)")?.execute([session])?;
+    for taker in takers.iter().filter(|_| is_new) {
+        transaction
+            .prepare_cached("INSERT OR IGNORE INTO owed (taker, session) VALUES (?1, ?2)")?
+            .execute(params![taker.label(), session])?;
     }
     Ok(())
 }
@@ -287,7 +304,7 @@ fn lock(path: &Path) -> Result<File, RecordsError> {
     }
 }
 
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const SCHEMA: &str = "
 CREATE TABLE records (
@@ -330,8 +347,25 @@ CREATE TABLE live (
 ) WITHOUT ROWID;
 CREATE TABLE owed (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
-    session TEXT NOT NULL UNIQUE
+    taker TEXT NOT NULL,
+    session TEXT NOT NULL,
+    UNIQUE (taker, session)
 );
+CREATE INDEX owed_by_session ON owed (session);
+";
+
+/// Then nobody but a webhook was told.
+const FROM_VERSION_1: &str = "
+ALTER TABLE owed RENAME TO owed_1;
+CREATE TABLE owed (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    taker TEXT NOT NULL,
+    session TEXT NOT NULL,
+    UNIQUE (taker, session)
+);
+CREATE INDEX owed_by_session ON owed (session);
+INSERT INTO owed SELECT number, 'webhook', session FROM owed_1;
+DROP TABLE owed_1;
 ";
 
 /// A reader holds the file for milliseconds; a backup may for seconds.

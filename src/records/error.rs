@@ -41,6 +41,21 @@ pub enum RecordsError {
     /// There is no thread for it.
     #[error("cannot start the thread that writes records")]
     Thread(#[source] std::io::Error),
+    /// The file of lines.
+    #[error("records.file.path {} cannot be written to; its folder must exist and be writable", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The URL of PostgreSQL.
+    #[error("records.postgres.url is none; it looks like postgres://user:password@host:5432/database")]
+    PostgresUrl(#[source] tokio_postgres::Error),
+    /// The issuers of PostgreSQL's certificate.
+    #[error("records.postgres.ca_file cannot be used")]
+    PostgresTls(#[source] TlsError),
     /// The issuers of the webhook's certificate.
     #[error("records.webhook.ca_file cannot be used")]
     Tls(#[source] TlsError),

@@ -3,15 +3,18 @@
 //! ```text
 //! sessions begin, go on and end ──▶ Records ──▶ writer thread ──▶ SQLite ──▶ usage, for the admin API
 //!                                   (a queue,    (one transaction    │
-//!                                    bounded)     for many)          └─ owed ─▶ webhook, until it is taken
+//!                                    bounded)     for many)          └─ owed ─▶ webhook, file, PostgreSQL: until it is taken
 //! ```
 //!
-//! In: openings, counts and ends of sessions. Out: rows, each exactly once; messages to a webhook, each at least once, with
-//! an id by which the repeat is known. A session that was there when the process was killed gets its record at the next
+//! In: openings, counts and ends of sessions. Out: rows, here and in PostgreSQL, each exactly once; messages and lines, each
+//! at least once, with an id by which the repeat is known. A session that was there when the process was killed gets its record at the next
 //! start. Everything that waits is bounded, and what is lost at a bound is counted.
 
 mod database;
+mod delivery;
 mod error;
+mod file;
+mod postgres;
 mod record;
 mod settings;
 mod usage;
@@ -21,14 +24,19 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use error::RecordsError;
 pub use record::{RecordQuality, SessionOpening, SessionRecord, Traffic};
-pub use settings::{RecordSettings, UserIds, WebhookSettings};
+pub use settings::{FileSettings, PostgresSettings, RecordSettings, UserIds, WebhookSettings};
 pub use usage::{GroupBy, Period, Usage, UsageError};
 
+use tokio::task::JoinSet;
+
 use crate::telemetry::RecordMetrics;
+use delivery::deliver;
+use file::RecordFile;
+use postgres::Postgres;
 use usage::UsageReader;
 use webhook::Webhook;
 use writer::{Entry, Writer};
@@ -42,7 +50,7 @@ struct Shared {
     writer: Writer,
     usage: UsageReader,
     user_ids: UserIds,
-    webhook: Option<tokio::task::AbortHandle>,
+    deliveries: Mutex<JoinSet<()>>,
 }
 
 impl Records {
@@ -50,12 +58,23 @@ impl Records {
     /// needs a runtime.
     pub fn open(settings: &RecordSettings, metrics: RecordMetrics) -> Result<Self, RecordsError> {
         let webhook = settings.webhook.as_ref().map(Webhook::new).transpose()?;
+        let file = settings.file.as_ref().map(RecordFile::new).transpose()?;
+        let postgres = settings.postgres.as_ref().map(Postgres::new).transpose()?;
         let (writer, news) = Writer::start(settings, metrics.clone())?;
         let usage = UsageReader::new(settings.database.clone());
-        let webhook = webhook.map(|webhook| {
-            tokio::spawn(webhook.deliver(settings.database.clone(), news, metrics)).abort_handle()
-        });
-        Ok(Self(Arc::new(Shared { writer, usage, user_ids: settings.user_ids, webhook })))
+        let mut deliveries = JoinSet::new();
+        let database = || settings.database.clone();
+        if let Some(webhook) = webhook {
+            deliveries.spawn(deliver(webhook, database(), news.clone(), metrics.clone()));
+        }
+        if let Some(file) = file {
+            deliveries.spawn(deliver(file, database(), news.clone(), metrics.clone()));
+        }
+        if let Some(postgres) = postgres {
+            deliveries.spawn(deliver(postgres, database(), news, metrics));
+        }
+        let deliveries = Mutex::new(deliveries);
+        Ok(Self(Arc::new(Shared { writer, usage, user_ids: settings.user_ids, deliveries })))
     }
 
     /// A session has been answered.
@@ -80,12 +99,10 @@ impl Records {
         self.0.usage.read(group_by, period).await
     }
 
-    /// Writes what waits, and returns when it is safe; nothing is taken afterwards. What is owed to the webhook is delivered
-    /// after the next start.
+    /// Writes what waits, and returns when it is safe; nothing is taken afterwards. What is owed is delivered after the next
+    /// start.
     pub fn close(&self) {
-        if let Some(webhook) = &self.0.webhook {
-            webhook.abort();
-        }
+        self.0.deliveries.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
         self.0.writer.close();
     }
 }

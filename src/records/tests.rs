@@ -17,7 +17,9 @@ use super::database::{Database, Owed};
 use super::writer::Entry;
 use super::*;
 use crate::secret::Secret;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Taker};
+
+const WEBHOOK: &[Taker] = &[Taker::Webhook];
 
 #[test]
 fn each_record_is_there_once_and_its_session_lives_no_more() {
@@ -25,13 +27,13 @@ fn each_record_is_there_once_and_its_session_lives_no_more() {
     let path = folder.path().join("records.db");
     let mut database = Database::open(&path).unwrap();
 
-    database.write(&[Entry::Began(opening("one"))], true, 1_000).unwrap();
-    database.write(&[ended("one"), ended("one"), ended("two")], true, 2_000).unwrap();
-    database.write(&[ended("one")], true, 3_000).unwrap();
+    database.write(&[Entry::Began(opening("one"))], WEBHOOK, 1_000).unwrap();
+    database.write(&[ended("one"), ended("one"), ended("two")], WEBHOOK, 2_000).unwrap();
+    database.write(&[ended("one")], WEBHOOK, 3_000).unwrap();
 
     assert_eq!(count(&path, "records"), 2);
-    assert_eq!((count(&path, "live"), database.owed().unwrap()), (0, 2));
-    let owed = Owed::open(&path).unwrap().next(10).unwrap();
+    assert_eq!((count(&path, "live"), database.owed(Taker::Webhook).unwrap()), (0, 2));
+    let owed = Owed::open(&path).unwrap().next(Taker::Webhook, 10).unwrap();
     assert_eq!(owed, [record("one"), record("two")]);
 }
 
@@ -43,20 +45,20 @@ fn a_process_that_was_killed_leaves_records_behind() {
     let traffic = Traffic { packets_to_peer: 7, ..Traffic::default() };
     let entries =
         [Entry::Began(opening("one")), Entry::Began(opening("two")), Entry::GoesOn("one".into(), traffic)];
-    database.write(&entries, true, 61_000).unwrap();
+    database.write(&entries, WEBHOOK, 61_000).unwrap();
     drop(database);
 
     let mut database = Database::open(&path).unwrap();
 
-    assert_eq!((database.recover(true).unwrap(), database.recover(true).unwrap()), (2, 0));
-    let mut owed = Owed::open(&path).unwrap().next(10).unwrap();
+    assert_eq!((database.recover(WEBHOOK).unwrap(), database.recover(WEBHOOK).unwrap()), (2, 0));
+    let mut owed = Owed::open(&path).unwrap().next(Taker::Webhook, 10).unwrap();
     owed.sort_by(|a, b| a.opening.session.cmp(&b.opening.session));
     assert_eq!(owed[0].traffic, traffic);
     assert_eq!((owed[0].reason.as_str(), owed[0].state.as_str()), ("crash", "claimed"));
     assert_eq!((owed[0].ended_at_ms, owed[0].duration_ms), (61_000, 60_000));
     assert_eq!(owed[1].state, "answered");
     // What the process still knew arrives too late.
-    database.write(&[ended("one")], true, 62_000).unwrap();
+    database.write(&[ended("one")], WEBHOOK, 62_000).unwrap();
     let query = "SELECT reason FROM records WHERE session = 'one'";
     let reason: String = Connection::open(&path).unwrap().query_row(query, [], |row| row.get(0)).unwrap();
     assert_eq!(reason, "crash");
@@ -83,12 +85,73 @@ fn a_database_of_a_later_version_is_left_alone() {
 }
 
 #[test]
+fn a_database_of_the_version_before_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("records.db");
+    Database::open(&path).unwrap().write(&[ended("one")], &[], 0).unwrap();
+    let version_1 = "DROP TABLE owed;
+        CREATE TABLE owed (number INTEGER PRIMARY KEY AUTOINCREMENT, session TEXT NOT NULL UNIQUE);
+        INSERT INTO owed (session) VALUES ('one');
+        PRAGMA user_version = 1;";
+    Connection::open(&path).unwrap().execute_batch(version_1).unwrap();
+
+    let mut database = Database::open(&path).unwrap();
+
+    database.write(&[ended("two")], &[Taker::Webhook, Taker::File], 0).unwrap();
+    let owed = Owed::open(&path).unwrap();
+    assert_eq!(owed.next(Taker::Webhook, 10).unwrap(), [record("one"), record("two")]);
+    assert_eq!(owed.next(Taker::File, 10).unwrap(), [record("two")]);
+}
+
+#[test]
+fn what_is_owed_to_nobody_any_more_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("records.db");
+    let mut database = Database::open(&path).unwrap();
+    database.write(&[ended("one")], &[Taker::Webhook, Taker::Postgres], 0).unwrap();
+
+    assert_eq!(database.keep_takers(&[Taker::Webhook]).unwrap(), 1);
+
+    assert_eq!(database.owed(Taker::Webhook).unwrap(), 1);
+    assert_eq!(database.owed(Taker::Postgres).unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_taker_is_brought_each_record() {
+    let service = Service::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("records.jsonl");
+    let file = FileSettings { path: path.clone(), max_bytes: 1 << 20, files: 1 };
+    let settings =
+        RecordSettings { webhook: Some(service.settings()), file: Some(file), ..settings(folder.path()) };
+    let records = Records::open(&settings, Metrics::new().records().clone()).unwrap();
+
+    records.ended(record("one"));
+    records.ended(record("two"));
+
+    service.wait_for(2).await;
+    let lines = || std::fs::read_to_string(&path).unwrap();
+    let written = async {
+        while lines().lines().count() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), written).await.expect("two lines within 20 seconds");
+    records.close();
+    let sessions: Vec<serde_json::Value> = lines()
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["session"].take())
+        .collect();
+    assert_eq!(sessions, ["one", "two"]);
+}
+
+#[test]
 fn old_records_are_forgotten_unless_somebody_waits_for_them() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("records.db");
     let mut database = Database::open(&path).unwrap();
-    database.write(&[ended("told"), ended("owed")], true, 0).unwrap();
-    Owed::open(&path).unwrap().paid(&["told".to_owned()]).unwrap();
+    database.write(&[ended("told"), ended("owed")], WEBHOOK, 0).unwrap();
+    Owed::open(&path).unwrap().paid(Taker::Webhook, &["told".to_owned()]).unwrap();
 
     assert_eq!(database.forget(5_000).unwrap(), 0, "they ended in this millisecond");
     assert_eq!(database.forget(5_001).unwrap(), 1);
@@ -101,11 +164,14 @@ fn what_is_owed_is_bounded_and_the_newest_stays() {
     let path = folder.path().join("records.db");
     let mut database = Database::open(&path).unwrap();
     let many: Vec<Entry> = (0..10).map(|number| ended(&format!("session {number}"))).collect();
-    database.write(&many, true, 0).unwrap();
+    database.write(&many, WEBHOOK, 0).unwrap();
 
-    assert_eq!((database.bound_owed(3).unwrap(), database.bound_owed(3).unwrap()), (7, 0));
+    assert_eq!(
+        (database.bound_owed(Taker::Webhook, 3).unwrap(), database.bound_owed(Taker::Webhook, 3).unwrap()),
+        (7, 0)
+    );
 
-    let owed = Owed::open(&path).unwrap().next(10).unwrap();
+    let owed = Owed::open(&path).unwrap().next(Taker::Webhook, 10).unwrap();
     assert_eq!(owed.iter().map(|record| &record.opening.session[8..]).collect::<Vec<_>>(), ["7", "8", "9"]);
     assert_eq!(count(&path, "records"), 10);
 }
@@ -229,7 +295,6 @@ impl Service {
             secret: Secret::new("0123456789abcdef"),
             ca_file: None,
             timeout: Duration::from_secs(5),
-            queue: 1000,
         }
     }
 
@@ -265,7 +330,10 @@ fn settings(folder: &Path) -> RecordSettings {
         // The records of these tests ended in 1970.
         keep: Duration::from_secs(100 * 366 * 24 * 3600),
         user_ids: UserIds::Plain,
+        queue: 1000,
         webhook: None,
+        file: None,
+        postgres: None,
     }
 }
 
@@ -280,7 +348,7 @@ fn opening(session: &str) -> SessionOpening {
     }
 }
 
-fn record(session: &str) -> SessionRecord {
+pub(super) fn record(session: &str) -> SessionRecord {
     SessionRecord {
         opening: opening(session),
         ended_at_ms: 5_000,

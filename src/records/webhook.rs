@@ -3,7 +3,6 @@
 //! Messages are those of Standard Webhooks: `webhook-id`, which is the session's id and stays the same when a message
 //! comes again, `webhook-timestamp`, and `webhook-signature`.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,32 +16,32 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rand::RngExt;
 use serde_json::json;
 use sha2::Sha256;
-use tokio::sync::Notify;
-use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::{sleep, timeout};
-use tracing::{debug, info, warn};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use super::database::Owed;
+use super::delivery::{Take, Taken};
 use super::error::RecordsError;
 use super::record::SessionRecord;
 use super::settings::WebhookSettings;
 use super::writer::now_ms;
-use crate::telemetry::{ErrorChain, RecordMetrics};
+use crate::telemetry::Taker;
 use crate::tls;
 
-/// What tells the service.
+/// What tells the service; clones are the same.
+#[derive(Debug, Clone)]
+pub(super) struct Webhook(Arc<Shared>);
+
 #[derive(Debug)]
-pub(super) struct Webhook {
+struct Shared {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     settings: WebhookSettings,
 }
 
 /// Why a record was not taken.
 #[derive(Debug, thiserror::Error)]
-enum DeliveryError {
+pub(super) enum WebhookError {
     #[error("it cannot be reached")]
     Unreachable(#[source] hyper_util::client::legacy::Error),
     #[error("it answered with status {0}")]
@@ -72,83 +71,46 @@ impl Webhook {
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .build(connector);
-        Ok(Self { client, settings: settings.clone() })
+        Ok(Self(Arc::new(Shared { client, settings: settings.clone() })))
     }
+}
 
-    /// Delivers what is owed, and what will be, for as long as it is polled.
-    pub(super) async fn deliver(self, database: PathBuf, news: Arc<Notify>, metrics: RecordMetrics) {
-        let webhook = Arc::new(self);
-        let mut failures = 0_u32;
-        loop {
-            let records = match next(&database).await {
-                Ok(records) => records,
-                Err(error) => {
-                    metrics.failed();
-                    warn!(error = %ErrorChain(&error), "owed records cannot be read");
-                    sleep(LONGEST_PAUSE).await;
-                    continue;
-                }
-            };
-            if records.is_empty() {
-                // The writer gives a sign of news; a sign that was missed is made up for.
-                let _ = timeout(LONGEST_PAUSE, news.notified()).await;
-                continue;
-            }
-            let (taken, error) = webhook.send_all(records, &metrics).await;
-            if let Err(error) = paid(&database, taken).await {
-                metrics.failed();
-                warn!(error = %ErrorChain(&error), "delivered records stay owed, and are delivered again");
-            }
-            let Some(error) = error else {
-                if std::mem::take(&mut failures) > 0 {
-                    info!("webhook takes records again");
-                }
-                continue;
-            };
-            if failures == 0 {
-                warn!(error = %ErrorChain(&error), "webhook does not take records, which wait");
-            } else {
-                debug!(error = %ErrorChain(&error), failures, "webhook does not take records");
-            }
-            failures = failures.saturating_add(1);
-            sleep(pause(failures)).await;
-        }
-    }
+impl Take for Webhook {
+    const TAKER: Taker = Taker::Webhook;
+    /// Messages under way at once.
+    const AT_ONCE: usize = 16;
+    type Error = WebhookError;
 
-    /// Sends records at once; which were taken, and why others were not.
-    async fn send_all(
-        self: &Arc<Self>,
-        records: Vec<SessionRecord>,
-        metrics: &RecordMetrics,
-    ) -> (Vec<String>, Option<DeliveryError>) {
+    async fn take(&mut self, records: Vec<SessionRecord>) -> Taken<WebhookError> {
         let mut under_way = JoinSet::new();
         for record in records {
-            let webhook = Arc::clone(self);
+            let webhook = Arc::clone(&self.0);
             under_way.spawn(async move {
                 let sent = webhook.send(&record).await;
                 (record.opening.session, sent)
             });
         }
-        let (mut taken, mut failure) = (Vec::new(), None);
+        let mut taken = Taken { sessions: Vec::new(), failure: None };
         while let Some(done) = under_way.join_next().await {
             match done {
-                Ok((session, Ok(()))) => taken.push(session),
-                Ok((_, Err(error))) => failure = Some(error),
+                Ok((session, Ok(()))) => taken.sessions.push(session),
+                Ok((_, Err(error))) => taken.failure = Some(error),
                 // A panic was reported when it happened; the record stays owed.
                 Err(_) => {}
             }
-            metrics.delivered(failure.is_none());
         }
-        (taken, failure)
+        taken
     }
+}
 
-    async fn send(&self, record: &SessionRecord) -> Result<(), DeliveryError> {
+impl Shared {
+    async fn send(&self, record: &SessionRecord) -> Result<(), WebhookError> {
         let request = self.request(record, now_ms() / 1000);
         let within = self.settings.timeout;
         let answer = timeout(within, self.client.request(request)).await;
         let answer =
-            answer.map_err(|_| DeliveryError::TimedOut(within))?.map_err(DeliveryError::Unreachable)?;
-        if answer.status().is_success() { Ok(()) } else { Err(DeliveryError::Status(answer.status())) }
+            answer.map_err(|_| WebhookError::TimedOut(within))?.map_err(WebhookError::Unreachable)?;
+        if answer.status().is_success() { Ok(()) } else { Err(WebhookError::Status(answer.status())) }
     }
 
     fn request(&self, record: &SessionRecord, timestamp: i64) -> Request<Full<Bytes>> {
@@ -168,21 +130,6 @@ impl Webhook {
     }
 }
 
-async fn next(database: &Path) -> rusqlite::Result<Vec<SessionRecord>> {
-    let database = database.to_owned();
-    let read = spawn_blocking(move || Owed::open(&database)?.next(AT_ONCE));
-    read.await.unwrap_or(Ok(Vec::new()))
-}
-
-async fn paid(database: &Path, sessions: Vec<String>) -> rusqlite::Result<()> {
-    if sessions.is_empty() {
-        return Ok(());
-    }
-    let database = database.to_owned();
-    let write = spawn_blocking(move || Owed::open(&database)?.paid(&sessions));
-    write.await.unwrap_or(Ok(()))
-}
-
 /// `v1,` and the HMAC-SHA256 of id, timestamp and body, as Standard Webhooks has it.
 fn sign(secret: &str, id: &str, timestamp: i64, body: &str) -> String {
     let decoded = secret.strip_prefix("whsec_").and_then(|text| BASE64_STANDARD.decode(text).ok());
@@ -192,19 +139,8 @@ fn sign(secret: &str, id: &str, timestamp: i64, body: &str) -> String {
     format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()))
 }
 
-/// Twice as long after each failure, with a random part, so that replicas do not come together.
-fn pause(failures: u32) -> Duration {
-    let longest = SHORTEST_PAUSE * 2_u32.saturating_pow(failures.min(10));
-    let longest = longest.min(LONGEST_PAUSE);
-    longest.mul_f64(rand::rng().random_range(0.5..1.0))
-}
-
 /// What a message has is what [`SessionRecord`] has; a change that breaks readers is another version.
 const MESSAGE_VERSION: u8 = 1;
-/// Messages under way at once.
-const AT_ONCE: usize = 16;
-const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const IDLE_CONNECTION: Duration = Duration::from_secs(15);
 
 #[cfg(test)]
@@ -221,13 +157,5 @@ mod tests {
             r#"{"test": 2432232314}"#,
         );
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
-    }
-
-    #[test]
-    fn waits_longer_after_each_failure_up_to_a_bound() {
-        for (failures, longest) in [(1, 500), (2, 1000), (5, 8000), (30, 60_000)] {
-            let pause = pause(failures).as_millis();
-            assert!((longest / 2..=longest).contains(&pause), "{failures}: {pause}");
-        }
     }
 }

@@ -1,18 +1,18 @@
 //! `Writer`: the thread that writes, many entries in one transaction.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::database::Database;
 use super::error::RecordsError;
 use super::record::{SessionOpening, SessionRecord, Traffic};
 use super::settings::RecordSettings;
-use crate::telemetry::{ErrorChain, RecordLoss, RecordMetrics};
+use crate::telemetry::{ErrorChain, RecordLoss, RecordMetrics, Taker};
 
 /// One thing to write.
 #[derive(Debug, Clone)]
@@ -35,32 +35,42 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Opens the database and starts the thread; whoever delivers is notified of news.
+    /// Opens the database and starts the thread; what it returns changes when there is news for whoever delivers.
     pub(super) fn start(
         settings: &RecordSettings,
         metrics: RecordMetrics,
-    ) -> Result<(Self, Arc<Notify>), RecordsError> {
+    ) -> Result<(Self, watch::Receiver<()>), RecordsError> {
         let mut database = Database::open(&settings.database)?;
-        let is_owed = settings.webhook.is_some();
+        let takers = settings.takers();
         let failed = |source| RecordsError::Database { path: settings.database.clone(), source };
-        let left = database.recover(is_owed).map_err(failed)?;
+        let given_up = database.keep_takers(&takers).map_err(failed)?;
+        if given_up > 0 {
+            warn!(
+                records = given_up,
+                "records are owed to somebody who is configured no more, and are given up"
+            );
+        }
+        let left = database.recover(&takers).map_err(failed)?;
         if left > 0 {
             warn!(sessions = left, "sessions of a process that was killed get their records now");
         }
-        let news = Arc::new(Notify::new());
+        let (news, for_deliveries) = watch::channel(());
         let (queue, entries) = sync_channel(MOST_WAITING);
         let thread = Thread {
             database,
-            is_owed,
-            most_owed: settings.webhook.as_ref().map_or(u64::MAX, |webhook| webhook.queue),
+            takers,
+            most_owed: settings.queue,
             keep: settings.keep,
             metrics: metrics.clone(),
-            news: Arc::clone(&news),
+            news,
             is_failing: false,
         };
         let spawned = thread::Builder::new().name("records".to_owned()).spawn(move || thread.run(&entries));
         let thread = spawned.map_err(RecordsError::Thread)?;
-        Ok((Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), metrics }, news))
+        Ok((
+            Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), metrics },
+            for_deliveries,
+        ))
     }
 
     pub(super) fn write(&self, entry: Entry) {
@@ -87,11 +97,11 @@ impl Writer {
 
 struct Thread {
     database: Database,
-    is_owed: bool,
+    takers: Vec<Taker>,
     most_owed: u64,
     keep: Duration,
     metrics: RecordMetrics,
-    news: Arc<Notify>,
+    news: watch::Sender<()>,
     is_failing: bool,
 }
 
@@ -119,14 +129,14 @@ impl Thread {
     fn write(&mut self, batch: &[Entry]) {
         let records = batch.iter().filter(|entry| matches!(entry, Entry::Ended(_))).count() as u64;
         for attempt in 0.. {
-            match self.database.write(batch, self.is_owed, now_ms()) {
+            match self.database.write(batch, &self.takers, now_ms()) {
                 Ok(()) => {
                     if std::mem::take(&mut self.is_failing) {
                         info!("records are written again");
                     }
                     self.metrics.written(records);
                     if records > 0 {
-                        self.news.notify_one();
+                        self.news.send_replace(());
                     }
                     return;
                 }
@@ -150,9 +160,11 @@ impl Thread {
     fn take_care(&mut self) {
         let keep_ms = i64::try_from(self.keep.as_millis()).unwrap_or(i64::MAX);
         let cared = self.database.forget(now_ms().saturating_sub(keep_ms)).and_then(|_| {
-            let given_up = self.database.bound_owed(self.most_owed)?;
-            self.metrics.lost(RecordLoss::WebhookQueueFull, given_up as u64);
-            self.metrics.owed(self.database.owed()?);
+            for taker in &self.takers {
+                let given_up = self.database.bound_owed(*taker, self.most_owed)?;
+                self.metrics.lost(RecordLoss::DeliveryQueueFull, given_up as u64);
+                self.metrics.owed(*taker, self.database.owed(*taker)?);
+            }
             Ok(())
         });
         if let Err(error) = cared {

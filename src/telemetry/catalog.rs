@@ -225,16 +225,19 @@ pub(super) const RECORDS_FAILURES: Family = Family::new(
     "Uses of the database of records that failed; writing is tried again.",
     &[],
 );
-pub(super) const RECORDS_OWED: Family =
-    Family::new("turnpike_records_owed", "Records that wait for the webhook to take them.", &[]);
+pub(super) const RECORDS_OWED: Family = Family::new(
+    "turnpike_records_owed",
+    "Records that wait until somebody has taken them, by whom.",
+    &["taker"],
+);
 pub(super) const RECORDS_DELIVERIES: Family = Family::new(
     "turnpike_records_deliveries_total",
-    "Messages to the webhook of records, by what came of them.",
-    &["result"],
+    "Records that were brought to somebody, by whom and by what came of it.",
+    &["taker", "result"],
 );
 pub(super) const RECORDS_LOST: Family = Family::new(
     "turnpike_records_lost_total",
-    "Records that were not written, or will not be told to the webhook, by cause.",
+    "Records that were not written, or will not be brought to whom they are owed, by cause.",
     &["cause"],
 );
 pub(super) const HOOK_QUESTIONS: Family = Family::new(

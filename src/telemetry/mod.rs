@@ -45,7 +45,7 @@ pub use hook_metrics::{HookBound, HookMetrics, HookResult};
 pub use log_control::LogControl;
 pub use logging::{LoggingError, start_logging};
 pub use metrics::Metrics;
-pub use record_metrics::{RecordLoss, RecordMetrics};
+pub use record_metrics::{RecordLoss, RecordMetrics, Taker};
 pub use redact::{RedactedAddr, RedactedUser};
 pub use relay_stats::{Direction, DropReason, Offload, RelayStats, TurnMethod};
 pub use session_metrics::{

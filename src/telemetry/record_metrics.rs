@@ -1,7 +1,7 @@
 //! What is counted about the records of sessions.
 
 use prometheus::core::Collector;
-use prometheus::{IntCounter, IntGauge};
+use prometheus::{IntCounter, IntGauge, IntGaugeVec};
 
 use super::catalog;
 use super::gateway_metrics::{VALID, counters};
@@ -11,9 +11,21 @@ use super::gateway_metrics::{VALID, counters};
 pub struct RecordMetrics {
     written: IntCounter,
     failures: IntCounter,
-    owed: IntGauge,
-    deliveries: [IntCounter; 2],
+    /// By [`Taker`].
+    owed: [IntGauge; Taker::ALL.len()],
+    deliveries: [[IntCounter; 2]; Taker::ALL.len()],
     lost: [IntCounter; RecordLoss::ALL.len()],
+}
+
+/// Who is told of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taker {
+    /// A service, by HTTP.
+    Webhook,
+    /// A file of lines.
+    File,
+    /// A database of PostgreSQL.
+    Postgres,
 }
 
 /// Why a record is not where it should be.
@@ -23,8 +35,8 @@ pub enum RecordLoss {
     QueueFull,
     /// The database took nothing for too long.
     NotWritten,
-    /// More was owed to the webhook than may be.
-    WebhookQueueFull,
+    /// More was owed to somebody than may be.
+    DeliveryQueueFull,
 }
 
 impl RecordMetrics {
@@ -34,15 +46,18 @@ impl RecordMetrics {
             register(Box::new(counter.clone()));
             counter
         };
-        let owed = IntGauge::with_opts(catalog::RECORDS_OWED.opts()).expect(VALID);
+        let family = &catalog::RECORDS_OWED;
+        let owed = IntGaugeVec::new(family.opts(), family.labels).expect(VALID);
         register(Box::new(owed.clone()));
         let deliveries = counters(&catalog::RECORDS_DELIVERIES, &register);
         let lost = counters(&catalog::RECORDS_LOST, &register);
         Self {
             written: counter(&catalog::RECORDS_WRITTEN),
             failures: counter(&catalog::RECORDS_FAILURES),
-            owed,
-            deliveries: ["taken", "failed"].map(|result| deliveries.with_label_values(&[result])),
+            owed: Taker::ALL.map(|taker| owed.with_label_values(&[taker.label()])),
+            deliveries: Taker::ALL.map(|taker| {
+                ["taken", "failed"].map(|result| deliveries.with_label_values(&[taker.label(), result]))
+            }),
             lost: RecordLoss::ALL.map(|cause| lost.with_label_values(&[cause.label()])),
         }
     }
@@ -57,14 +72,14 @@ impl RecordMetrics {
         self.failures.inc();
     }
 
-    /// Shows how many records are owed to the webhook.
-    pub fn owed(&self, records: u64) {
-        self.owed.set(i64::try_from(records).unwrap_or(i64::MAX));
+    /// Shows how many records are owed to somebody.
+    pub fn owed(&self, taker: Taker, records: u64) {
+        self.owed[taker as usize].set(i64::try_from(records).unwrap_or(i64::MAX));
     }
 
-    /// Counts a message to the webhook.
-    pub fn delivered(&self, was_taken: bool) {
-        self.deliveries[usize::from(!was_taken)].inc();
+    /// Counts records that somebody has taken, or not.
+    pub fn delivered(&self, taker: Taker, was_taken: bool, records: u64) {
+        self.deliveries[taker as usize][usize::from(!was_taken)].inc_by(records);
     }
 
     /// Counts records that are lost.
@@ -73,14 +88,28 @@ impl RecordMetrics {
     }
 }
 
+impl Taker {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Webhook, Self::File, Self::Postgres];
+
+    /// The name as metrics, logs and the database of records have it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::File => "file",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
 impl RecordLoss {
-    const ALL: [Self; 3] = [Self::QueueFull, Self::NotWritten, Self::WebhookQueueFull];
+    const ALL: [Self; 3] = [Self::QueueFull, Self::NotWritten, Self::DeliveryQueueFull];
 
     fn label(self) -> &'static str {
         match self {
             Self::QueueFull => "queue_full",
             Self::NotWritten => "not_written",
-            Self::WebhookQueueFull => "webhook_queue_full",
+            Self::DeliveryQueueFull => "delivery_queue_full",
         }
     }
 }
