@@ -35,10 +35,6 @@ impl<T> ByAllocation<T> {
         self.0.get(index as usize)?.as_deref()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        (0..).zip(&self.0).filter_map(|(index, value)| Some((index, value.as_deref()?)))
-    }
-
     pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
         self.0.get_mut(index as usize)?.as_deref_mut()
     }
@@ -57,7 +53,6 @@ mod tests {
         table.insert(7, "seven");
         table.insert(2, "two");
         assert_eq!((table.get(7), table.get(2), table.get(3)), (Some(&"seven"), Some(&"two"), None));
-        assert_eq!(table.iter().collect::<Vec<_>>(), [(2, &"two"), (7, &"seven")]);
         *table.get_mut(2).unwrap() = "second";
         assert_eq!(table.remove(2).as_deref(), Some(&"second"));
         assert_eq!((table.remove(2), table.get(7)), (None, Some(&"seven")));

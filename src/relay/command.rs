@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use super::claims::{Claim, PeersOfSession, SessionTag};
+use super::claim::Claim;
+use super::claims::PeersOfSession;
 use super::connections::ConnectionId;
 use super::crossings::Batch;
 use super::moves::{Belongings, Call};
+use super::session_events::SessionTag;
 use super::stream_move::MovedStream;
 use super::worker::Worker;
 use crate::tls::TlsSession;
 use crate::turn::peer_policy::PeerPolicy;
-use crate::turn::{FiveTuple, HookAnswer, MoveRefusal};
+use crate::turn::{FiveTuple, Grant, HookAnswer, MoveRefusal};
 use crate::wire::AddressFamily;
 
 /// What other threads may ask of a worker.
@@ -54,6 +56,8 @@ pub(super) enum Command {
     CloseSession(SessionTag),
     /// Leave the allocations of a session to their clients, so that another session can claim them.
     ReleaseSession(SessionTag),
+    /// A session has this grant, or had it: so it has the allocations with it.
+    TakeNote(Arc<Grant>),
     /// End the unclaimed allocations whose grants are of revoked keys.
     CloseRevoked,
     /// Judge peers by this policy from now on.
@@ -94,6 +98,7 @@ impl Worker {
                 Ok(Command::NamePeers(named)) => self.name_peers(*named),
                 Ok(Command::CloseSession(session)) => self.close_session(&session),
                 Ok(Command::ReleaseSession(session)) => self.release_session(&session),
+                Ok(Command::TakeNote(grant)) => self.take_note(&grant),
                 Ok(Command::CloseRevoked) => self.close_revoked(),
                 Ok(Command::Forwarded { path, bytes }) => self.take_forwarded(path, &bytes),
                 Ok(Command::TakeCrossings(batch)) => self.take_crossings(*batch),

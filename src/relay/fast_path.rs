@@ -8,8 +8,9 @@ use std::time::Instant;
 use foldhash::fast::RandomState;
 
 use super::by_allocation::ByAllocation;
-use super::claims::{Claimant, SessionTag};
+use super::claim::Claimant;
 use super::outbox::Via;
+use super::session_events::SessionTag;
 use crate::media::FlowWatch;
 use crate::telemetry::{Direction, DropReason};
 use crate::turn::{AllocationId, FiveTuple, Grant};
@@ -98,11 +99,6 @@ impl Traffic {
 }
 
 impl FastPath {
-    /// All flows, by the indices of their allocations.
-    pub(super) fn flows(&self) -> impl Iterator<Item = (u32, &Flow)> {
-        self.flows.iter()
-    }
-
     /// Begins a flow without routes.
     pub(super) fn begin(&mut self, allocation: AllocationId, client: FiveTuple, via: Via, now: Instant) {
         self.by_client.insert(client, allocation.index);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foldhash::quality::RandomState;
 
-use super::claims::SessionTag;
+use super::session_events::SessionTag;
 use crate::turn::{Grant, GrantId};
 
 /// The grants that sessions have, and those that are blocked.
@@ -77,15 +77,16 @@ impl Grants {
         true
     }
 
-    /// A session has ended: nothing begins with its grants any more.
-    pub(super) fn block(&self, session: &SessionTag, unix_seconds: u64) {
+    /// A session has ended: nothing begins with its grants any more. False if it has none.
+    pub(super) fn block(&self, session: &SessionTag, unix_seconds: u64) -> bool {
         let mut table = self.lock();
         table.forget_expired(unix_seconds);
-        for id in table.of_sessions.remove(session).unwrap_or_default() {
-            let Some(bound) = table.bound.remove(&id) else { continue };
+        let grants = table.of_sessions.remove(session).unwrap_or_default();
+        for id in &grants {
+            let Some(bound) = table.bound.remove(id) else { continue };
             if bound.expires > unix_seconds {
-                table.blocked.insert(id, bound.expires);
-                table.by_expiry.insert((bound.expires, id));
+                table.blocked.insert(*id, bound.expires);
+                table.by_expiry.insert((bound.expires, *id));
             }
         }
         // What would expire first is the least harm.
@@ -94,6 +95,7 @@ impl Grants {
         {
             table.blocked.remove(&id);
         }
+        !grants.is_empty()
     }
 
     /// A session has failed: its client may try again with its grants.

@@ -31,7 +31,9 @@ mod beginning;
 mod budget;
 mod bursts;
 mod by_allocation;
+mod claim;
 mod claims;
+mod claims_handle;
 mod command;
 mod connection;
 mod connections;
@@ -40,6 +42,7 @@ mod endpoint;
 mod error;
 mod fair_share;
 mod fast_path;
+mod granted;
 mod grants;
 mod handshakes;
 mod http_client;
@@ -65,6 +68,7 @@ mod relay_sockets;
 mod relayed_addresses;
 mod report;
 mod ring;
+mod session_events;
 mod settings;
 mod shared;
 mod stream_input;
@@ -86,15 +90,15 @@ use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
 pub use alternates_handle::AlternatesHandle;
-pub use claims::{
-    AllocationReport, CheckSeen, Claim, ClaimsHandle, SessionEvent, SessionEvents, SessionTag, UntilDone,
-};
+pub use claim::Claim;
+pub use claims_handle::{ClaimsHandle, UntilDone};
 pub use error::{ListenerKind, StartError};
 pub use fast_path::{Count, Traffic};
 pub use http_client::{HttpClient, HttpTaker};
 pub use own_addresses::forbid_as_peer;
 pub use policy_handle::PolicyHandle;
 pub use questions::{Answer, AskHook, AuthHook, Question};
+pub use session_events::{AllocationReport, CheckSeen, SessionEvent, SessionEvents, SessionTag};
 pub use settings::{AnonymousSettings, BandwidthSettings, HookSettings, QuotaSettings, Settings};
 
 use crate::telemetry::Metrics;

@@ -9,7 +9,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
 use super::bandwidth;
-use super::claims::SessionEvent;
 use super::command::Command;
 use super::connections::ConnectionId;
 use super::crossings::Payload;
@@ -19,6 +18,7 @@ use super::outbox::Via;
 use super::outputs::{Input, Place};
 use super::relay_sockets::MovingSockets;
 use super::report;
+use super::session_events::SessionEvent;
 use super::shared::Shared;
 use super::worker::Worker;
 use crate::turn::{AllocationId, EndReason, FiveTuple, MoveRefusal, MovedAllocation, TakeOver};
@@ -83,6 +83,14 @@ impl Moves {
         self.mailboxes.get().is_some_and(|mailboxes| usize::from(worker) < mailboxes.len())
     }
 
+    /// Tells all other workers something.
+    pub(super) fn tell_others(&self, command: impl Fn() -> Command) {
+        let workers = self.mailboxes.get().map_or(0, |mailboxes| mailboxes.len()) as u16;
+        for worker in (0..workers).filter(|&worker| worker != self.worker) {
+            self.tell(worker, command());
+        }
+    }
+
     /// Tells another worker something.
     pub(super) fn tell(&self, worker: u16, command: Command) {
         let mailbox = self.mailboxes.get().and_then(|mailboxes| mailboxes.get(usize::from(worker)));
@@ -118,6 +126,8 @@ impl Worker {
             let flow = self.fast_path.end(id).ok_or(MoveRefusal::NoAllocation)?;
             if let Some(session) = &flow.session {
                 self.claims.remove(session, id);
+            } else if let Some(grant) = &flow.grant {
+                self.claims.unclaimed.remove(grant, id);
             }
             let sockets = self.relays.take_out(id, &self.readiness);
             let bandwidth = self.bandwidth.as_mut().and_then(|bandwidth| bandwidth.take_out(id.index));
@@ -155,6 +165,7 @@ impl Worker {
             Err(refusal) => (Err(refusal), None),
         };
         let id = self.server.take_in(self.now, &take_over, moved);
+        let mut unclaimed = None;
         if let Some((before, sockets, mut flow, bandwidth)) = rest {
             self.stats.allocation_taken();
             match id {
@@ -166,6 +177,8 @@ impl Worker {
                     if let Some(session) = &flow.session {
                         self.claims.insert(session, id, self.now.instant);
                     }
+                    unclaimed =
+                        flow.grant.clone().filter(|_| flow.session.is_none()).map(|grant| (id, grant));
                     self.fast_path.adopt(id, flow);
                     self.moved(id, take_over.path, via);
                 }
@@ -180,6 +193,9 @@ impl Worker {
             }
         }
         self.carry_out(Some(Input { via, place: Place::Nowhere }));
+        if let Some((id, grant)) = unclaimed {
+            self.began_with(id, grant);
+        }
         if !is_open {
             self.server.client_gone(&take_over.path);
             self.carry_out(None);

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::claims::{AllocationReport, SessionEvent};
 use super::fast_path::{Flow, Traffic};
+use super::session_events::{AllocationReport, SessionEvent};
 use super::worker::Worker;
 use crate::media::Stage;
 

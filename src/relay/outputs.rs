@@ -3,12 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::claims::SessionEvent;
 use super::crossings::Payload;
 use super::grants::Standing;
 use super::outbox::{Bytes, Cargo, Outgoing, Via};
 use super::report;
 use super::ring::Piece;
+use super::session_events::SessionEvent;
 use super::worker::Worker;
 use crate::telemetry::{CloseReason, Direction};
 use crate::turn::{AllocationId, EndReason, FiveTuple, Grant, OpenRelay, Output, RelayRefusal};
@@ -177,6 +177,8 @@ impl Worker {
             if let Some(session) = flow.session.clone() {
                 self.claims.remove(&session, allocation);
                 self.claims.tell(SessionEvent::Ended(session, Box::new(flow.report(self.now.instant))));
+            } else if let Some(grant) = &flow.grant {
+                self.claims.unclaimed.remove(grant, allocation);
             }
         }
     }

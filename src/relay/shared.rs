@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use super::bandwidth::SharedBandwidth;
 use super::budget::Budget;
-use super::claims::SessionEvents;
 use super::crossings::Backlog;
 use super::grants::Grants;
 use super::handshakes::{Handshakes, Mailbox};
@@ -14,6 +13,7 @@ use super::http_client::HttpTaker;
 use super::ports::RelayPorts;
 use super::questions::{AuthHook, Questions};
 use super::quotas::Quotas;
+use super::session_events::SessionEvents;
 use super::settings::Settings;
 use super::worker::random_seed;
 use crate::telemetry::HookMetrics;

@@ -4,9 +4,9 @@
 
 use std::net::SocketAddr;
 
-use super::claims::{CheckSeen, SessionEvent};
 use super::crossings::Payload;
 use super::ring::Piece;
+use super::session_events::{CheckSeen, SessionEvent};
 use super::worker::Worker;
 use crate::media::{Check, Packet, Stage};
 use crate::wire::AddressFamily;

@@ -185,6 +185,29 @@ async fn a_grant_is_of_one_session_and_over_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_offer_need_not_name_all_that_its_grant_has_allocated() {
+    let config = granting_config().replace("workers = 2", "workers = 4");
+    let app = start_with_answer(&config, 200, "v=0\r\n".to_owned()).await;
+    let mut client = granted(&app, "ann").await;
+    let relayed = client.allocated();
+    // On any of the workers.
+    let mut unnamed: Vec<Client> = (0..8).map(|_| client.on_another_socket()).collect();
+    for client in &mut unnamed {
+        client.allocated();
+    }
+
+    assert_eq!(offer_of(&app, &[relayed], Some("ann")).await, 200);
+
+    eventually(|| metric(&app, "turnpike_turn_allocation_claims_total{result=\"claimed\"}") == 9.0);
+    let (_, list) = request(app.admin_addr(), "GET", "/admin/v1/sessions?state=claimed", "", "").await;
+    let listed: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let id = listed["sessions"][0]["id"].as_str().unwrap();
+    assert_eq!(request(app.admin_addr(), "DELETE", &format!("/admin/v1/sessions/{id}"), "", "").await.0, 204);
+    eventually(|| metric(&app, "turnpike_turn_allocations_ended_total{reason=\"session_ended\"}") == 9.0);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_user_goes_on_with_another_offer() {
     let peer = socket();
     let line = format!("a=candidate:1 1 udp 1 127.0.0.1 {} typ host\r\n", addr(&peer).port());

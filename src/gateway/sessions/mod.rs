@@ -10,7 +10,9 @@
 //! ```
 
 mod expected_checks;
+mod filter;
 mod handle;
+mod open_session;
 mod progress;
 mod record;
 mod registry;
@@ -20,11 +22,12 @@ mod store;
 mod usage;
 
 pub(in crate::gateway) use expected_checks::ExpectedCheck;
+pub(in crate::gateway) use filter::Filter;
 pub use handle::{AllocationEnd, CheckSeen, SessionsHandle};
 pub use progress::{LegView, QualityView};
 pub(in crate::gateway) use registry::{Bounds, Refusal};
 pub(in crate::gateway) use session::Opening;
 pub use session::SessionView;
 pub use settings::SessionSettings;
-pub(in crate::gateway) use store::{Filter, Sessions};
+pub(in crate::gateway) use store::Sessions;
 pub use usage::Usage;

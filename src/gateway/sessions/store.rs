@@ -1,7 +1,6 @@
 //! `Sessions`: the registry as the whole gateway shares it, with its log lines and counts.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -9,52 +8,35 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::info;
 
-use super::expected_checks::{self, ExpectedCheck};
+use super::expected_checks;
+use super::filter::Filter;
 use super::handle::{AllocationEnd, CheckSeen};
+use super::open_session::OpenSession;
 use super::record;
 use super::registry::{Bounds, Ended, Refusal, Registry};
 use super::session::{Opening, Session, SessionView};
 use super::settings::SessionSettings;
 use super::usage::Usage;
-use crate::gateway::backends::MediaSlot;
 use crate::gateway::http::ids::SessionId;
 use crate::gateway::record_link::RecordLink;
 use crate::gateway::relay_link::{Claim, RelayLink};
 use crate::media::{LegQuality, Quality, Stage};
-use crate::telemetry::{RedactedUser, SessionEnd, SessionLeg, SessionMetrics, SessionQuality, SessionState};
+use crate::telemetry::{RedactedUser, SessionEnd, SessionLeg, SessionMetrics, SessionQuality};
 use crate::turn::Grant;
 
 /// The live sessions; clones share them.
 #[derive(Debug, Clone)]
 pub(in crate::gateway) struct Sessions {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     /// Held for a look-up or a change, never while waiting.
     registry: Mutex<Registry>,
-    relay: RelayLink,
-    records: RecordLink,
-    metrics: SessionMetrics,
-}
-
-/// A session whose offer has not been answered; dropped, it has failed.
-#[derive(Debug)]
-pub(in crate::gateway) struct OpenSession {
-    sessions: Sessions,
-    id: SessionId,
-    is_answered: bool,
-}
-
-/// Which sessions are meant; what is not given is not asked about.
-#[derive(Debug, Clone, Copy, Default)]
-pub(in crate::gateway) struct Filter<'a> {
-    pub(in crate::gateway) client: Option<&'a str>,
-    pub(in crate::gateway) key: Option<&'a str>,
-    pub(in crate::gateway) user_id: Option<&'a str>,
-    pub(in crate::gateway) backend: Option<&'a str>,
-    pub(in crate::gateway) state: Option<SessionState>,
+    pub(super) relay: RelayLink,
+    pub(super) records: RecordLink,
+    pub(super) metrics: SessionMetrics,
 }
 
 impl Sessions {
@@ -315,99 +297,16 @@ impl Sessions {
     }
 
     /// Changes the registry, and shows what there is afterwards.
-    fn change<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
         let mut registry = self.registry();
         let outcome = change(&mut registry);
         self.shared.metrics.live(registry.count());
         outcome
     }
 
-    fn registry(&self) -> MutexGuard<'_, Registry> {
+    pub(super) fn registry(&self) -> MutexGuard<'_, Registry> {
         // Each change is whole before anything that could panic.
         self.shared.registry.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl OpenSession {
-    #[cfg(test)]
-    pub(in crate::gateway) fn id(&self) -> &SessionId {
-        &self.id
-    }
-
-    /// Names allocations of the relay as the session's. A client that has none, where there are none left, is refused before
-    /// a backend works for it.
-    pub(in crate::gateway) fn claim(&self, claims: impl IntoIterator<Item = Claim>) -> Result<(), Refusal> {
-        // Most offers name addresses of other relays too, and many no others.
-        let relay = &self.sessions.shared.relay;
-        if !relay.has_bandwidth() {
-            self.sessions.shared.metrics.refused(Refusal::RelayBusy.cause());
-            return Err(Refusal::RelayBusy);
-        }
-        let ours = claims.into_iter().filter(|claim| relay.claim(&self.id, claim.clone())).count();
-        if ours > 0 {
-            self.sessions.registry().claims(&self.id);
-        } else if !relay.has_room() {
-            self.sessions.shared.metrics.refused(Refusal::RelayFull.cause());
-            return Err(Refusal::RelayFull);
-        }
-        Ok(())
-    }
-
-    /// Lets the session's allocations reach the peers that its answer names, and returns once they do.
-    pub(in crate::gateway) async fn name_peers(&self, peers: impl FnOnce() -> Vec<SocketAddr>) {
-        let relay = &self.sessions.shared.relay;
-        if !relay.wants_peers() {
-            return;
-        }
-        self.sessions.registry().claims(&self.id);
-        relay.name_peers(&self.id, &peers()).await;
-    }
-
-    /// Where the offer names no allocation of ours, as its client sends it before it has any, the checks that this client
-    /// will send tell which ones are the session's.
-    pub(in crate::gateway) fn expect_checks(&self, checks: impl FnOnce() -> Vec<ExpectedCheck>) {
-        let Sessions { shared } = &self.sessions;
-        let has_claims = self.sessions.registry().get(&self.id).is_none_or(|session| session.has_claims);
-        if shared.relay.is_there() && !has_claims {
-            let checks = checks();
-            self.sessions.registry().expect_checks(&self.id, checks);
-        }
-    }
-
-    /// The client gets its answer; false if the session was ended while the backend thought.
-    pub(in crate::gateway) fn answered(mut self, backend: Arc<str>, slot: Option<MediaSlot>) -> bool {
-        self.is_answered = true;
-        let records = self.sessions.shared.records.get();
-        let mut opening = None;
-        let is_live = self.sessions.change(|registry| {
-            let is_live = registry.answered(&self.id, (backend, slot), Instant::now());
-            opening = records.and_then(|_| registry.get(&self.id).map(record::opening));
-            is_live
-        });
-        if let Some((records, opening)) = records.zip(opening) {
-            records.began(opening);
-        }
-        is_live
-    }
-}
-
-impl Drop for OpenSession {
-    fn drop(&mut self) {
-        if !self.is_answered {
-            self.sessions.end(&self.id, SessionEnd::Failed);
-        }
-    }
-}
-
-impl Filter<'_> {
-    fn lets_through(&self, session: &Session) -> bool {
-        let Opening { client, key, user_id, .. } = &session.opening;
-        let agrees = |wanted: Option<&str>, has: Option<&str>| wanted.is_none() || wanted == has;
-        agrees(self.client, Some(client))
-            && agrees(self.key, Some(key))
-            && agrees(self.user_id, user_id.as_deref())
-            && agrees(self.backend, session.backend.as_deref())
-            && self.state.is_none_or(|state| state == session.state)
     }
 }
 
@@ -436,11 +335,12 @@ const SETTLED_AT_ONCE: usize = 16;
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, SocketAddr};
 
     use super::*;
+    use crate::gateway::sessions::registry::Refusal;
     use crate::gateway::{Claim, RelayView, UntilDone};
-    use crate::telemetry::Metrics;
+    use crate::telemetry::{Metrics, SessionState};
 
     #[derive(Default, Clone)]
     struct Relay(Arc<Mutex<Vec<SessionId>>>);
