@@ -69,11 +69,7 @@ impl Claims {
     /// Notes that an allocation is of a session.
     pub(super) fn insert(&mut self, session: &SessionTag, allocation: AllocationId, now: Instant) {
         self.next_telling.get_or_insert(now + TELLING_INTERVAL);
-        let allocations = &mut self.of_sessions.entry(session.clone()).or_default().allocations;
-        // An offer may name it again.
-        if !allocations.contains(&allocation) {
-            allocations.push(allocation);
-        }
+        self.of_sessions.entry(session.clone()).or_default().allocations.push(allocation);
     }
 
     /// Forgets that.
@@ -127,6 +123,10 @@ impl Worker {
         }
         if !is_proven(claim, flow.client.client, flow.grant.as_deref()) {
             return ClaimResult::NotProven;
+        }
+        if flow.session.as_ref() == Some(&claim.session) {
+            // By its grant, or since the offer names it twice; of each allocation the session is told once.
+            return ClaimResult::Claimed;
         }
         let grant = flow.grant.clone();
         if let Some(grant) = &grant

@@ -208,6 +208,25 @@ async fn an_offer_need_not_name_all_that_its_grant_has_allocated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_offer_names_all_that_its_grant_has_allocated_ends_with_them() {
+    let config = granting_config().replace("workers = 2", "workers = 4");
+    let app = start_with_answer(&config, 200, "v=0\r\n".to_owned()).await;
+    let client = granted(&app, "ann").await;
+    let mut clients: Vec<Client> = (0..6).map(|_| client.on_another_socket()).collect();
+    let relayed: Vec<SocketAddr> = clients.iter_mut().map(Client::allocated).collect();
+    let twice = [relayed.clone(), relayed].concat();
+
+    assert_eq!(offer_of(&app, &twice, Some("ann")).await, 200);
+    eventually(|| metric(&app, "turnpike_sessions{state=\"claimed\"}") == 1.0);
+    for client in &mut clients {
+        assert_eq!(client.delete(), 0);
+    }
+
+    eventually(|| metric(&app, "turnpike_sessions_ended_total{reason=\"relay\"}") == 1.0);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_user_goes_on_with_another_offer() {
     let peer = socket();
     let line = format!("a=candidate:1 1 udp 1 127.0.0.1 {} typ host\r\n", addr(&peer).port());
