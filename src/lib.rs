@@ -26,6 +26,7 @@ pub mod app;
 pub mod bench;
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod gateway;
 pub mod media;
 pub mod records;

@@ -43,6 +43,11 @@ const ROOMS: &[Room] = &[
         must_not_contain: &["axum", "libc", "std::env", "unsafe"],
     },
     Room {
+        name: "demo",
+        may_import: &["telemetry"],
+        must_not_contain: &["libc", "std::env", "SystemTime::now", "unsafe"],
+    },
+    Room {
         name: "relay",
         may_import: &["media", "sys", "telemetry", "tls", "turn", "wire"],
         must_not_contain: &["axum", "tokio", "libc", "std::env", "unsafe"],
@@ -54,12 +59,12 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "config",
-        may_import: &["gateway", "records", "relay", "telemetry", "tls", "turn"],
+        may_import: &["demo", "gateway", "records", "relay", "telemetry", "tls", "turn"],
         must_not_contain: &["axum", "tokio", "Instant::now", "SystemTime::now", "unsafe"],
     },
     Room {
         name: "app",
-        may_import: &["config", "gateway", "records", "relay", "sys", "telemetry", "tls", "turn"],
+        may_import: &["config", "demo", "gateway", "records", "relay", "sys", "telemetry", "tls", "turn"],
         must_not_contain: &["libc", "unsafe"],
     },
     Room {

@@ -6,6 +6,7 @@
 mod alternate_keeper;
 mod auth_hook;
 mod certificate_keeper;
+mod embedded_place;
 mod operations;
 mod peer_names;
 mod policy_keeper;
@@ -28,6 +29,7 @@ use tracing::{error, info, warn};
 pub use policy_keeper::peer_policy;
 
 use crate::config::{ConfigErrors, Settings};
+use crate::demo::EmbeddedBackend;
 use crate::gateway::{
     Admin, Controls, Door, Drain, Gateway, Handed, Operations, PartReadiness, Readiness, ReloadReport,
 };
@@ -119,6 +121,8 @@ pub struct App {
     alternate_keeper: AbortHandle,
     operations: Arc<ProcessOperations>,
     records: Option<Records>,
+    /// Serves until it is dropped.
+    embedded: Option<EmbeddedBackend>,
 }
 
 impl App {
@@ -131,6 +135,13 @@ impl App {
     /// The same for settings that can be read anew, and a log that can be changed.
     async fn start_with(settings: &Settings, load: Arc<Load>, log: LogControl) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
+        let embedded = match &settings.embedded {
+            Some(settings) => Some(EmbeddedBackend::start(settings, metrics.embedded().clone()).await?),
+            None => None,
+        };
+        let place = embedded_place::Place::of(embedded.as_ref());
+        let settings = &place.put_into(settings.clone());
+        let load = place.put_into_all(load);
         let gateway = Gateway::bind(&settings.gateway, &metrics).await?;
         let own_addr = gateway.local_addr()?;
         let records = match &settings.records {
@@ -210,6 +221,7 @@ impl App {
             alternate_keeper,
             operations,
             records,
+            embedded,
         })
     }
 
@@ -249,6 +261,7 @@ impl App {
         self.relay.drain();
         let _ = self.stop_gateway.send(true);
         report_panic("gateway", self.gateway.await);
+        drop(self.embedded);
         self.policy_keeper.abort();
         self.alternate_keeper.abort();
         let relay = self.relay;

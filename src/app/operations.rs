@@ -76,6 +76,11 @@ impl Operations for ProcessOperations {
             error!(%errors, "configuration is wrong, the one before stays in effect");
             errors.to_string()
         })?;
+        if settings.gateway.backends.has_embedded() {
+            let refusal = "the embedded backend starts with the process only: start turnpike anew to use it";
+            error!(refusal, "the configuration before stays in effect");
+            return Err(refusal.to_owned());
+        }
         super::warn_of(&settings);
         let report = self.put_into_effect(&settings, &mut in_effect).map_err(|error| {
             error!(%error, "TLS files of a backend are wrong, the configuration before stays in effect");

@@ -247,7 +247,7 @@ mod tests {
             "127.0.0.1:3478 --secret north --tick 500us --duration 2s --frame 8 --no-segmentation --direction across",
         )
         .unwrap();
-        assert_eq!(load.access.server, "127.0.0.1:3478".parse().unwrap());
+        assert_eq!(load.access.server, "127.0.0.1:3478".parse::<SocketAddr>().unwrap());
         assert_eq!((load.tick, load.duration), (Duration::from_micros(500), Duration::from_secs(2)));
         assert_eq!((load.frame, load.is_segmented), (8, false));
         assert_eq!(load.direction, bench::Direction::Across);

@@ -44,7 +44,7 @@ pub(super) fn run(file: &ConfigFile) -> anyhow::Result<()> {
 
 /// What the configuration means, in the order of the file; warnings last.
 fn explain(written: &Written, settings: &Settings, now: SystemTime) -> Result<String, fmt::Error> {
-    let Schema { turn, gateway, admin, records, log } = written.schema();
+    let Schema { turn, gateway, admin, records, embedded, log } = written.schema();
     let mut out = String::new();
     out.push_str("turn\n");
     explain_turn(&mut out, turn, settings)?;
@@ -59,6 +59,19 @@ fn explain(written: &Written, settings: &Settings, now: SystemTime) -> Result<St
         if let Some(webhook) = &kept.webhook {
             line(&mut out, "told to", &webhook.url)?;
         }
+        if let Some(file) = &kept.file {
+            line(&mut out, "written to", file.path.display())?;
+        }
+        if let Some(postgres) = &kept.postgres {
+            line(&mut out, "written to", format_args!("PostgreSQL, table {}", postgres.table))?;
+        }
+    }
+    if let Some(settings) = &settings.embedded {
+        out.push_str("embedded\n");
+        line(&mut out, "media at", list(&embedded.media_addresses))?;
+        line(&mut out, "looks for", settings.detector.label())?;
+        line(&mut out, "clients", format_args!("{} at most", settings.most_clients))?;
+        line(&mut out, "threads", embedded.threads)?;
     }
     let format = match log.format {
         LogFormat::Text => "text",

@@ -48,7 +48,7 @@ pub enum PeerPattern {
 #[serde(try_from = "Text", into = "String")]
 pub struct Network(pub IpNet);
 
-/// The base URL of the inference backend.
+/// The base URL of an inference backend, or `embedded`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "Text", into = "String")]
 pub struct Backend(pub BackendUrl);
@@ -228,7 +228,7 @@ impl FromStr for Backend {
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let refused = |why| AddressError::Backend { text: text.to_owned(), why };
         let url = BackendUrl::parse(text).map_err(refused)?;
-        if has_plain_authority(text) {
+        if url.is_embedded() || has_plain_authority(text) {
             Ok(Self(url))
         } else {
             Err(AddressError::BackendHost(text.to_owned()))

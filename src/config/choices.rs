@@ -49,6 +49,24 @@ pub enum UserIds {
     None,
 }
 
+/// What looks for things in video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Detector {
+    /// The colour of skin.
+    Lesion,
+}
+
+/// A video codec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VideoCodec {
+    /// RFC 6386.
+    Vp8,
+    /// ITU-T H.264.
+    H264,
+}
+
 /// When clients are sent to another server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

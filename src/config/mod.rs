@@ -13,6 +13,7 @@ mod choices;
 mod credential_schema;
 mod defaults;
 mod document;
+mod embedded_schema;
 mod env;
 mod error;
 mod front_schema;
@@ -41,7 +42,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::{gateway, records, relay, telemetry, turn};
+use crate::{demo, gateway, records, relay, telemetry, turn};
 
 pub use auth_hook::{AuthHook, HookUrl};
 pub use env::FILE_VARIABLE;
@@ -72,6 +73,8 @@ pub struct Settings {
     pub admin: gateway::AdminSettings,
     /// What is kept of sessions that have ended, if anything is.
     pub records: Option<records::RecordSettings>,
+    /// The inference backend of this process, if the gateway has one.
+    pub embedded: Option<demo::EmbeddedSettings>,
     /// Logs.
     pub telemetry: telemetry::Settings,
     /// What is allowed and probably not meant.

@@ -10,10 +10,11 @@ use serde::Deserialize;
 use super::addresses::{Address, Backend, ExternalIp, ListenAddress, Network};
 pub use super::backend_schema::{BackendTable, Ejection, HealthCheck, Idempotency};
 pub use super::choices::{
-    AnonymousMode, ChannelNumbers, KeyScope, LogFormat, PasswordAlgorithm, PeersPolicy, Redirect,
-    TrustedFields, UserIds, UsernameForm,
+    AnonymousMode, ChannelNumbers, Detector, KeyScope, LogFormat, PasswordAlgorithm, PeersPolicy, Redirect,
+    TrustedFields, UserIds, UsernameForm, VideoCodec,
 };
 pub use super::credential_schema::{AuthHook, SharedSecret, TokenKey, User};
+pub use super::embedded_schema::EmbeddedTable;
 pub use super::front_schema::{Cors, Passthrough, Timeouts};
 pub use super::ice_schema::IceServers;
 pub use super::key_schema::{GatewayLimits, Key};
@@ -34,6 +35,8 @@ pub struct Schema {
     pub admin: Admin,
     /// What is kept of sessions that have ended.
     pub records: RecordsTable,
+    /// The inference backend of this process, for a gateway whose backend is `embedded`.
+    pub embedded: EmbeddedTable,
     /// What is logged.
     pub log: Log,
 }
@@ -232,7 +235,7 @@ pub struct Gateway {
     /// first. On a shared port HTTP in the clear is served as long as gateway.tls is not given, and HTTPS has the
     /// certificate of turn.tls then; clients that name no protocol by ALPN are shown that one in any case.
     pub listen: ListenAddress,
-    /// The base URL of the inference backend, http or https. Its path, if any, goes in front of each forwarded one. This
+    /// The base URL of the inference backend, http or https, or `embedded` for the one of this process. Its path, if any, goes in front of each forwarded one. This
     /// is the short form of one [[gateway.backends]] with the name `default`; without either it is at
     /// `http://127.0.0.1:8000`.
     #[schemars(example = &"http://127.0.0.1:8000")]

@@ -109,6 +109,12 @@ pub enum Warning {
         /// The listener.
         address: ListenAddress,
     },
+    /// An address of the embedded backend that no allocation reaches.
+    #[error(
+        "embedded.media_addresses has {0}, which turn.peers refuses, so that no video gets there through the relay; \
+         add it to turn.peers.allow"
+    )]
+    EmbeddedRefused(IpAddr),
     /// A backend that clients without credentials cannot reach.
     #[error(
         "turn.anonymous.backends has {0}, which turn.peers refuses, so that nobody reaches it; \
@@ -165,6 +171,10 @@ pub(super) fn find(schema: &Schema, policy: &PeerPolicy, gateway: &gateway::Sett
     let everything = turn.peers.allow.iter().filter(|pattern| pattern.is_everything());
     found.extend(everything.cloned().map(Warning::EveryPeerAllowed));
     find_anonymous(turn, policy, &mut found);
+    if gateway.backends.has_embedded() {
+        let media = schema.embedded.media_addresses.iter().map(|address| address.0);
+        found.extend(media.filter(|address| !policy.may_permit(*address)).map(Warning::EmbeddedRefused));
+    }
     let has_tls_port = turn.listen_tcp.iter().flatten().any(|address| address.0.port() == TLS_PORT);
     if has_tls_port && turn.tls.certificate.is_none() {
         found.push(Warning::TlsPortWithoutCertificate);

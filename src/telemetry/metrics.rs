@@ -10,6 +10,7 @@ use super::access_metrics::AccessMetrics;
 use super::backend_metrics::{BackendsMetrics, IdempotencyMetrics};
 use super::catalog;
 use super::certificate_metrics::CertificateMetrics;
+use super::embedded_metrics::EmbeddedMetrics;
 use super::front_metrics::FrontMetrics;
 use super::gateway_metrics::GatewayMetrics;
 use super::hook_metrics::HookMetrics;
@@ -29,6 +30,7 @@ pub struct Metrics {
     front: FrontMetrics,
     certificates: CertificateMetrics,
     hook: HookMetrics,
+    embedded: EmbeddedMetrics,
     records: RecordMetrics,
     sessions: SessionMetrics,
     relay: Arc<RelayRegistry>,
@@ -45,6 +47,7 @@ impl Metrics {
         let front = FrontMetrics::new(|collector| register(&registry, collector));
         let certificates = CertificateMetrics::new(|collector| register(&registry, collector));
         let hook = HookMetrics::new(|collector| register(&registry, collector));
+        let embedded = EmbeddedMetrics::new(|collector| register(&registry, collector));
         let records = RecordMetrics::new(|collector| register(&registry, collector));
         let sessions = SessionMetrics::new(|collector| register(&registry, collector));
         let relay = Arc::default();
@@ -61,6 +64,7 @@ impl Metrics {
             front,
             certificates,
             hook,
+            embedded,
             records,
             sessions,
             relay,
@@ -100,6 +104,11 @@ impl Metrics {
     /// The counts of the auth hook.
     pub fn hook(&self) -> &HookMetrics {
         &self.hook
+    }
+
+    /// The counts of the embedded backend.
+    pub fn embedded(&self) -> &EmbeddedMetrics {
+        &self.embedded
     }
 
     /// The counts of the records.

@@ -8,6 +8,8 @@ mod allocation_labels;
 mod backend_metrics;
 mod catalog;
 mod certificate_metrics;
+mod embedded_catalog;
+mod embedded_metrics;
 mod error_chain;
 mod exposition;
 mod family;
@@ -33,6 +35,7 @@ pub use backend_metrics::{
     BackendMetrics, BackendOutcome, BackendState, BackendsMetrics, IdempotencyMetrics, IdempotencyResult,
 };
 pub use certificate_metrics::{CertificateMetrics, CertificateOwner};
+pub use embedded_metrics::{EmbeddedMetrics, FrameFate, OfferResult};
 pub use error_chain::ErrorChain;
 pub use exposition::EXPOSITION_CONTENT_TYPE;
 pub use front_metrics::{

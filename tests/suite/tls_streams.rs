@@ -178,7 +178,10 @@ async fn a_proxy_header_stands_in_front_of_tls() {
         let stream = certificate.client(stream, rustls::ALL_VERSIONS, &[]);
         let mut client = Client::on(Frames::new(stream), server);
         let answer = client.request(Method::Binding, |writer| writer);
-        assert_eq!(address(&answer, XOR_MAPPED_ADDRESS), "[2001:db8::1]:5000".parse::<std::net::SocketAddr>().unwrap());
+        assert_eq!(
+            address(&answer, XOR_MAPPED_ADDRESS),
+            "[2001:db8::1]:5000".parse::<std::net::SocketAddr>().unwrap()
+        );
         client.allocated();
         drop(client);
         eventually(|| metric(&app, "turnpike_turn_allocations") == 0.0);

@@ -3,6 +3,7 @@
 mod auth_hook;
 mod backends;
 mod credentials;
+mod embedded;
 mod front;
 mod gateway;
 mod ice_servers;
@@ -38,6 +39,7 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
     let auth_hook = auth_hook::auth_hook(&schema.turn.auth_hook, &mut rules);
     let gateway = gateway::gateway(&schema.gateway, &turn, &relay, &mut rules);
     let admin = gateway::admin(&schema.admin, &mut rules);
+    let embedded = embedded::embedded(&schema.embedded, &mut rules);
     let records = records::records(&schema.records, &mut rules);
     let telemetry = telemetry(&schema.log, &mut rules);
     separate_listeners(schema, &relay, &mut rules);
@@ -46,6 +48,7 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
     }
     let settings = Settings {
         warnings: warning::find(schema, &turn.peer_policy, &gateway),
+        embedded: gateway.backends.has_embedded().then_some(embedded),
         turn,
         alternates,
         auth_hook,

@@ -186,7 +186,7 @@ level = "info,turnpike::relay=debug"
     let discovery = turn.nat_discovery.unwrap();
     assert_eq!(discovery.ports, [3478, 3480]);
     assert_eq!(discovery.addresses, ["127.0.0.1", "127.0.0.2"].map(|ip| ip.parse::<IpAddr>().unwrap()));
-    assert_eq!(settings.alternates, ["203.0.113.8:3478".parse().unwrap()]);
+    assert_eq!(settings.alternates, ["203.0.113.8:3478".parse::<SocketAddr>().unwrap()]);
     assert_eq!(turn.redirect, turn::Redirect::Always);
     assert_eq!(turn.alternate_domain.as_deref(), Some("relay.example.org"));
     assert!(turn.mobility && turn.hide_usernames && turn.credentials_end_sessions);

@@ -1,5 +1,6 @@
 //! What an operator can choose about the backends.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::url::BackendUrl;
@@ -113,6 +114,18 @@ impl BackendsSettings {
     /// One backend, with everything else as it is by default.
     pub fn of_one(url: BackendUrl) -> Self {
         Self { backends: vec![BackendSettings::new(Self::DEFAULT_NAME, url)], ..Self::default() }
+    }
+
+    /// Says where the backend of this process is, for all that name it.
+    pub fn place_embedded(&mut self, address: SocketAddr) {
+        for backend in self.backends.iter_mut().filter(|backend| backend.url.is_embedded()) {
+            backend.url = BackendUrl::local(address);
+        }
+    }
+
+    /// Whether one of them is the backend of this process, and has no place yet.
+    pub fn has_embedded(&self) -> bool {
+        self.backends.iter().any(|backend| backend.url.is_embedded())
     }
 
     /// The name of the one backend of which only the URL was given.

@@ -1,18 +1,21 @@
 //! `BackendUrl`: the base URL of a backend.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 
 /// Where an inference backend is: `http://host[:port][/prefix]`, or with `https`.
 ///
-/// The prefix, if any, goes in front of the path of each forwarded request.
+/// The prefix, if any, goes in front of the path of each forwarded request. `embedded` names the backend of this process,
+/// which is placed at an address once it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendUrl {
     scheme: Scheme,
     authority: Authority,
     prefix: String,
+    is_embedded: bool,
 }
 
 /// Why a text is no base URL of a backend.
@@ -39,13 +42,34 @@ impl Default for BackendUrl {
             scheme: Scheme::HTTP,
             authority: Authority::from_static("127.0.0.1:8000"),
             prefix: String::new(),
+            is_embedded: false,
         }
     }
 }
 
 impl BackendUrl {
+    /// The backend of this process.
+    pub fn embedded() -> Self {
+        Self { is_embedded: true, ..Self::default() }
+    }
+
+    /// A backend of this machine, in the clear.
+    pub fn local(address: SocketAddr) -> Self {
+        let authority =
+            Authority::try_from(address.to_string()).expect("an address with a port is an authority");
+        Self { authority, ..Self::default() }
+    }
+
+    /// Whether it is the backend of this process, which has no address yet.
+    pub fn is_embedded(&self) -> bool {
+        self.is_embedded
+    }
+
     /// Checks a base URL.
     pub fn parse(text: &str) -> Result<Self, BackendUrlError> {
+        if text == EMBEDDED {
+            return Ok(Self::embedded());
+        }
         let parts = text.parse::<Uri>().map_err(|_| BackendUrlError::NotAbsolute)?.into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
             return Err(BackendUrlError::NotAbsolute);
@@ -60,7 +84,8 @@ impl BackendUrl {
         if path.query().is_some() {
             return Err(BackendUrlError::HasQuery);
         }
-        Ok(Self { scheme, authority, prefix: path.path().trim_end_matches('/').to_owned() })
+        let prefix = path.path().trim_end_matches('/').to_owned();
+        Ok(Self { scheme, authority, prefix, is_embedded: false })
     }
 
     /// Whether the backend is spoken to over TLS.
@@ -85,9 +110,14 @@ impl BackendUrl {
 
 impl fmt::Display for BackendUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_embedded {
+            return f.write_str(EMBEDDED);
+        }
         write!(f, "{}://{}{}", self.scheme, self.authority, self.prefix)
     }
 }
+
+const EMBEDDED: &str = "embedded";
 
 #[cfg(test)]
 mod tests {
@@ -104,6 +134,17 @@ mod tests {
         assert_eq!(below.to_string(), "http://[::1]:8000/models/skin");
         assert_eq!(secure.join("/health", None).unwrap(), "https://backend/health");
         assert!(secure.is_secure() && !below.is_secure());
+    }
+
+    #[test]
+    fn the_embedded_backend_is_named_until_it_has_an_address() {
+        let embedded = BackendUrl::parse("embedded").unwrap();
+        assert!(embedded.is_embedded());
+        assert!(!BackendUrl::parse("http://embedded").unwrap().is_embedded(), "a host of that name");
+        assert_eq!(embedded.to_string(), "embedded");
+        let local = BackendUrl::local("127.0.0.1:4000".parse().unwrap());
+        assert!(!local.is_embedded());
+        assert_eq!(local.join("/health", None).unwrap(), "http://127.0.0.1:4000/health");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Allocate and Refresh (RFC 8656 §7, §8).
 
+use std::net::SocketAddr;
+
 use super::harness::*;
 use crate::turn::{EndReason, FiveTuple, Output, RelayRefusal, Transport};
 use crate::wire::Method;
@@ -11,7 +13,7 @@ fn an_allocation_gets_an_address_and_a_lifetime() {
     let mut net = Harness::new();
     let alice = net.alice();
     let answer = net.allocate(&alice);
-    assert_eq!(answer.address(XOR_RELAYED_ADDRESS), "192.0.2.2:50000".parse().unwrap());
+    assert_eq!(answer.address(XOR_RELAYED_ADDRESS), "192.0.2.2:50000".parse::<SocketAddr>().unwrap());
     assert_eq!(answer.address(XOR_MAPPED_ADDRESS), alice.path.client);
     assert_eq!(answer.lifetime(), 600);
 }
@@ -157,7 +159,7 @@ fn the_public_address_is_announced() {
     });
     let alice = net.alice();
     let answer = net.allocate(&alice);
-    assert_eq!(answer.address(XOR_RELAYED_ADDRESS), "198.51.100.7:50000".parse().unwrap());
+    assert_eq!(answer.address(XOR_RELAYED_ADDRESS), "198.51.100.7:50000".parse::<SocketAddr>().unwrap());
 }
 
 #[test]

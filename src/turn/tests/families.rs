@@ -1,5 +1,7 @@
 //! IPv6 and dual allocations (RFC 8656 §7, §8), and ICMP of both families (§11.5).
 
+use std::net::SocketAddr;
+
 use super::harness::*;
 use crate::turn::{DropReason, EndReason, Icmp, PerFamily, RelayRefusal};
 use crate::wire::attribute::{
@@ -42,7 +44,7 @@ fn an_ipv6_allocation_has_ipv6_peers() {
     let mut net = Harness::new();
     let alice = net.alice();
     let answer = allocate_ipv6(&mut net, &alice);
-    assert_eq!(answer.address(XOR_RELAYED_ADDRESS), "[2001:db8::2]:50000".parse().unwrap());
+    assert_eq!(answer.address(XOR_RELAYED_ADDRESS), "[2001:db8::2]:50000".parse::<SocketAddr>().unwrap());
     assert_eq!(net.permit(&alice, V6_PEER), 0);
     assert_eq!(net.permit(&alice, V4_PEER), 443);
     assert!(matches!(net.peer_sends(V6_PEER.parse().unwrap(), 1)[..], [Seen::Indicate { .. }]));
@@ -56,7 +58,13 @@ fn a_dual_allocation_has_an_address_of_each_family() {
     let alice = net.alice();
     let answer = allocate_both(&mut net, &alice);
     let relayed: Vec<_> = answer.message().addresses(XOR_RELAYED_ADDRESS).map(Option::unwrap).collect();
-    assert_eq!(relayed, ["192.0.2.2:50000".parse().unwrap(), "[2001:db8::2]:50001".parse().unwrap()]);
+    assert_eq!(
+        relayed,
+        [
+            "192.0.2.2:50000".parse::<SocketAddr>().unwrap(),
+            "[2001:db8::2]:50001".parse::<SocketAddr>().unwrap()
+        ]
+    );
     assert_eq!(net.bind(&alice, 0x4000, V4_PEER), 0);
     assert_eq!(net.bind(&alice, 0x4001, V6_PEER), 0);
     for peer in [V4_PEER, V6_PEER] {
@@ -73,7 +81,13 @@ fn each_address_of_a_dual_allocation_has_its_public_one() {
     let alice = net.alice();
     let answer = allocate_both(&mut net, &alice);
     let relayed: Vec<_> = answer.message().addresses(XOR_RELAYED_ADDRESS).map(Option::unwrap).collect();
-    assert_eq!(relayed, ["198.51.100.7:50000".parse().unwrap(), "[2001:db8::2]:50001".parse().unwrap()]);
+    assert_eq!(
+        relayed,
+        [
+            "198.51.100.7:50000".parse::<SocketAddr>().unwrap(),
+            "[2001:db8::2]:50001".parse::<SocketAddr>().unwrap()
+        ]
+    );
 }
 
 // RFC 8656 §18.12

@@ -119,7 +119,7 @@ fn clients_are_told_the_public_addresses() {
         }
     });
     let (to, answer) = binding(&mut harness, path("192.0.2.2:3478"), |writer| writer);
-    assert_eq!(to.server, "192.0.2.2:3478".parse().unwrap());
-    assert_eq!(plain(&answer, RESPONSE_ORIGIN), "203.0.113.2:3478".parse().unwrap());
-    assert_eq!(plain(&answer, OTHER_ADDRESS), "203.0.113.3:3479".parse().unwrap());
+    assert_eq!(to.server, "192.0.2.2:3478".parse::<SocketAddr>().unwrap());
+    assert_eq!(plain(&answer, RESPONSE_ORIGIN), "203.0.113.2:3478".parse::<SocketAddr>().unwrap());
+    assert_eq!(plain(&answer, OTHER_ADDRESS), "203.0.113.3:3479".parse::<SocketAddr>().unwrap());
 }

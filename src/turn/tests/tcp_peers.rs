@@ -1,5 +1,7 @@
 //! Allocations for TCP peers (RFC 6062).
 
+use std::net::SocketAddr;
+
 use super::harness::*;
 use crate::turn::peer_policy::{OwnListener, PeerPolicy};
 use crate::turn::{ConnectionId, DropReason, EndReason, RelayTransport, Transport};
@@ -46,7 +48,7 @@ fn code(seen: Vec<Seen>) -> u16 {
 fn dialing(net: &mut Harness, client: &Client, peer: &str) -> ConnectionId {
     let seen = connect(net, client, peer);
     let [Seen::Dial(id, to)] = seen[..] else { panic!("{seen:?}") };
-    assert_eq!(to, peer.parse().unwrap());
+    assert_eq!(to, peer.parse::<SocketAddr>().unwrap());
     id
 }
 
