@@ -42,9 +42,10 @@ use operations::{Load, ProcessOperations};
 use policy_keeper::PolicyKeeper;
 
 /// Serves until a signal comes, with the settings that `load` reads now and whenever it is asked for them; an error says
-/// why it could not start or had to stop.
+/// why it could not start or had to stop. `started` is called once everything serves.
 pub fn serve(
     load: impl Fn() -> Result<Settings, ConfigErrors> + Send + Sync + 'static,
+    started: impl FnOnce(),
 ) -> anyhow::Result<()> {
     let settings = load()?;
     let log = telemetry::start_logging(&settings.telemetry)?;
@@ -68,6 +69,7 @@ pub fn serve(
             version = env!("CARGO_PKG_VERSION"),
             "turnpike serves"
         );
+        started();
         let mut stop = pin!(stop);
         loop {
             tokio::select! {

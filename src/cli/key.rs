@@ -54,7 +54,7 @@ pub(super) fn run(command: &KeyCommand) -> anyhow::Result<()> {
 }
 
 /// 256 random bits behind a beginning by which people and scanners for lost secrets know what it is.
-fn random_key() -> anyhow::Result<Secret> {
+pub(super) fn random_key() -> anyhow::Result<Secret> {
     let mut bytes = [0; 32];
     SysRng.try_fill_bytes(&mut bytes)?;
     Ok(Secret::new(format!("tpk_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))))

@@ -5,6 +5,7 @@
 
 mod bench;
 mod check;
+mod demo;
 mod key;
 mod policy;
 mod serve;
@@ -30,6 +31,8 @@ struct Arguments {
 enum Command {
     /// Starts the relay and the gateway, and serves until it is told to stop.
     Serve(ConfigFile),
+    /// Starts everything at once on this machine: relay, gateway, an inference backend, and a page that shows boxes on a video.
+    Demo(demo::Demo),
     /// Checks a configuration, explains what it means, and fails if it has an error.
     Check(ConfigFile),
     /// Puts a load on a TURN server, this one or another, and measures what it relays and what that costs it.
@@ -59,6 +62,7 @@ impl ConfigFile {
 pub fn run() -> ExitCode {
     let failure = match Arguments::parse().command {
         Command::Serve(file) => serve::run(&file),
+        Command::Demo(demo) => demo::run(&demo),
         Command::Check(file) => check::run(&file),
         Command::Bench(bench) => bench::run(&bench),
         Command::Key(command) => key::run(&command),

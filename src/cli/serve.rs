@@ -5,5 +5,5 @@ use crate::app;
 
 pub(super) fn run(file: &ConfigFile) -> anyhow::Result<()> {
     let file = file.clone();
-    app::serve(move || file.read()?.resolve())
+    app::serve(move || file.read()?.resolve(), || {})
 }

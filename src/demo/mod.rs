@@ -14,6 +14,7 @@ mod error;
 mod inference;
 mod lesion;
 mod media_engine;
+mod page;
 mod peer;
 mod server;
 mod settings;

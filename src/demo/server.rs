@@ -21,6 +21,7 @@ use tracing::{error, info};
 use super::error::EmbeddedError;
 use super::inference::{Detector, Inference, MakeDetector};
 use super::lesion::LesionDetector;
+use super::page;
 use super::peer::{self, Surroundings};
 use super::settings::{DetectorChoice, EmbeddedSettings};
 use crate::telemetry::{EmbeddedMetrics, ErrorChain, OfferResult};
@@ -110,6 +111,7 @@ fn routes(backend: Backend) -> Router {
     Router::new()
         .route("/skin/webrtc/offer", post(take_offer))
         .route("/skin/webrtc/health", get(tell_health))
+        .merge(page::routes())
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(backend)
 }

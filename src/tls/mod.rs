@@ -7,6 +7,7 @@ mod certificate;
 mod client;
 mod client_hello;
 mod error;
+mod self_signed;
 mod session;
 mod store;
 #[cfg(test)]
@@ -18,5 +19,6 @@ pub use client_hello::ClientHello;
 #[cfg(test)]
 pub(crate) use client_hello::tests::hello;
 pub use error::TlsError;
+pub use self_signed::{SelfSigned, self_signed};
 pub use session::{Protection, TlsSession};
 pub use store::CertificateStore;
