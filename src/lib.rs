@@ -17,7 +17,7 @@
 //! * what relayed packets tell of a session: [`media`];
 //! * sockets, threads and batches: [`relay`]; an HTTP route: [`gateway`]; a certificate: [`tls`];
 //! * a metric or a log field: [`telemetry`]; a setting: [`config`]; start and stop: [`app`]; a command: [`cli`];
-//! * what is kept of a session: [`records`];
+//! * what is kept of a session: [`records`]; an inference backend, and the page that shows it: [`demo`];
 //! * a load on a server, and what it measures: [`mod@bench`].
 //!
 //! `docs/ARCHITECTURE.md` tells how a packet and an offer travel through them.

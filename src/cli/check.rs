@@ -69,7 +69,7 @@ fn explain(written: &Written, settings: &Settings, now: SystemTime) -> Result<St
     if let Some(settings) = &settings.embedded {
         out.push_str("embedded\n");
         line(&mut out, "media at", list(&embedded.media_addresses))?;
-        line(&mut out, "looks for", settings.detector.label())?;
+        line(&mut out, "detector", &settings.detector)?;
         line(&mut out, "clients", format_args!("{} at most", settings.most_clients))?;
         line(&mut out, "threads", embedded.threads)?;
     }

@@ -55,6 +55,8 @@ pub enum UserIds {
 pub enum Detector {
     /// The colour of skin.
     Lesion,
+    /// A model of the YOLO family.
+    Onnx,
 }
 
 /// A video codec.

@@ -329,6 +329,12 @@ pub enum Cause {
         "is no name of a table; write lower-case letters, digits and `_`, with a schema before a dot if you like"
     )]
     MalformedTableName,
+    /// A detector that needs a model.
+    #[error("is missing; name the ONNX file for detector = \"onnx\"")]
+    NoModel,
+    /// A model for a detector that has none.
+    #[error("has no effect without detector = \"onnx\"; write that too, or leave the model out")]
+    UnusedModel,
     /// A webhook that is nowhere.
     #[error("says how a webhook is told and not where; give url too, or leave the section out")]
     WebhookWithoutUrl,

@@ -14,6 +14,8 @@ mod error;
 mod inference;
 mod lesion;
 mod media_engine;
+#[cfg(feature = "onnx")]
+mod onnx;
 mod page;
 mod peer;
 mod server;
@@ -24,6 +26,8 @@ mod video_track;
 pub use error::EmbeddedError;
 pub use inference::{Area, Detection, Detector, DetectorError};
 pub use lesion::LesionDetector;
+#[cfg(feature = "onnx")]
+pub use onnx::{NamesError, OnnxDetector, OnnxError, OnnxModel, OnnxProblem};
 pub use server::EmbeddedBackend;
-pub use settings::{DetectorChoice, EmbeddedSettings};
+pub use settings::{DetectorChoice, EmbeddedSettings, OnnxSettings};
 pub use video::{Picture, Plane, VideoCodec};

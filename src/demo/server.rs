@@ -21,8 +21,12 @@ use tracing::{error, info};
 use super::error::EmbeddedError;
 use super::inference::{Detector, Inference, MakeDetector};
 use super::lesion::LesionDetector;
+#[cfg(feature = "onnx")]
+use super::onnx::{OnnxDetector, OnnxModel};
 use super::page;
 use super::peer::{self, Surroundings};
+#[cfg(feature = "onnx")]
+use super::settings::OnnxSettings;
 use super::settings::{DetectorChoice, EmbeddedSettings};
 use crate::telemetry::{EmbeddedMetrics, ErrorChain, OfferResult};
 
@@ -83,7 +87,7 @@ impl EmbeddedBackend {
                 error!(error = %ErrorChain(&error), "the embedded backend takes no more offers");
             }
         });
-        info!(%address, detector = settings.detector.label(), threads, "embedded backend serves");
+        info!(%address, detector = %settings.detector, threads, "embedded backend serves");
         Ok(Self { address, server: server.abort_handle() })
     }
 
@@ -104,6 +108,16 @@ fn detector(choice: &DetectorChoice) -> Result<(Box<MakeDetector>, NonZeroUsize)
         DetectorChoice::Lesion => {
             Ok((Box::new(|| Box::new(LesionDetector::default()) as Box<dyn Detector>), NonZeroUsize::MIN))
         }
+        #[cfg(feature = "onnx")]
+        DetectorChoice::Onnx(OnnxSettings { model, threshold, batch }) => {
+            let model = Arc::new(OnnxModel::load(model, *batch, *threshold).map_err(EmbeddedError::Model)?);
+            let batch = NonZeroUsize::new(model.pictures_at_once()).unwrap_or(NonZeroUsize::MIN);
+            info!(classes = model.names().len(), batch, "model loaded");
+            let make = move || Box::new(OnnxDetector::new(Arc::clone(&model))) as Box<dyn Detector>;
+            Ok((Box::new(make), batch))
+        }
+        #[cfg(not(feature = "onnx"))]
+        DetectorChoice::Onnx(_) => Err(EmbeddedError::NoOnnx),
     }
 }
 

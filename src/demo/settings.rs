@@ -1,7 +1,9 @@
 //! `EmbeddedSettings`: what an operator can choose about the embedded backend.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use super::video::VideoCodec;
 
@@ -29,6 +31,19 @@ pub enum DetectorChoice {
     /// Skin lesions, by their colour, without a model.
     #[default]
     Lesion,
+    /// What a model of the YOLO family was trained for.
+    Onnx(OnnxSettings),
+}
+
+/// A model, and how it is used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OnnxSettings {
+    /// The file.
+    pub model: PathBuf,
+    /// How sure it has to be of a box, from 0 to 1.
+    pub threshold: f32,
+    /// Pictures of several clients that it may take in one run, if the model allows that.
+    pub batch: NonZeroUsize,
 }
 
 impl Default for EmbeddedSettings {
@@ -44,11 +59,11 @@ impl Default for EmbeddedSettings {
     }
 }
 
-impl DetectorChoice {
-    /// Its name.
-    pub fn label(&self) -> &'static str {
+impl fmt::Display for DetectorChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Lesion => "lesion",
+            Self::Lesion => f.write_str("lesion"),
+            Self::Onnx(onnx) => write!(f, "onnx with {}", onnx.model.display()),
         }
     }
 }

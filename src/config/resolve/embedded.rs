@@ -1,9 +1,11 @@
 //! `[embedded]`.
 
+use std::num::NonZeroUsize;
+
 use super::{Rules, Unique};
 use crate::config::error::Cause;
 use crate::config::schema::{Detector, EmbeddedTable, VideoCodec};
-use crate::demo::{self, DetectorChoice, EmbeddedSettings};
+use crate::demo::{self, DetectorChoice, EmbeddedSettings, OnnxSettings};
 
 /// The settings of the embedded backend, whether there is one or not.
 pub(super) fn embedded(written: &EmbeddedTable, rules: &mut Rules<'_>) -> EmbeddedSettings {
@@ -32,13 +34,33 @@ pub(super) fn embedded(written: &EmbeddedTable, rules: &mut Rules<'_>) -> Embedd
     }
     EmbeddedSettings {
         media_addresses: written.media_addresses.iter().map(|address| address.0).collect(),
-        detector: match written.detector {
-            Detector::Lesion => DetectorChoice::Lesion,
-        },
+        detector: detector(written, rules),
         codecs: written.codecs.iter().map(|&codec| of(codec)).collect(),
         most_clients: written.max_clients as usize,
         threads: written.threads.0,
         frames_per_second: written.frames_per_second,
+    }
+}
+
+fn detector(written: &EmbeddedTable, rules: &mut Rules<'_>) -> DetectorChoice {
+    const MODEL: &str = "embedded.model";
+    rules.in_range("embedded.threshold", &written.threshold, 0.0..=1.0);
+    rules.in_range("embedded.batch", &written.batch, 1..=MOST_PICTURES);
+    match (written.detector, &written.model) {
+        (Detector::Lesion, None) => DetectorChoice::Lesion,
+        (Detector::Lesion, Some(_)) => {
+            rules.refuse(MODEL, Cause::UnusedModel);
+            DetectorChoice::Lesion
+        }
+        (Detector::Onnx, None) => {
+            rules.refuse(MODEL, Cause::NoModel);
+            DetectorChoice::Lesion
+        }
+        (Detector::Onnx, Some(model)) => DetectorChoice::Onnx(OnnxSettings {
+            model: rules.path(model),
+            threshold: written.threshold,
+            batch: NonZeroUsize::new(written.batch as usize).unwrap_or(NonZeroUsize::MIN),
+        }),
     }
 }
 
@@ -51,4 +73,6 @@ fn of(codec: VideoCodec) -> demo::VideoCodec {
 
 const MOST_CLIENTS: u32 = 10_000;
 const MOST_FRAMES_PER_SECOND: u32 = 240;
+/// A larger batch only makes clients wait for each other.
+const MOST_PICTURES: u32 = 64;
 const MOST_THREADS: usize = 256;

@@ -42,8 +42,9 @@ fn uncommented_defaults_are_the_defaults() {
 
 #[test]
 fn uncommented_examples_resolve() {
-    // A user has a password or keys, not both; a key is written or its digest; backends have one of two forms.
-    let alternatives = ["_file", "md5_key", "sha256_key", "keys.sha256", "gateway.backend"];
+    // A user has a password or keys, not both; a key is written or its digest; backends have one of two forms;
+    // a model is for another detector.
+    let alternatives = ["_file", "md5_key", "sha256_key", "keys.sha256", "gateway.backend", "embedded.model"];
     let text = uncomment(MANUAL, |key| !alternatives.iter().any(|end| key.ends_with(end)));
     let settings = Files::new(&text).load(&[]).unwrap();
     assert_eq!(settings.gateway.keys[0].id, "app");

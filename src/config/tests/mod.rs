@@ -1,6 +1,7 @@
 //! From text to settings, as a whole.
 
 mod backends;
+mod embedded;
 mod environment;
 mod errors;
 mod ice_servers;
