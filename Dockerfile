@@ -2,11 +2,17 @@
 #   docker build --build-arg VERSION=0.1.0 --build-arg REVISION="$(git rev-parse HEAD)" -t turnpike .
 
 # The compiler that Cargo.toml names, on the Debian of the final image, so that both have the same libc. The slim
-# image has gcc, which is all that aws-lc and ring need: their assembler is shipped ready-made, without cmake or perl.
+# image has gcc, which is all that aws-lc and ring need: their assembler is shipped ready-made, without cmake or perl. OpenH264, of
+# the embedded backend, needs g++.
 FROM rust:1.95-slim-bookworm AS build
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends g++ \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
+COPY benches ./benches
 COPY src ./src
+COPY web ./web
 # The caches keep downloads and compiled dependencies from build to build. They are no part of the image, hence the
 # copy. "locked": two builds at once would write into one target folder.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
@@ -14,7 +20,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo build --release --locked \
     && cp target/release/turnpike /usr/local/bin/turnpike
 
-# The program needs no more than libc and libgcc. A distroless image would be some 50 MB smaller; this one comes from
+# The program needs no more than libc, libgcc and libstdc++. A distroless image would be some 50 MB smaller; this one comes from
 # the same place as the compiler's and gets the same updates, and most machines have its layers already.
 FROM debian:bookworm-slim
 ARG VERSION=""

@@ -1,9 +1,11 @@
 """The parts that the tests share: the network, the backend, turnpike."""
 
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
+from browser_trust import make_database
 from inference_backend import Backend
 from network import Network
 from turnpike import Ports, Turnpike
@@ -27,11 +29,18 @@ def turnpike(network: Network, backend: Backend, tmp_path_factory: pytest.TempPa
         yield turnpike
 
 
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home directory, where Chromium keeps the certificates that it trusts: none yet."""
+    make_database(tmp_path)
+    return tmp_path
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Shows the ends of the logs with each failure."""
     report = yield
-    for name in ("turnpike", "backend"):
+    for name in ("turnpike", "backend", "demo"):
         program = item.funcargs.get(name)
         if report.failed and program is not None:
             report.sections.append((f"log of {name}", "".join(program.log_lines()[-50:])))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from browser_trust import trust
 from network import RELAY_CLIENT_SIDE, Network, require_tool
 from turnpike import API_KEY, PASSWORD, USER, Turnpike
 
@@ -44,26 +45,6 @@ def test_is_told_that_its_password_is_wrong(network: Network, turnpike: Turnpike
     assert {error["errorCode"] for error in summary["candidateErrors"]} == {401}, summary
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A home directory, where Chromium keeps the certificates that it trusts: none yet."""
-    require_tool("certutil", package="libnss3-tools")
-    database = tmp_path / ".pki" / "nssdb"
-    database.mkdir(parents=True)
-    run_certutil(tmp_path, "-N", "--empty-password")
-    return tmp_path
-
-
-def trust(certificate: Path, home: Path) -> None:
-    """Makes Chromium take the certificate's owner for an issuer that it trusts."""
-    run_certutil(home, "-A", "-n", "turnpike", "-t", "C,,", "-i", str(certificate))
-
-
-def run_certutil(home: Path, *arguments: str) -> None:
-    database = f"sql:{home}/.pki/nssdb"
-    subprocess.run(["certutil", "-d", database, *arguments], check=True, capture_output=True, timeout=TOOL_SECONDS)
-
-
 def stream(network: Network, turnpike: Turnpike, home: Path, url: str, password: str = PASSWORD) -> dict:
     """Returns Chromium's summary of a session that may use this TURN server and nothing else."""
     return stream_through(network, turnpike, home, [{"urls": [url], "username": USER, "credential": password}])
@@ -97,6 +78,5 @@ URLS = {
     "tls": f"turns:{RELAY_CLIENT_SIDE}:5349?transport=tcp",
 }
 PREDICTIONS = 30
-TOOL_SECONDS = 30
 # Some 5 s to start, 1 s to connect, 1 s of video.
 BROWSER_SECONDS = 90

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,7 +19,8 @@ PROMETHEUS = DEPLOY / "prometheus"
 RULES = PROMETHEUS / "turnpike.rules.yml"
 RULE_TESTS = PROMETHEUS / "tests" / "turnpike.test.yml"
 KUBERNETES = DEPLOY / "kubernetes"
-CATALOGUES = [REPOSITORY / "src" / "telemetry" / name for name in ("catalog.rs", "session_catalog.rs")]
+TELEMETRY = REPOSITORY / "src" / "telemetry"
+CATALOGUES = [TELEMETRY / name for name in ("catalog.rs", "session_catalog.rs", "embedded_catalog.rs")]
 
 
 @pytest.mark.parametrize("file", [DASHBOARD, RULES, RULE_TESTS], ids=lambda file: file.name)
@@ -165,6 +167,22 @@ def test_containers_have_no_privileges() -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
+
+
+def test_image_is_built_from_all_that_the_program_needs(tmp_path: Path) -> None:
+    lines = (REPOSITORY / "Dockerfile").read_text().split("\nFROM ")[1].splitlines()
+    copied = [name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]]
+    let_in = {line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    for name in copied:
+        source = REPOSITORY / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+
+    # Dependencies are compiled already, by the lints.
+    check = ["cargo", "check", "--quiet", "--locked", "--target-dir", str(REPOSITORY / "target")]
+    done = subprocess.run(check, cwd=tmp_path, capture_output=True, text=True)
+
+    assert set(copied) <= let_in
+    assert done.returncode == 0, done.stderr
 
 
 def exposed_names() -> set[str]:

@@ -89,12 +89,7 @@ class Turnpike:
 
     def metric(self, name: str, **labels: str) -> float:
         """Returns the sum of the samples of that name that carry these labels; 0 when there are none."""
-        return sum(
-            sample.value
-            for family in text_string_to_metric_families(self.metrics_text())
-            for sample in family.samples
-            if sample.name == name and labels.items() <= sample.labels.items()
-        )
+        return samples(self.metrics_text(), name, **labels)
 
     def log_lines(self) -> list[str]:
         """Returns the log until now."""
@@ -133,6 +128,16 @@ def binary() -> Path:
     raise RuntimeError(
         f"no turnpike at {' or '.join(map(str, builds))}: run `cargo build --release`, "
         "or set TURNPIKE_BIN to the program"
+    )
+
+
+def samples(metrics: str, name: str, **labels: str) -> float:
+    """Returns the sum of the samples of that name in a scrape that carry these labels; 0 when there are none."""
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(metrics)
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
     )
 
 

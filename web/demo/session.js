@@ -53,14 +53,13 @@ export class Session extends EventTarget {
     await this.connection.setRemoteDescription(answer);
     await connected(this.connection);
     this.#tell("connected");
-    this.connection.addEventListener("connectionstatechange", () => {
-      if (this.connection.connectionState === "failed") this.#tell("lost");
-    });
+    this.connection.addEventListener("connectionstatechange", () => this.#watch());
     this.channel.addEventListener("close", () => this.#tell("lost"));
   }
 
   close() {
     this.isClosed = true;
+    clearTimeout(this.silence);
     this.connection?.close();
   }
 
@@ -76,6 +75,13 @@ export class Session extends EventTarget {
       candidateType: local?.candidateType ?? null,
       relayProtocol: local?.relayProtocol ?? null,
     };
+  }
+
+  /** A path that is silent for a while is lost; browsers would wait for half a minute. */
+  #watch() {
+    clearTimeout(this.silence);
+    if (this.connection.connectionState === "failed") this.#tell("lost");
+    if (this.connection.connectionState === "disconnected") this.silence = setTimeout(() => this.#tell("lost"), SILENCE_MS);
   }
 
   #tell(type, detail) {
@@ -128,3 +134,6 @@ function noCandidate(errors, way) {
   }
   return new RelayError(`The relay at ${url} gave no address: ${errorCode} ${errorText}`);
 }
+
+/** Longer than it takes to change from one network to another and back. */
+const SILENCE_MS = 4_000;

@@ -2,31 +2,11 @@
 //
 //   node stream.mjs '{"iceServers": [...], "offerUrl": "...", "apiKey": "...", "userId": "...", "predictions": 30}'
 
-import { rm, mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-
-import { chromium } from "playwright-core";
+import { withPage } from "./browser.mjs";
 
 const settings = JSON.parse(process.argv[2]);
 
-const profile = await mkdtemp(join(tmpdir(), "turnpike-chromium-"));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: "/usr/bin/chromium",
-  args: [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    // Else it would ask its user whether the page may reach a private address.
-    "--disable-features=LocalNetworkAccessChecks",
-    ...(settings.chromiumFlags ?? []),
-  ],
-});
-try {
-  const page = await context.newPage();
+await withPage(async (page) => {
   // Cameras are for secure pages only, and a page on localhost is one; this one is made up and never leaves the browser.
   // The gateway is of another origin, so that the browser asks it before it lets the page send the key.
   await page.route("http://localhost/", (route) => route.fulfill({ contentType: "text/html", body: "" }));
@@ -34,10 +14,7 @@ try {
   // As long as requests are intercepted, preflights never leave the browser either.
   await page.unrouteAll();
   console.log(JSON.stringify(await page.evaluate(stream, settings)));
-} finally {
-  await context.close();
-  await rm(profile, { recursive: true, force: true });
-}
+});
 
 /** Runs in the page: one session from the offer until enough predictions have come, or no path was found. */
 async function stream({ iceServers, offerUrl, apiKey, userId, predictions, seconds = 30 }) {
@@ -54,7 +31,6 @@ async function stream({ iceServers, offerUrl, apiKey, userId, predictions, secon
     if (!response.headers.get("x-session-id")) throw new Error("the page may not read the session's id");
     return response.json();
   }
-
 
   const connection = new RTCPeerConnection({ iceServers, iceTransportPolicy: "relay" });
   const candidateErrors = [];
