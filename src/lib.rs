@@ -9,7 +9,8 @@
 //!                           │       ├─ gateway ──┐
 //!                           │       └─ relay ────┤
 //!                           │                    └→ telemetry
-//!                           └─ bench → sys, turn, wire
+//!                           ├─ bench → sys, turn, wire
+//!                           └─ probe → tls, wire
 //!  relay → turn → wire      relay → sys, tls, media      gateway → media, sdp, tls
 //! ```
 //!
@@ -18,7 +19,7 @@
 //! * sockets, threads and batches: [`relay`]; an HTTP route: [`gateway`]; a certificate: [`tls`];
 //! * a metric or a log field: [`telemetry`]; a setting: [`config`]; start and stop: [`app`]; a command: [`cli`];
 //! * what is kept of a session: [`records`]; an inference backend, and the page that shows it: [`demo`];
-//! * a load on a server, and what it measures: [`mod@bench`].
+//! * a load on a server, and what it measures: [`mod@bench`]; what a server's clients need, asked for once: [`mod@probe`].
 //!
 //! `docs/ARCHITECTURE.md` tells how a packet and an offer travel through them.
 
@@ -29,6 +30,8 @@ pub mod config;
 pub mod demo;
 pub mod gateway;
 pub mod media;
+mod pages;
+pub mod probe;
 pub mod records;
 pub mod relay;
 pub mod sdp;

@@ -10,8 +10,8 @@ use super::stream::Tls;
 use crate::secret::Secret;
 use crate::turn::credential::rest_password;
 use crate::wire::attribute::{
-    CHANNEL_NUMBER, ERROR_CODE, LIFETIME, NONCE, REALM, REQUESTED_TRANSPORT, TRANSPORT_UDP, USERNAME,
-    XOR_PEER_ADDRESS, XOR_RELAYED_ADDRESS,
+    CHANNEL_NUMBER, LIFETIME, NONCE, REALM, REQUESTED_TRANSPORT, TRANSPORT_UDP, USERNAME, XOR_PEER_ADDRESS,
+    XOR_RELAYED_ADDRESS,
 };
 use crate::wire::{Class, Key, Message, MessageWriter, Method, TransactionId};
 
@@ -141,12 +141,9 @@ impl Control {
         if answer.class() == Class::Success {
             return Ok(true);
         }
-        let Some((&[_, _, class, number], reason)) =
-            answer.find(ERROR_CODE).and_then(|value| value.split_first_chunk::<4>())
-        else {
+        let Some((code, reason)) = answer.error_code() else {
             return Err(self.senseless(method, "ERROR-CODE"));
         };
-        let code = u16::from(class & 7) * 100 + u16::from(number);
         let is_challenge = code == 438 || (code == 401 && self.realm.is_none());
         if !is_challenge {
             let reason = String::from_utf8_lossy(reason).into_owned();

@@ -1,6 +1,5 @@
 //! `turnpike bench`: a load on a TURN server, from flags to a report.
 
-use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,8 +8,8 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::values;
 use crate::bench::{self, Access, Credential, Load, Trust};
-use crate::config::units::{HumanDuration, UnitError};
 use crate::secret::Secret;
 
 #[derive(Debug, Args)]
@@ -26,11 +25,11 @@ pub(super) struct Bench {
     #[arg(long, requires = "password")]
     user: Option<String>,
     /// Its password.
-    #[arg(long, env = "TURNPIKE_BENCH_PASSWORD", hide_env_values = true, value_parser = secret)]
+    #[arg(long, env = "TURNPIKE_BENCH_PASSWORD", hide_env_values = true, value_parser = values::secret)]
     password: Option<Secret>,
     /// In place of a user: the secret that time-limited credentials are computed with (coturn's static-auth-secret). Each
     /// allocation is another user's.
-    #[arg(long, env = "TURNPIKE_BENCH_SECRET", hide_env_values = true, value_parser = secret,
+    #[arg(long, env = "TURNPIKE_BENCH_SECRET", hide_env_values = true, value_parser = values::secret,
           conflicts_with_all = ["user", "password"])]
     secret: Option<Secret>,
     /// For TLS: PEM certificates that vouch for the server's; a self-signed one vouches for itself.
@@ -59,16 +58,16 @@ pub(super) struct Bench {
     #[arg(long)]
     no_segmentation: bool,
     /// Send what is due only so often, all together, such as 500us or 20ms; by default each frame has its own time.
-    #[arg(long, value_parser = parse_duration, value_name = "TIME")]
+    #[arg(long, value_parser = values::duration, value_name = "TIME")]
     tick: Option<Duration>,
     /// Use Send and Data indications in place of channels.
     #[arg(long)]
     indications: bool,
     /// How long it is measured; with --find-rate, each rate.
-    #[arg(long, value_parser = parse_duration, default_value = "5s", value_name = "TIME")]
+    #[arg(long, value_parser = values::duration, default_value = "5s", value_name = "TIME")]
     duration: Duration,
     /// How long the load is on before that.
-    #[arg(long, value_parser = parse_duration, default_value = "500ms", value_name = "TIME")]
+    #[arg(long, value_parser = values::duration, default_value = "500ms", value_name = "TIME")]
     warm_up: Duration,
 
     /// Find the highest rate without loss.
@@ -201,18 +200,6 @@ impl Bench {
         }
         Ok(())
     }
-}
-
-fn secret(text: &str) -> Result<Secret, Infallible> {
-    Ok(Secret::new(text))
-}
-
-/// As in the configuration, and microseconds besides.
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    if let Some(micros) = text.strip_suffix("us").and_then(|number| number.parse().ok()) {
-        return Ok(Duration::from_micros(micros));
-    }
-    text.parse().map(|HumanDuration(duration)| duration).map_err(|error: UnitError| error.to_string())
 }
 
 const EXAMPLES: &str = "\

@@ -8,7 +8,9 @@ mod check;
 mod demo;
 mod key;
 mod policy;
+mod probe;
 mod serve;
+mod values;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +39,9 @@ enum Command {
     Check(ConfigFile),
     /// Puts a load on a TURN server, this one or another, and measures what it relays and what that costs it.
     Bench(Box<bench::Bench>),
+    /// Asks a TURN server, this one or another, for what its clients need: an allocation, a permission, a channel, and packets
+    /// through the relay.
+    Probe(probe::Probe),
     /// Makes keys of clients.
     #[command(subcommand)]
     Key(KeyCommand),
@@ -65,6 +70,7 @@ pub fn run() -> ExitCode {
         Command::Demo(demo) => demo::run(&demo),
         Command::Check(file) => check::run(&file),
         Command::Bench(bench) => bench::run(&bench),
+        Command::Probe(probe) => probe::run(&probe),
         Command::Key(command) => key::run(&command),
         Command::Policy(command) => return policy::run(&command),
     };

@@ -135,6 +135,27 @@ impl GatewayMetrics {
         RequestInFlight { counts: Arc::clone(&self.0), route, is_finished: false }
     }
 
+    /// How many offers were answered, refused for the client's sake, and failed for ours.
+    pub(super) fn offers(&self) -> [u64; 3] {
+        let [mut answered, mut refused, mut failed] = [0; 3];
+        for metric in self.0.requests.collect().iter().flat_map(|family| family.get_metric()) {
+            let label = |name: &str| {
+                let labels = metric.get_label().iter();
+                labels.filter(|label| label.name() == name).map(|label| label.value()).next()
+            };
+            if label("route") != Some(Route::Offer.label()) {
+                continue;
+            }
+            let count = metric.get_counter().get_value() as u64;
+            match label("status").and_then(|status| status.chars().next()) {
+                Some('2') => answered += count,
+                Some('4') => refused += count,
+                _ => failed += count,
+            }
+        }
+        [answered, refused, failed]
+    }
+
     /// Counts a request that no backend answered.
     pub fn backend_failed(&self, cause: BackendFailure) {
         self.0.backend_failures[cause as usize].inc();

@@ -33,7 +33,7 @@ pub struct Metrics {
     embedded: EmbeddedMetrics,
     records: RecordMetrics,
     sessions: SessionMetrics,
-    relay: Arc<RelayRegistry>,
+    pub(super) relay: Arc<RelayRegistry>,
 }
 
 impl Metrics {

@@ -16,6 +16,7 @@ mod family;
 mod front_metrics;
 mod gateway_metrics;
 mod hook_metrics;
+mod live_counts;
 mod log_control;
 mod log_fields;
 mod logging;
@@ -45,6 +46,7 @@ pub use gateway_metrics::{
     BackendFailure, ConnectionFailure, GatewayMetrics, KeyRefusal, RequestInFlight, Route,
 };
 pub use hook_metrics::{HookBound, HookMetrics, HookResult};
+pub use live_counts::LiveCounts;
 pub use log_control::LogControl;
 pub use logging::{LoggingError, start_logging};
 pub use metrics::Metrics;

@@ -201,6 +201,12 @@ impl<'a> Message<'a> {
             .map(move |attribute| address::decode(attribute.value, &transaction))
     }
 
+    /// The code of an ERROR-CODE, and its reason phrase (RFC 8489 §14.8); `None` if there is none, or it is malformed.
+    pub fn error_code(&self) -> Option<(u16, &'a [u8])> {
+        let (&[_, _, class, number], reason) = self.find(attribute::ERROR_CODE)?.split_first_chunk()?;
+        Some((u16::from(class & 7) * 100 + u16::from(number), reason))
+    }
+
     /// The 32 bits of the first attribute of this type: `None` when it is missing, `Some(None)` when malformed.
     pub fn find_u32(&self, kind: AttributeType) -> Option<Option<u32>> {
         self.find(kind).map(|value| value.try_into().ok().map(u32::from_be_bytes))

@@ -1,20 +1,24 @@
 //! `Admin`: the listener for operators, probes and Prometheus.
 //!
-//! Metrics and health are for everybody who reaches it; the API asks for more (`access`).
+//! Metrics, health and the live page are for everybody who reaches it; the API, from which the page has all that it shows, asks for
+//! more (`access`).
 
 mod access;
 mod api;
 mod backends;
+mod events;
 mod extract;
 mod keys;
 mod limits;
+mod page;
 mod process;
 mod sessions;
 mod usage;
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
+use std::{fmt, io};
 
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
@@ -25,6 +29,7 @@ use http::{StatusCode, header};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tracing::error;
+use utoipa::ToSchema;
 
 use super::admission::Gate;
 use super::backends::BackendsHandle;
@@ -38,6 +43,7 @@ use super::settings::{AdminSettings, Timeouts};
 use super::{routes, server};
 use crate::telemetry::{EXPOSITION_CONTENT_TYPE, HttpListener, Metrics};
 use access::Access;
+use events::Feed;
 
 pub(in crate::gateway) use access::AccessRefusal;
 pub use process::{Operations, ReloadReport};
@@ -46,7 +52,7 @@ pub use process::{Operations, ReloadReport};
 pub type Readiness = Arc<dyn Fn() -> Vec<PartReadiness> + Send + Sync>;
 
 /// Whether one part of the process can serve.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PartReadiness {
     /// The part, such as `relay`.
     pub part: &'static str,
@@ -70,10 +76,10 @@ pub struct Controls {
 }
 
 /// The admin listener, bound to its address.
-#[derive(Debug)]
 pub struct Admin {
     listener: TcpListener,
     front: Front,
+    shared: Shared,
 }
 
 impl Controls {
@@ -91,6 +97,12 @@ impl Controls {
     }
 }
 
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").field("listener", &self.listener).finish_non_exhaustive()
+    }
+}
+
 impl Admin {
     /// Takes the address; requests queue until [`Admin::serve`].
     pub async fn bind(
@@ -102,9 +114,18 @@ impl Admin {
         let listener = listener::bind(Listener::Admin, settings.listen).await?;
         let access = Access::new(settings.listen, settings.token.as_ref(), controls.gate.clone());
         let (api, document) = api::api();
-        let shared =
-            Shared { metrics: metrics.clone(), readiness, controls, access, document: document.into() };
-        let router = router(shared, api);
+        #[expect(clippy::disallowed_methods, reason = "this room owns a clock: since when does it serve?")]
+        let started_at = SystemTime::now();
+        let shared = Shared {
+            metrics: metrics.clone(),
+            readiness,
+            controls,
+            access,
+            document: document.into(),
+            feed: Feed::new(),
+            started_at,
+        };
+        let router = router(shared.clone(), api);
         let front = Front {
             router,
             tls: None,
@@ -115,7 +136,7 @@ impl Admin {
             metrics: metrics.gateway().clone(),
             front_metrics: metrics.front().clone(),
         };
-        Ok(Self { listener, front })
+        Ok(Self { listener, front, shared })
     }
 
     /// The address that operators reach, with the real port where the settings say 0.
@@ -127,7 +148,16 @@ impl Admin {
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         // Nobody has its door.
         let (_, handed) = Door::new(1);
-        server::serve(Some(self.listener), handed, self.front, shutdown).await;
+        let feed = self.shared.feed.clone();
+        let shutdown = async {
+            shutdown.await;
+            // Whoever watches would do so until the end of the drain.
+            feed.close();
+        };
+        tokio::select! {
+            () = server::serve(Some(self.listener), handed, self.front, shutdown) => {}
+            never = self.shared.tell_watchers() => match never {},
+        }
     }
 }
 
@@ -139,6 +169,8 @@ struct Shared {
     access: Access,
     /// The description of the API.
     document: Arc<str>,
+    feed: Feed,
+    started_at: SystemTime,
 }
 
 fn router(shared: Shared, api: Router<Shared>) -> Router {
@@ -149,6 +181,7 @@ fn router(shared: Shared, api: Router<Shared>) -> Router {
             "/openapi.json",
             get(async |State(shared): State<Shared>| api::show_document(&shared.document)),
         )
+        .merge(page::routes())
         .route("/metrics", get(show_metrics))
         .route("/livez", get(show_liveness))
         .route("/readyz", get(show_readiness));

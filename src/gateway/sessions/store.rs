@@ -1,5 +1,6 @@
 //! `Sessions`: the registry as the whole gateway shares it, with its log lines and counts.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -21,7 +22,7 @@ use crate::gateway::http::ids::SessionId;
 use crate::gateway::record_link::RecordLink;
 use crate::gateway::relay_link::{Claim, RelayLink};
 use crate::media::{LegQuality, Quality, Stage};
-use crate::telemetry::{RedactedUser, SessionEnd, SessionLeg, SessionMetrics, SessionQuality};
+use crate::telemetry::{RedactedUser, SessionEnd, SessionLeg, SessionMetrics, SessionQuality, SessionState};
 use crate::turn::Grant;
 
 /// The live sessions; clones share them.
@@ -174,6 +175,25 @@ impl Sessions {
         let now = Instant::now();
         let views = found[start..].iter().take(most).map(|session| session.view(now)).collect();
         (views, total, total - start > most)
+    }
+
+    /// At most so many sessions, the newest first, and how many there are in each state.
+    pub(in crate::gateway) fn newest(
+        &self,
+        most: usize,
+    ) -> (Vec<SessionView>, BTreeMap<&'static str, usize>) {
+        let registry = self.registry();
+        let mut all: Vec<&Session> = registry.iter().collect();
+        let age = |session: &&Session| std::cmp::Reverse((session.began, session.opening.id.clone()));
+        if all.len() > most {
+            all.select_nth_unstable_by_key(most, age);
+            all.truncate(most);
+        }
+        all.sort_unstable_by_key(age);
+        let now = Instant::now();
+        let views = all.iter().map(|session| session.view(now)).collect();
+        let states = SessionState::ALL.map(SessionState::label).into_iter().zip(registry.count());
+        (views, states.collect())
     }
 
     /// How many a client has.
@@ -340,7 +360,7 @@ mod tests {
     use super::*;
     use crate::gateway::sessions::registry::Refusal;
     use crate::gateway::{Claim, RelayView, UntilDone};
-    use crate::telemetry::{Metrics, SessionState};
+    use crate::telemetry::Metrics;
 
     #[derive(Default, Clone)]
     struct Relay(Arc<Mutex<Vec<SessionId>>>);

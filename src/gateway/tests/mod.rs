@@ -7,6 +7,7 @@ mod backend_tls;
 mod backends;
 mod connections;
 mod drain;
+mod events;
 mod front;
 mod handed;
 mod harness;
