@@ -137,6 +137,9 @@ impl App {
     /// The same for settings that can be read anew, and a log that can be changed.
     async fn start_with(settings: &Settings, load: Arc<Load>, log: LogControl) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
+        for &other in &settings.telemetry.compatible_with {
+            metrics.show_as(other, &settings.turn.realm);
+        }
         let embedded = match &settings.embedded {
             Some(settings) => Some(EmbeddedBackend::start(settings, metrics.embedded().clone()).await?),
             None => None,

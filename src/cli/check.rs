@@ -44,7 +44,7 @@ pub(super) fn run(file: &ConfigFile) -> anyhow::Result<()> {
 
 /// What the configuration means, in the order of the file; warnings last.
 fn explain(written: &Written, settings: &Settings, now: SystemTime) -> Result<String, fmt::Error> {
-    let Schema { turn, gateway, admin, records, embedded, log } = written.schema();
+    let Schema { turn, gateway, admin, records, embedded, log, metrics } = written.schema();
     let mut out = String::new();
     out.push_str("turn\n");
     explain_turn(&mut out, turn, settings)?;
@@ -52,6 +52,9 @@ fn explain(written: &Written, settings: &Settings, now: SystemTime) -> Result<St
     explain_gateway(&mut out, gateway, settings)?;
     out.push_str("admin\n");
     line(&mut out, "listens on", admin.listen)?;
+    if !metrics.compat.is_empty() {
+        line(&mut out, "metrics", "turnpike's, and coturn's")?;
+    }
     if let Some(kept) = &settings.records {
         out.push_str("records\n");
         let keep = records.keep;

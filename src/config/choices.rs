@@ -49,6 +49,14 @@ pub enum UserIds {
     None,
 }
 
+/// A server whose metrics are known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OtherServer {
+    /// coturn.
+    Coturn,
+}
+
 /// What looks for things in video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

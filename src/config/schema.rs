@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::addresses::{Address, Backend, ExternalIp, ListenAddress, Network};
 pub use super::backend_schema::{BackendTable, Ejection, HealthCheck, Idempotency};
 pub use super::choices::{
-    AnonymousMode, ChannelNumbers, Detector, KeyScope, LogFormat, PasswordAlgorithm, PeersPolicy, Redirect,
-    TrustedFields, UserIds, UsernameForm, VideoCodec,
+    AnonymousMode, ChannelNumbers, Detector, KeyScope, LogFormat, OtherServer, PasswordAlgorithm,
+    PeersPolicy, Redirect, TrustedFields, UserIds, UsernameForm, VideoCodec,
 };
 pub use super::credential_schema::{AuthHook, SharedSecret, TokenKey, User};
 pub use super::embedded_schema::EmbeddedTable;
@@ -33,6 +33,8 @@ pub struct Schema {
     pub gateway: Gateway,
     /// Metrics and health, for operators only.
     pub admin: Admin,
+    /// How counts are shown on the admin listener's /metrics.
+    pub metrics: MetricsTable,
     /// What is kept of sessions that have ended.
     pub records: RecordsTable,
     /// The inference backend of this process, for a gateway whose backend is `embedded`.
@@ -356,6 +358,15 @@ pub struct Admin {
     /// A file that holds the token.
     #[schemars(example = &"/run/secrets/turnpike-admin")]
     pub token_file: Option<PathBuf>,
+}
+
+/// How counts are shown on the admin listener's /metrics.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsTable {
+    /// Other servers whose metrics are shown beside turnpike's, by their names, so that dashboards made for them go on:
+    /// `coturn`.
+    pub compat: Vec<OtherServer>,
 }
 
 /// What is logged.

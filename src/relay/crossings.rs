@@ -174,7 +174,8 @@ impl Worker {
         if result.is_ok() {
             self.stats.handed_over();
         }
-        let cargo = Cargo::Data { flow: Some(flow), direction: Direction::ToPeer, payload_bytes };
+        let transport = self.fast_path.transport(flow);
+        let cargo = Cargo::Data { flow: Some(flow), transport, direction: Direction::ToPeer, payload_bytes };
         report::departed(&self.stats, &mut self.fast_path, cargo, result);
     }
 

@@ -12,8 +12,8 @@ use super::claim::Claimant;
 use super::outbox::Via;
 use super::session_events::SessionTag;
 use crate::media::FlowWatch;
-use crate::telemetry::{Direction, DropReason};
-use crate::turn::{AllocationId, FiveTuple, Grant};
+use crate::telemetry::{Direction, DropReason, RelayedFamily};
+use crate::turn::{AllocationId, FiveTuple, Grant, Transport};
 use crate::wire::{ChannelData, ChannelNumber};
 
 /// The flows of one worker.
@@ -32,6 +32,8 @@ pub(super) struct Flow {
     pub(super) via: Via,
     /// The way before the client moved, and its socket, until the client uses the new one.
     pub(super) previous: Option<Box<(FiveTuple, Via)>>,
+    /// What it relays to.
+    pub(super) family: RelayedFamily,
     /// When the allocation began.
     pub(super) began: Instant,
     /// What the gateway granted for it, if it did.
@@ -100,7 +102,14 @@ impl Traffic {
 
 impl FastPath {
     /// Begins a flow without routes.
-    pub(super) fn begin(&mut self, allocation: AllocationId, client: FiveTuple, via: Via, now: Instant) {
+    pub(super) fn begin(
+        &mut self,
+        allocation: AllocationId,
+        client: FiveTuple,
+        family: RelayedFamily,
+        via: Via,
+        now: Instant,
+    ) {
         self.by_client.insert(client, allocation.index);
         let (routes, traffic) = (Vec::new(), Traffic::default());
         let told = traffic;
@@ -108,6 +117,7 @@ impl FastPath {
             client,
             via,
             previous: None,
+            family,
             began: now,
             grant: None,
             claimant: None,
@@ -236,6 +246,11 @@ impl FastPath {
         count.bytes += payload_bytes;
     }
 
+    /// What carries TURN to the client of a flow.
+    pub(super) fn transport(&self, index: u32) -> Transport {
+        self.flow(index).map_or(Transport::Udp, |flow| flow.client.transport)
+    }
+
     pub(super) fn flow_mut(&mut self, index: u32) -> Option<&mut Flow> {
         self.flows.get_mut(index)
     }
@@ -250,7 +265,6 @@ const LEAST_CAPACITY: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::turn::Transport;
 
     const ALLOCATION: AllocationId = AllocationId { index: 2, generation: 7 };
 
@@ -272,7 +286,7 @@ mod tests {
 
     fn with_route() -> FastPath {
         let mut fast_path = FastPath::default();
-        fast_path.begin(ALLOCATION, client(), Via::Listener(1), Instant::now());
+        fast_path.begin(ALLOCATION, client(), RelayedFamily::Ipv4, Via::Listener(1), Instant::now());
         fast_path.open_route(ALLOCATION, channel(0x4001), peer());
         fast_path
     }

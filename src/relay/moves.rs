@@ -134,7 +134,7 @@ impl Worker {
             Ok(Box::new(Belongings { allocation, sockets, flow, bandwidth }))
         });
         if let Ok(belongings) = &given {
-            self.stats.allocation_given();
+            report::given(&self.stats, &belongings.flow);
             let Flow { client, via, previous, .. } = &belongings.flow;
             let (client, via) = (*client, *via);
             self.release(via);
@@ -167,7 +167,7 @@ impl Worker {
         let id = self.server.take_in(self.now, &take_over, moved);
         let mut unclaimed = None;
         if let Some((before, sockets, mut flow, bandwidth)) = rest {
-            self.stats.allocation_taken();
+            report::taken(&self.stats, &flow);
             match id {
                 Some(id) => {
                     self.relays.take_in(id, sockets, &self.readiness);
@@ -234,11 +234,13 @@ impl Worker {
 
     /// Reaches the client of an allocation on another path from now on.
     pub(super) fn moved(&mut self, allocation: AllocationId, to: FiveTuple, via: Via) {
+        if let Some(flow) = self.fast_path.flow(allocation.index) {
+            report::moved(&self.stats, allocation, flow, to);
+        }
         self.fast_path.moved(allocation, to, via);
         if let Via::Stream(connection) = via {
             self.streams.connections.allocation_began(connection, allocation.index);
         }
-        report::moved(&self.stats, allocation, to);
     }
 
     /// Forgets a path of an allocation.

@@ -9,6 +9,7 @@ use super::intake::Intake;
 use super::ring::{Ring, SLOTS};
 use crate::sys::UdpSocket;
 use crate::telemetry::{Direction, DropReason};
+use crate::turn::Transport;
 use crate::wire::{AddressFamily, ChannelData};
 
 /// Datagrams and frames that wait to be sent; their bytes stay where they were read.
@@ -73,6 +74,8 @@ pub(super) enum Cargo {
     Data {
         /// The index of the allocation, as long as it lives.
         flow: Option<u32>,
+        /// What carries TURN to its client.
+        transport: Transport,
         direction: Direction,
         payload_bytes: u64,
     },
@@ -119,8 +122,8 @@ impl Cargo {
     pub(super) fn disowned(self) -> Self {
         match self {
             Self::Answer => Self::Answer,
-            Self::Data { direction, payload_bytes, .. } => {
-                Self::Data { flow: None, direction, payload_bytes }
+            Self::Data { transport, direction, payload_bytes, .. } => {
+                Self::Data { flow: None, transport, direction, payload_bytes }
             }
         }
     }

@@ -102,7 +102,8 @@ impl Worker {
                     let Some(Input { via, .. }) = input else {
                         continue;
                     };
-                    self.fast_path.begin(allocation, five_tuple, via, self.now.instant);
+                    let family = report::family_of(relayed);
+                    self.fast_path.begin(allocation, five_tuple, family, via, self.now.instant);
                     if let Via::Stream(connection) = via {
                         self.streams.connections.allocation_began(connection, allocation.index);
                     }
@@ -122,6 +123,9 @@ impl Worker {
                 Output::EndFamily { allocation, family } => {
                     self.send();
                     self.relays.close_family(allocation, family);
+                    if let Some(flow) = self.fast_path.flow_mut(allocation.index) {
+                        report::family_ended(&self.stats, flow, family);
+                    }
                 }
                 Output::OpenRoute { allocation, channel, peer } => {
                     self.fast_path.open_route(allocation, channel, peer);
@@ -218,13 +222,14 @@ impl Worker {
         if let Some(neighbour) = self.crossings.find(peer) {
             return self.cross(flow, &neighbour, payload);
         }
+        let transport = self.fast_path.transport(flow);
         self.outbox.push(Outgoing {
             via: Via::Relay(flow, AddressFamily::of(peer.ip())),
             to: peer,
             from: None,
             bytes: payload.into(),
             may_fragment,
-            cargo: Cargo::Data { flow: Some(flow), direction: Direction::ToPeer, payload_bytes },
+            cargo: Cargo::Data { flow: Some(flow), transport, direction: Direction::ToPeer, payload_bytes },
         });
     }
 
@@ -247,7 +252,12 @@ impl Worker {
             from: self.source(via, client),
             bytes,
             may_fragment: true,
-            cargo: Cargo::Data { flow: Some(flow), direction: Direction::ToClient, payload_bytes },
+            cargo: Cargo::Data {
+                flow: Some(flow),
+                transport: client.transport,
+                direction: Direction::ToClient,
+                payload_bytes,
+            },
         });
     }
 

@@ -20,7 +20,7 @@ use super::ring::{Piece, Ring, SLOTS};
 use super::settings::Settings;
 use super::shared::Shared;
 use super::worker::Worker;
-use crate::telemetry::RelayStats;
+use crate::telemetry::{RelayStats, RelayedFamily};
 use crate::turn::{self, AllocationId, FiveTuple, Transport};
 use crate::wire::{ChannelData, ChannelNumber};
 
@@ -59,7 +59,13 @@ impl Bench {
         let (mut worker, _) = Worker::new(0, &settings, &turn, Listeners::default(), &shared, stats).unwrap();
         for index in 0..allocations {
             let allocation = AllocationId { index, generation: 0 };
-            worker.fast_path.begin(allocation, client(index), Via::Nowhere, worker.now.instant);
+            worker.fast_path.begin(
+                allocation,
+                client(index),
+                RelayedFamily::Ipv4,
+                Via::Nowhere,
+                worker.now.instant,
+            );
             worker.fast_path.open_route(allocation, channel(), peer(index));
         }
         Self { worker, allocations, pieces: Vec::new() }

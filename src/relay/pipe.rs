@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::connection::{Connection, Pipe, Stage};
 use super::outbox::Cargo;
+use super::report;
 use super::streams::Streams;
 use super::worker::Worker;
 use crate::sys::Interest;
@@ -58,7 +59,8 @@ impl Worker {
         let Self { streams, peers, fast_path, stats, .. } = self;
         let Some(stream) = peers.get_mut(peer) else { return };
         let bytes = streams.intake.bytes(range);
-        stats.relayed(Direction::ToPeer, 1, bytes.len() as u64);
+        let transport = report::client_transport(fast_path.transport(stream.flow));
+        stats.relayed(transport, Direction::ToPeer, 1, bytes.len() as u64);
         fast_path.count(stream.flow, Direction::ToPeer, bytes.len() as u64);
         stream.send(bytes);
         self.settle_pipe(peer);
@@ -89,7 +91,8 @@ impl Worker {
         if !stream.has_ended && !connection.has_unsent() {
             let len = stream.read(records);
             if len > 0 {
-                stats.relayed(Direction::ToClient, 1, len as u64);
+                let transport = report::client_transport(fast_path.transport(stream.flow));
+                stats.relayed(transport, Direction::ToClient, 1, len as u64);
                 fast_path.count(stream.flow, Direction::ToClient, len as u64);
                 connection.send(std::iter::once((&records[..len], Cargo::Answer)), |_, _| ());
             }

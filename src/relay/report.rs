@@ -8,10 +8,11 @@ use tracing::info;
 use super::fast_path::{FastPath, Flow};
 use super::outbox::Cargo;
 use crate::telemetry::{
-    AllocationRefusal, DropReason, EndReason, RedactedAddr, RedactedUser, RelayStats, TurnMethod,
+    AllocationRefusal, ClientTransport, DropReason, EndReason, RedactedAddr, RedactedUser, RelayStats,
+    RelayedFamily, TurnMethod,
 };
-use crate::turn::{self, AllocationId, FiveTuple, Grant, PerFamily};
-use crate::wire::{ErrorCode, Method};
+use crate::turn::{self, AllocationId, FiveTuple, Grant, PerFamily, Transport};
+use crate::wire::{AddressFamily, ErrorCode, Method};
 
 /// Counts a request by its answer.
 pub(super) fn answered(stats: &RelayStats, method: Method, error: Option<ErrorCode>) {
@@ -26,7 +27,12 @@ pub(super) fn answered(stats: &RelayStats, method: Method, error: Option<ErrorCo
         Method::Send | Method::Data | Method::ConnectionAttempt | Method::Unknown(_) => TurnMethod::Other,
     });
     match error {
-        Some(code) => stats.error_response(code.number()),
+        Some(code) => {
+            stats.error_response(code.number());
+            if method == Method::Binding {
+                stats.binding_error();
+            }
+        }
         None => stats.success_response(),
     }
 }
@@ -56,6 +62,7 @@ pub(super) fn began(
     grant: Option<&Grant>,
 ) {
     stats.allocation_created();
+    stats.allocation_came(client_transport(five_tuple.transport), family_of(relayed));
     // A sealed name tells nobody anything; what it says does.
     let username = grant.is_none().then(|| String::from_utf8_lossy(username));
     let user_id = grant.and_then(|grant| grant.user.as_deref());
@@ -75,8 +82,10 @@ pub(super) fn began(
 }
 
 /// Counts and logs that an allocation followed its client.
-pub(super) fn moved(stats: &RelayStats, allocation: AllocationId, to: FiveTuple) {
+pub(super) fn moved(stats: &RelayStats, allocation: AllocationId, from: &Flow, to: FiveTuple) {
     stats.allocation_moved();
+    left(stats, from);
+    stats.allocation_came(client_transport(to.transport), from.family);
     info!(
         allocation = %name(allocation),
         client = %RedactedAddr(to.client),
@@ -102,6 +111,7 @@ pub(super) fn ended(
         turn::EndReason::Shutdown => EndReason::Shutdown,
     };
     stats.allocation_ended(reason);
+    left(stats, flow);
     info!(
         allocation = %name(allocation),
         reason = reason.label(),
@@ -115,6 +125,32 @@ pub(super) fn ended(
     );
 }
 
+/// Counts an allocation that another worker gets.
+pub(super) fn given(stats: &RelayStats, flow: &Flow) {
+    stats.allocation_given();
+    left(stats, flow);
+}
+
+/// Counts an allocation that was another worker's.
+pub(super) fn taken(stats: &RelayStats, flow: &Flow) {
+    stats.allocation_taken();
+    stats.allocation_came(client_transport(flow.client.transport), flow.family);
+}
+
+/// Counts that one of an allocation's relayed addresses is gone.
+pub(super) fn family_ended(stats: &RelayStats, flow: &mut Flow, family: AddressFamily) {
+    left(stats, flow);
+    flow.family = match family {
+        AddressFamily::Ipv4 => RelayedFamily::Ipv6,
+        AddressFamily::Ipv6 => RelayedFamily::Ipv4,
+    };
+    stats.allocation_came(client_transport(flow.client.transport), flow.family);
+}
+
+fn left(stats: &RelayStats, flow: &Flow) {
+    stats.allocation_left(client_transport(flow.client.transport), flow.family);
+}
+
 /// Counts what was sent, or why it was not.
 pub(super) fn departed(
     stats: &RelayStats,
@@ -123,11 +159,11 @@ pub(super) fn departed(
     result: Result<(), DropReason>,
 ) {
     match (cargo, result) {
-        (Cargo::Data { flow, direction, payload_bytes }, Ok(())) => {
+        (Cargo::Data { flow, transport, direction, payload_bytes }, Ok(())) => {
             if let Some(flow) = flow {
                 fast_path.count(flow, direction, payload_bytes);
             }
-            stats.relayed(direction, 1, payload_bytes);
+            stats.relayed(client_transport(transport), direction, 1, payload_bytes);
         }
         (Cargo::Answer, Ok(())) => {}
         (_, Err(reason)) => stats.dropped(reason, 1),
@@ -149,6 +185,24 @@ pub(super) fn dropped(stats: &RelayStats, reason: turn::DropReason) {
         },
         1,
     );
+}
+
+/// What carries TURN, as metrics have it.
+pub(super) fn client_transport(transport: Transport) -> ClientTransport {
+    match transport {
+        Transport::Udp => ClientTransport::Udp,
+        Transport::Tcp => ClientTransport::Tcp,
+        Transport::Tls => ClientTransport::Tls,
+    }
+}
+
+/// The families of relayed addresses, of which there is one at least.
+pub(super) fn family_of(relayed: PerFamily<Option<SocketAddr>>) -> RelayedFamily {
+    match (relayed.v4, relayed.v6) {
+        (Some(_), Some(_)) => RelayedFamily::Both,
+        (None, Some(_)) => RelayedFamily::Ipv6,
+        (Some(_) | None, None) => RelayedFamily::Ipv4,
+    }
 }
 
 /// How logs name an allocation: unique within a worker's life.

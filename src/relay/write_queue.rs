@@ -126,9 +126,15 @@ const FRAME_OVERHEAD_BYTES: usize = 96;
 mod tests {
     use super::*;
     use crate::telemetry::Direction;
+    use crate::turn::Transport;
 
     fn media(number: u64) -> Cargo {
-        Cargo::Data { flow: Some(0), direction: Direction::ToClient, payload_bytes: number }
+        Cargo::Data {
+            flow: Some(0),
+            transport: Transport::Tcp,
+            direction: Direction::ToClient,
+            payload_bytes: number,
+        }
     }
 
     /// Pushes frames of 1000 bytes; returns the numbers of those that were dropped.
@@ -213,8 +219,8 @@ mod tests {
         queue.push(b"x", 0, media(1), |_| ());
         queue.disown();
         queue.advance(1, |cargo| {
-            let direction = Direction::ToClient;
-            assert_eq!(cargo, Cargo::Data { flow: None, direction, payload_bytes: 1 });
+            let (transport, direction) = (Transport::Tcp, Direction::ToClient);
+            assert_eq!(cargo, Cargo::Data { flow: None, transport, direction, payload_bytes: 1 });
         });
     }
 }

@@ -1,4 +1,26 @@
-//! What allocations are counted by: why they ended, and why they were refused.
+//! What allocations are counted by: how their clients come, what they relay to, why they ended, and why they were refused.
+
+/// What carries TURN between a client and the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientTransport {
+    /// Datagrams.
+    Udp,
+    /// A stream.
+    Tcp,
+    /// A stream that TLS protects.
+    Tls,
+}
+
+/// The families of an allocation's relayed addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayedFamily {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+    /// One of each (RFC 8656 §7.2, ADDITIONAL-ADDRESS-FAMILY).
+    Both,
+}
 
 /// Why an allocation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +73,30 @@ pub enum ClaimResult {
     NotProven,
     /// The allocation is another session's.
     Taken,
+}
+
+impl ClientTransport {
+    pub(super) const ALL: [Self; 3] = [Self::Udp, Self::Tcp, Self::Tls];
+
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        }
+    }
+}
+
+impl RelayedFamily {
+    pub(super) const ALL: [Self; 3] = [Self::Ipv4, Self::Ipv6, Self::Both];
+
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+            Self::Both => "both",
+        }
+    }
 }
 
 impl EndReason {

@@ -155,13 +155,13 @@ pub(super) const FRONT_PREFLIGHTS: Family = Family::new(
 );
 pub(super) const RELAY_PACKETS: Family = Family::new(
     "turnpike_relay_packets_total",
-    "Application packets relayed, or pieces of TCP streams, by direction.",
-    &["direction"],
+    "Application packets relayed, or pieces of TCP streams, by what carries TURN to the client and by direction.",
+    &["transport", "direction"],
 );
 pub(super) const RELAY_BYTES: Family = Family::new(
     "turnpike_relay_bytes_total",
-    "Application payload relayed in bytes, without TURN, UDP and IP headers, by direction.",
-    &["direction"],
+    "Application payload relayed in bytes, without TURN, UDP and IP headers, by transport of the client and direction.",
+    &["transport", "direction"],
 );
 pub(super) const RELAY_DROPPED: Family =
     Family::new("turnpike_relay_dropped_packets_total", "Packets not relayed, by reason.", &["reason"]);
@@ -277,8 +277,11 @@ pub(super) const TURN_RESPONSES: Family = Family::new(
     "STUN and TURN responses sent, by error code or success.",
     &["code"],
 );
-pub(super) const TURN_ALLOCATIONS: Family =
-    Family::new("turnpike_turn_allocations", "Allocations that live now.", &[]);
+pub(super) const TURN_ALLOCATIONS: Family = Family::new(
+    "turnpike_turn_allocations",
+    "Allocations that live now, by what carries TURN to their clients and by the family of their relayed addresses.",
+    &["transport", "family"],
+);
 pub(super) const TURN_ALLOCATIONS_ANONYMOUS: Family = Family::new(
     "turnpike_turn_allocations_anonymous",
     "Allocations that live now without credentials, ports reserved for such counted in.",

@@ -21,7 +21,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-    use crate::telemetry::{CertificateOwner, Direction, KeyTimes, Route, catalog};
+    use crate::telemetry::{CertificateOwner, ClientTransport, Direction, KeyTimes, Route, catalog};
 
     #[test]
     fn shows_every_metric_of_the_catalogue() {
@@ -68,7 +68,7 @@ mod tests {
         metrics.access().watch_keys(|| {
             vec![KeyTimes { id: "app".into(), expires_at: Some(UNIX_EPOCH), last_used: None }]
         });
-        metrics.register_worker().relayed(Direction::ToPeer, 1, 100);
+        metrics.register_worker().relayed(ClientTransport::Udp, Direction::ToPeer, 1, 100);
         metrics
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use super::metrics::Metrics;
-use super::relay_stats::{Direction, RelayStats};
+use super::relay_stats::{Count, Direction, RelayStats};
 
 /// A few counts at one moment. Those without a limit only grow, from the start of the process on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,17 +39,18 @@ impl Metrics {
         let workers = self.relay.workers.lock().unwrap_or_else(PoisonError::into_inner);
         let sum = |count: &dyn Fn(&RelayStats) -> u64| workers.iter().map(|stats| count(stats)).sum::<u64>();
         let (ports, ports_free) = self.relay.ports.get().map_or((0, 0), |count| count());
-        // An allocation may begin on one worker and end on another. What has ended is read first.
-        let ended = sum(&RelayStats::allocations_out);
+        let of_direction = |counts: &[[Count; 2]; 3], direction: Direction| {
+            counts.iter().map(|of_transport| of_transport[direction as usize].get()).sum()
+        };
         LiveCounts {
-            allocations: sum(&RelayStats::allocations_in).saturating_sub(ended),
+            allocations: sum(&|stats| stats.allocations.as_flattened().iter().map(Count::get).sum()),
             ports,
             ports_free,
-            packets_to_peer: sum(&|stats| stats.packets[Direction::ToPeer as usize].get()),
-            packets_to_client: sum(&|stats| stats.packets[Direction::ToClient as usize].get()),
-            bytes_to_peer: sum(&|stats| stats.bytes[Direction::ToPeer as usize].get()),
-            bytes_to_client: sum(&|stats| stats.bytes[Direction::ToClient as usize].get()),
-            packets_dropped: sum(&|stats| stats.dropped.iter().map(|dropped| dropped.get()).sum()),
+            packets_to_peer: sum(&|stats| of_direction(&stats.packets, Direction::ToPeer)),
+            packets_to_client: sum(&|stats| of_direction(&stats.packets, Direction::ToClient)),
+            bytes_to_peer: sum(&|stats| of_direction(&stats.bytes, Direction::ToPeer)),
+            bytes_to_client: sum(&|stats| of_direction(&stats.bytes, Direction::ToClient)),
+            packets_dropped: sum(&|stats| stats.dropped.iter().map(Count::get).sum()),
             offers_answered,
             offers_refused,
             offers_failed,

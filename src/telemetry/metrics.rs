@@ -151,6 +151,12 @@ impl Metrics {
     }
 }
 
+impl Metrics {
+    pub(super) fn register(&self, collector: Box<dyn Collector>) {
+        register(&self.registry, collector);
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()

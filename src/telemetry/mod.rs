@@ -8,6 +8,7 @@ mod allocation_labels;
 mod backend_metrics;
 mod catalog;
 mod certificate_metrics;
+mod coturn_metrics;
 mod embedded_catalog;
 mod embedded_metrics;
 mod error_chain;
@@ -31,11 +32,12 @@ mod settings;
 mod stream_labels;
 
 pub use access_metrics::{AccessMetrics, KeyTimes, RateLimited};
-pub use allocation_labels::{AllocationRefusal, ClaimResult, EndReason};
+pub use allocation_labels::{AllocationRefusal, ClaimResult, ClientTransport, EndReason, RelayedFamily};
 pub use backend_metrics::{
     BackendMetrics, BackendOutcome, BackendState, BackendsMetrics, IdempotencyMetrics, IdempotencyResult,
 };
 pub use certificate_metrics::{CertificateMetrics, CertificateOwner};
+pub use coturn_metrics::CompatibleWith;
 pub use embedded_metrics::{EmbeddedMetrics, FrameFate, OfferResult};
 pub use error_chain::ErrorChain;
 pub use exposition::EXPOSITION_CONTENT_TYPE;

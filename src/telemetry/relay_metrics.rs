@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
-use super::allocation_labels::{AllocationRefusal, ClaimResult, EndReason};
+use super::allocation_labels::{AllocationRefusal, ClaimResult, ClientTransport, EndReason, RelayedFamily};
 use super::catalog::{self, Family};
 use super::relay_stats::{Direction, DropReason, Offload, RESPONSE_CODES, RelayStats, TurnMethod};
 use super::stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};
@@ -54,9 +54,8 @@ impl Collector for RelayCollector {
         let answers: [u64; 2] = self.relay.hook_answers.get().map_or((0, 0), |count| count()).into();
         let sum = |count: &dyn Fn(&RelayStats) -> u64| workers.iter().map(|stats| count(stats)).sum::<u64>();
 
-        // An allocation may begin on one worker and end on another. What has ended is read first.
-        let allocations_out = sum(&RelayStats::allocations_out);
-        let allocations = sum(&RelayStats::allocations_in).saturating_sub(allocations_out);
+        let transports = ClientTransport::ALL.map(ClientTransport::label);
+        let families = RelayedFamily::ALL.map(RelayedFamily::label);
         let directions = Direction::ALL.map(Direction::label);
         let offloads = Offload::ALL.map(Offload::label);
         let reasons = DropReason::ALL.map(DropReason::label);
@@ -70,8 +69,12 @@ impl Collector for RelayCollector {
         let codes: Vec<&str> =
             RESPONSE_CODES.iter().map(|&(_, label)| label).chain(["other", "success"]).collect();
         vec![
-            counters(&catalog::RELAY_PACKETS, &directions, |i| sum(&|stats| stats.packets[i].get())),
-            counters(&catalog::RELAY_BYTES, &directions, |i| sum(&|stats| stats.bytes[i].get())),
+            table(&catalog::RELAY_PACKETS, MetricType::COUNTER, [&transports, &directions], |t, d| {
+                sum(&|stats| stats.packets[t][d].get())
+            }),
+            table(&catalog::RELAY_BYTES, MetricType::COUNTER, [&transports, &directions], |t, d| {
+                sum(&|stats| stats.bytes[t][d].get())
+            }),
             counters(&catalog::RELAY_DROPPED, &reasons, |i| sum(&|stats| stats.dropped[i].get())),
             counter(&catalog::RELAY_HANDED_OVER, sum(&|stats| stats.handed_over.get())),
             counter(&catalog::RELAY_LISTENER_DROPS, sum(&|stats| stats.listener_drops.get())),
@@ -93,7 +96,9 @@ impl Collector for RelayCollector {
             gauges(&catalog::HOOK_ANSWERS, &["granted", "denied"], |i| answers[i]),
             counters(&catalog::TURN_REQUESTS, &methods, |i| sum(&|stats| stats.requests[i].get())),
             counters(&catalog::TURN_RESPONSES, &codes, |i| sum(&|stats| stats.responses[i].get())),
-            gauge(&catalog::TURN_ALLOCATIONS, allocations),
+            table(&catalog::TURN_ALLOCATIONS, MetricType::GAUGE, [&transports, &families], |t, f| {
+                sum(&|stats| stats.allocations[t][f].get())
+            }),
             gauge(&catalog::TURN_ALLOCATIONS_ANONYMOUS, anonymous),
             gauge(&catalog::TURN_GRANTS_BLOCKED, blocked_grants),
             counter(&catalog::TURN_ALLOCATIONS_CREATED, sum(&|stats| stats.allocations_created.get())),
@@ -111,32 +116,57 @@ impl Collector for RelayCollector {
 
 /// A counter for each value of the family's one label.
 fn counters(family: &Family, values: &[&str], count: impl Fn(usize) -> u64) -> MetricFamily {
-    labelled(family, MetricType::COUNTER, values, |i, metric| metric.set_counter(counter_value(count(i))))
+    labelled(family, MetricType::COUNTER, values, count)
 }
 
 /// A gauge for each value of the family's one label.
 fn gauges(family: &Family, values: &[&str], value: impl Fn(usize) -> u64) -> MetricFamily {
-    labelled(family, MetricType::GAUGE, values, |i, metric| metric.set_gauge(gauge_value(value(i))))
+    labelled(family, MetricType::GAUGE, values, value)
 }
 
-fn labelled(
+/// A counter or a gauge for each pair of values of the family's two labels.
+fn table(
     family: &Family,
     kind: MetricType,
-    values: &[&str],
-    fill: impl Fn(usize, &mut Metric),
+    [rows, columns]: [&[&str]; 2],
+    value: impl Fn(usize, usize) -> u64,
 ) -> MetricFamily {
-    let metrics = values.iter().enumerate().map(|(i, &value)| {
-        let mut label = LabelPair::default();
-        label.set_name(family.labels[0].to_owned());
-        label.set_value(value.to_owned());
-        let mut metric = Metric::from_label(vec![label]);
-        fill(i, &mut metric);
-        metric
+    let cells = (0..rows.len()).flat_map(|row| (0..columns.len()).map(move |column| (row, column)));
+    let metrics = cells.map(|(row, column)| {
+        sample(kind, vec![label(family, 0, rows[row]), label(family, 1, columns[column])], value(row, column))
     });
     metric_family(family, kind, metrics.collect())
 }
 
-fn counter(family: &Family, count: u64) -> MetricFamily {
+fn label(family: &Family, index: usize, value: &str) -> LabelPair {
+    let mut label = LabelPair::default();
+    label.set_name(family.labels[index].to_owned());
+    label.set_value(value.to_owned());
+    label
+}
+
+/// A counter or a gauge for each value of the family's one label.
+pub(super) fn labelled(
+    family: &Family,
+    kind: MetricType,
+    values: &[&str],
+    value: impl Fn(usize) -> u64,
+) -> MetricFamily {
+    let metrics =
+        values.iter().enumerate().map(|(i, text)| sample(kind, vec![label(family, 0, text)], value(i)));
+    metric_family(family, kind, metrics.collect())
+}
+
+fn sample(kind: MetricType, labels: Vec<LabelPair>, value: u64) -> Metric {
+    let mut metric = Metric::from_label(labels);
+    match kind {
+        MetricType::COUNTER => metric.set_counter(counter_value(value)),
+        _ => metric.set_gauge(gauge_value(value)),
+    }
+    metric
+}
+
+pub(super) fn counter(family: &Family, count: u64) -> MetricFamily {
     let mut metric = Metric::default();
     metric.set_counter(counter_value(count));
     metric_family(family, MetricType::COUNTER, vec![metric])
@@ -206,9 +236,9 @@ mod tests {
         let metrics = Metrics::new();
         let (first, second) = (metrics.register_worker(), metrics.register_worker());
 
-        first.relayed(Direction::ToPeer, 2, 200);
-        second.relayed(Direction::ToPeer, 1, 50);
-        second.relayed(Direction::ToClient, 4, 400);
+        first.relayed(ClientTransport::Udp, Direction::ToPeer, 2, 200);
+        second.relayed(ClientTransport::Udp, Direction::ToPeer, 1, 50);
+        second.relayed(ClientTransport::Tls, Direction::ToClient, 4, 400);
         metrics.watch_relay_ports(|| (200, 189));
         metrics.watch_anonymous_allocations(|| 3);
         metrics.watch_blocked_grants(|| 4);
@@ -216,9 +246,10 @@ mod tests {
         let text = metrics.exposition().unwrap();
 
         for line in [
-            "turnpike_relay_packets_total{direction=\"to_peer\"} 3",
-            "turnpike_relay_packets_total{direction=\"to_client\"} 4",
-            "turnpike_relay_bytes_total{direction=\"to_peer\"} 250",
+            "turnpike_relay_packets_total{transport=\"udp\",direction=\"to_peer\"} 3",
+            "turnpike_relay_packets_total{transport=\"tls\",direction=\"to_client\"} 4",
+            "turnpike_relay_bytes_total{transport=\"udp\",direction=\"to_peer\"} 250",
+            "turnpike_relay_bytes_total{transport=\"tls\",direction=\"to_client\"} 400",
             "turnpike_relay_ports 200",
             "turnpike_relay_ports_free 189",
             "turnpike_turn_allocations_anonymous 3",
@@ -289,10 +320,14 @@ mod tests {
 
         for _ in 0..3 {
             stats.allocation_created();
+            stats.allocation_came(ClientTransport::Tcp, RelayedFamily::Both);
         }
         stats.allocation_ended(EndReason::Deleted);
+        stats.allocation_left(ClientTransport::Tcp, RelayedFamily::Both);
 
         assert_eq!(stats.allocations(), 2);
-        assert!(metrics.exposition().unwrap().contains("turnpike_turn_allocations 2\n"));
+        assert_eq!(metrics.live().allocations, 2);
+        let sample = "turnpike_turn_allocations{transport=\"tcp\",family=\"both\"} 2\n";
+        assert!(metrics.exposition().unwrap().contains(sample));
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::allocation_labels::{AllocationRefusal, ClaimResult, EndReason};
+use super::allocation_labels::{AllocationRefusal, ClaimResult, ClientTransport, EndReason, RelayedFamily};
 use super::stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};
 
 /// The counts of one relay worker.
@@ -15,8 +15,9 @@ use super::stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};
 #[repr(align(128))]
 #[derive(Default)]
 pub struct RelayStats {
-    pub(super) packets: [Count; Direction::ALL.len()],
-    pub(super) bytes: [Count; Direction::ALL.len()],
+    pub(super) packets: [[Count; Direction::ALL.len()]; ClientTransport::ALL.len()],
+    pub(super) bytes: [[Count; Direction::ALL.len()]; ClientTransport::ALL.len()],
+    pub(super) allocations: [[Count; RelayedFamily::ALL.len()]; ClientTransport::ALL.len()],
     pub(super) received: Count,
     pub(super) batches: Count,
     pub(super) handed_over: Count,
@@ -24,6 +25,7 @@ pub struct RelayStats {
     pub(super) dropped: [Count; DropReason::ALL.len()],
     pub(super) requests: [Count; TurnMethod::ALL.len()],
     pub(super) responses: [Count; RESPONSE_CODES.len() + 2],
+    pub(super) binding_errors: Count,
     pub(super) allocations_created: Count,
     pub(super) allocations_moved: Count,
     pub(super) claims: [Count; ClaimResult::ALL.len()],
@@ -115,9 +117,15 @@ pub enum TurnMethod {
 
 impl RelayStats {
     /// Counts packets that were relayed, and the bytes of their payloads.
-    pub fn relayed(&self, direction: Direction, packets: u64, payload_bytes: u64) {
-        self.packets[direction as usize].add(packets);
-        self.bytes[direction as usize].add(payload_bytes);
+    pub fn relayed(
+        &self,
+        transport: ClientTransport,
+        direction: Direction,
+        packets: u64,
+        payload_bytes: u64,
+    ) {
+        self.packets[transport as usize][direction as usize].add(packets);
+        self.bytes[transport as usize][direction as usize].add(payload_bytes);
     }
 
     /// Counts a packet that went from one relayed address of ours to another without the kernel.
@@ -160,6 +168,27 @@ impl RelayStats {
     pub fn error_response(&self, code: u16) {
         let index = RESPONSE_CODES.iter().position(|&(listed, _)| listed == code).unwrap_or(OTHER_CODE);
         self.responses[index].add(1);
+    }
+
+    /// Counts a Binding request that was answered with an error.
+    pub fn binding_error(&self) {
+        self.binding_errors.add(1);
+    }
+
+    /// Responses with 401.
+    pub(super) fn unauthenticated_responses(&self) -> u64 {
+        let index = RESPONSE_CODES.iter().position(|&(code, _)| code == 401);
+        index.map_or(0, |index| self.responses[index].get())
+    }
+
+    /// Counts in an allocation whose client is reached like this from now on.
+    pub fn allocation_came(&self, transport: ClientTransport, family: RelayedFamily) {
+        self.allocations[transport as usize][family as usize].add(1);
+    }
+
+    /// Counts it out: it ended, went to another worker, or will come back with another transport or family.
+    pub fn allocation_left(&self, transport: ClientTransport, family: RelayedFamily) {
+        self.allocations[transport as usize][family as usize].subtract(1);
     }
 
     /// Counts a new allocation.

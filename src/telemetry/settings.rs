@@ -1,7 +1,9 @@
-//! What an operator can choose about logs.
+//! What an operator can choose about logs and metrics.
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
+
+use super::coturn_metrics::CompatibleWith;
 
 /// Settings of what operators see.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -10,6 +12,8 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// The least level that is logged, or a filter such as `info,turnpike::relay=debug`.
     pub log_filter: LogFilter,
+    /// Whose metrics are shown beside ours.
+    pub compatible_with: Vec<CompatibleWith>,
 }
 
 /// How a log line looks.

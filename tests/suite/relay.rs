@@ -32,8 +32,8 @@ async fn channel_data_goes_both_ways_unchanged() {
     let text = metrics.exposition().unwrap();
     for direction in ["to_peer", "to_client"] {
         for sample in [
-            format!("turnpike_relay_packets_total{{direction=\"{direction}\"}} 4"),
-            format!("turnpike_relay_bytes_total{{direction=\"{direction}\"}} 61205"),
+            format!("turnpike_relay_packets_total{{transport=\"udp\",direction=\"{direction}\"}} 4"),
+            format!("turnpike_relay_bytes_total{{transport=\"udp\",direction=\"{direction}\"}} 61205"),
         ] {
             assert!(text.lines().any(|line| line == sample), "{sample}\n{text}");
         }

@@ -35,8 +35,14 @@ async fn channel_data_goes_both_ways_padded_with_zeros() {
     let metrics = app.metrics().clone();
     app.stop().await;
     let text = metrics.exposition().unwrap();
-    assert!(text.contains("turnpike_relay_packets_total{direction=\"to_peer\"} 4\n"), "{text}");
-    assert!(text.contains("turnpike_relay_packets_total{direction=\"to_client\"} 8\n"), "{text}");
+    assert!(
+        text.contains("turnpike_relay_packets_total{transport=\"tcp\",direction=\"to_peer\"} 4\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("turnpike_relay_packets_total{transport=\"tcp\",direction=\"to_client\"} 8\n"),
+        "{text}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

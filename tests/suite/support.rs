@@ -40,11 +40,28 @@ pub(crate) async fn start(toml: &str) -> App {
     App::start(&settings(toml)).await.unwrap()
 }
 
-/// The sample of a metric, as the exposition has it.
+/// The sum of the samples with this name and at least these labels, such as `turnpike_relay_bytes_total{direction="to_peer"}`.
 pub(crate) fn metric(app: &App, sample: &str) -> f64 {
-    let text = app.metrics().exposition().unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {sample} in\n{text}")).parse().unwrap()
+    metric_of(&app.metrics().exposition().unwrap(), sample)
+}
+
+/// The same in a scrape.
+pub(crate) fn metric_of(text: &str, sample: &str) -> f64 {
+    let split = |series: &str| -> (String, Vec<String>) {
+        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        let labels = labels.trim_end_matches('}').split(',').filter(|label| !label.is_empty());
+        (name.to_owned(), labels.map(str::to_owned).collect())
+    };
+    let (name, wanted) = split(sample);
+    let samples = text.lines().filter_map(|line| {
+        let (series, value) = line.rsplit_once(' ')?;
+        let (found, labels) = split(series);
+        let is_wanted = found == name && wanted.iter().all(|label| labels.contains(label));
+        is_wanted.then(|| value.parse::<f64>().unwrap())
+    });
+    let values: Vec<f64> = samples.collect();
+    assert!(!values.is_empty(), "no {sample} in\n{text}");
+    values.iter().sum()
 }
 
 /// Looks again and again until it is so.

@@ -27,8 +27,14 @@ async fn webrtc_rs_allocates_and_relays_both_ways() {
     let metrics = app.metrics().clone();
     app.stop().await;
     let text = metrics.exposition().unwrap();
-    assert!(text.contains("turnpike_relay_packets_total{direction=\"to_peer\"} 50\n"), "{text}");
-    assert!(text.contains("turnpike_relay_packets_total{direction=\"to_client\"} 50\n"), "{text}");
+    assert!(
+        text.contains("turnpike_relay_packets_total{transport=\"udp\",direction=\"to_peer\"} 50\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("turnpike_relay_packets_total{transport=\"udp\",direction=\"to_client\"} 50\n"),
+        "{text}"
+    );
     assert!(text.contains("turnpike_turn_allocations_ended_total{reason=\"deleted\"} 1\n"), "{text}");
 }
 

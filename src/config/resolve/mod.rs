@@ -21,10 +21,11 @@ use std::path::{Path, PathBuf};
 use super::addresses::ListenAddress;
 use super::error::{Cause, ConfigError, ConfigErrors};
 use super::place::Places;
-use super::schema::{Log, LogFormat, Schema, Tls};
+use super::schema::{Log, LogFormat, MetricsTable, OtherServer, Schema, Tls};
 use super::secrets::Source;
 use super::{Settings, Written, warning};
 use crate::secret::Secret;
+use crate::telemetry::CompatibleWith;
 use crate::tls::CertificateFiles;
 use crate::{relay, telemetry};
 
@@ -41,7 +42,7 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
     let admin = gateway::admin(&schema.admin, &mut rules);
     let embedded = embedded::embedded(&schema.embedded, &mut rules);
     let records = records::records(&schema.records, &mut rules);
-    let telemetry = telemetry(&schema.log, &mut rules);
+    let telemetry = telemetry(&schema.log, &schema.metrics, &mut rules);
     separate_listeners(schema, &relay, &mut rules);
     if !rules.errors.is_empty() {
         return Err(rules.errors);
@@ -122,16 +123,24 @@ impl<T: std::hash::Hash + Eq> Unique<T> {
     }
 }
 
-fn telemetry(log: &Log, rules: &mut Rules<'_>) -> telemetry::Settings {
+fn telemetry(log: &Log, metrics: &MetricsTable, rules: &mut Rules<'_>) -> telemetry::Settings {
     let log_format = match log.format {
         LogFormat::Text => telemetry::LogFormat::Text,
         LogFormat::Json => telemetry::LogFormat::Json,
     };
+    let mut known = Unique::new();
+    for (index, other) in metrics.compat.iter().enumerate() {
+        let key = format!("metrics.compat[{index}]");
+        if let Some(first) = known.claim(*other, &key) {
+            rules.refuse(&key, Cause::Duplicate { value: "coturn".to_owned(), first });
+        }
+    }
+    let compatible_with = metrics.compat.iter().map(|OtherServer::Coturn| CompatibleWith::Coturn).collect();
     // The filter's own parser takes a misspelt level for the name of a target.
     let is_level = |part: &str| LEVELS.contains(&part.trim().to_ascii_lowercase().as_str());
     let all_known = log.level.split(',').all(|part| is_level(part) || part.contains('='));
     match telemetry::LogFilter::parse(&log.level) {
-        Ok(log_filter) if all_known => telemetry::Settings { log_format, log_filter },
+        Ok(log_filter) if all_known => telemetry::Settings { log_format, log_filter, compatible_with },
         Ok(_) | Err(_) => {
             rules.refuse("log.level", Cause::LogLevel(log.level.clone()));
             telemetry::Settings::default()
