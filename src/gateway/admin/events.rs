@@ -27,7 +27,7 @@ use crate::telemetry::LiveCounts;
 /// Where the state is told; clones lead to the same watchers.
 #[derive(Debug, Clone)]
 pub(super) struct Feed {
-    /// The newest state as JSON; `None` once the process ends.
+    /// The newest state as JSON; `None` once the process ends, and from then on.
     states: Arc<watch::Sender<Option<Arc<str>>>>,
 }
 
@@ -111,7 +111,7 @@ pub(super) async fn watch_state(
 
 impl Feed {
     pub(super) fn new() -> Self {
-        Self { states: Arc::new(watch::Sender::new(None)) }
+        Self { states: Arc::new(watch::Sender::new(Some("".into()))) }
     }
 
     /// Ends every stream.
@@ -128,7 +128,8 @@ impl Shared {
         loop {
             tick.tick().await;
             if self.feed.states.receiver_count() > 0 {
-                self.feed.states.send_replace(Some(self.live_state()));
+                let now = self.live_state();
+                self.feed.states.send_if_modified(|state| state.as_mut().map(|state| *state = now).is_some());
             }
         }
     }

@@ -13,7 +13,27 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-static FILES: [WebFile; 0] = [];
+macro_rules! file {
+    ($path:literal, $name:literal) => {
+        WebFile { path: $path, name: $name, text: include_str!(concat!("../../../web/admin/", $name)) }
+    };
+}
+
+static FILES: [WebFile; 13] = [
+    file!("/", "index.html"),
+    file!("/assets/style.css", "style.css"),
+    file!("/assets/icon.svg", "icon.svg"),
+    file!("/assets/main.js", "main.js"),
+    file!("/assets/api.js", "api.js"),
+    file!("/assets/events.js", "events.js"),
+    file!("/assets/rates.js", "rates.js"),
+    file!("/assets/words.js", "words.js"),
+    file!("/assets/charts.js", "charts.js"),
+    file!("/assets/sessions.js", "sessions.js"),
+    file!("/assets/uplot.js", "uplot.js"),
+    file!("/assets/uplot.css", "uplot.css"),
+    file!("/assets/uplot.LICENSE", "uplot.LICENSE"),
+];
 
 #[cfg(test)]
 mod tests {

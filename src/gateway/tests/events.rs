@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::harness::{self, OFFER, TestBackend};
 use crate::gateway::{Admin, AdminSettings, Controls, PartReadiness};
 use crate::secret::Secret;
-use crate::telemetry::{Direction, DropReason, Metrics};
+use crate::telemetry::{ClientTransport, Direction, DropReason, Metrics};
 
 const TOKEN: &str = "0123456789abcdef";
 
@@ -26,8 +26,8 @@ async fn tells_the_state_as_it_changes() {
     let before = next_state(&mut events).await;
     let id = running.offer(&[], OFFER).await.header("x-session-id").to_owned();
     let worker = running.metrics.register_worker();
-    worker.relayed(Direction::ToPeer, 3, 300);
-    worker.relayed(Direction::ToClient, 2, 100);
+    worker.relayed(ClientTransport::Udp, Direction::ToPeer, 3, 300);
+    worker.relayed(ClientTransport::Udp, Direction::ToClient, 2, 100);
     worker.dropped(DropReason::Malformed, 1);
     let after = loop {
         let state = next_state(&mut events).await;
