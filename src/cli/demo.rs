@@ -192,6 +192,7 @@ turnpike demo: a TURN relay, a gateway and an inference backend. A demonstration
   API key    {key}
   Relay      turn:{address}:{turn_port} over UDP and TCP, turns:{address}:{turns_port} over TLS
              TLS is for clients that trust {certificate}
+  Live page  {admin}/
   Metrics    {admin}/metrics
   Sessions   {admin}/admin/v1/sessions
 

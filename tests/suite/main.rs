@@ -10,6 +10,7 @@ mod bursts;
 mod certificates;
 mod claims;
 mod cli;
+mod counters;
 mod crossings;
 mod gate;
 mod limits;

@@ -117,7 +117,7 @@ impl Link for UdpSocket {
 /// Alice, or whoever she is made to be.
 pub(crate) struct Client<L = UdpSocket> {
     pub(crate) socket: L,
-    server: SocketAddr,
+    pub(crate) server: SocketAddr,
     username: String,
     password: String,
     nonce: Vec<u8>,
