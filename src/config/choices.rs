@@ -49,6 +49,28 @@ pub enum UserIds {
     None,
 }
 
+/// What logs show of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LoggedAddresses {
+    /// All of it.
+    Full,
+    /// Its network.
+    Short,
+    /// Something that stands for it.
+    Hash,
+}
+
+/// What logs show of a user's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LoggedUserIds {
+    /// All of it.
+    Full,
+    /// Something that stands for it.
+    Hash,
+}
+
 /// A server whose metrics are known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::addresses::{Address, Backend, ExternalIp, ListenAddress, Network};
 pub use super::backend_schema::{BackendTable, Ejection, HealthCheck, Idempotency};
 pub use super::choices::{
-    AnonymousMode, ChannelNumbers, Detector, KeyScope, LogFormat, OtherServer, PasswordAlgorithm,
-    PeersPolicy, Redirect, TrustedFields, UserIds, UsernameForm, VideoCodec,
+    AnonymousMode, ChannelNumbers, Detector, KeyScope, LogFormat, LoggedAddresses, LoggedUserIds,
+    OtherServer, PasswordAlgorithm, PeersPolicy, Redirect, TrustedFields, UserIds, UsernameForm, VideoCodec,
 };
 pub use super::credential_schema::{AuthHook, SharedSecret, TokenKey, User};
 pub use super::embedded_schema::EmbeddedTable;
@@ -378,4 +378,9 @@ pub struct Log {
     /// The least level that is logged: `error`, `warn`, `info`, `debug`, `trace` or `off`. After it, levels of single
     /// parts may follow, such as `info,turnpike::relay=debug`.
     pub level: String,
+    /// What is shown of addresses of clients and peers: `full`, `short` for their network alone (/24, /48), or `hash` for a text
+    /// that is the same for an address until the process ends.
+    pub addresses: LoggedAddresses,
+    /// What is shown of user ids and TURN usernames: `full` or `hash`.
+    pub user_ids: LoggedUserIds,
 }

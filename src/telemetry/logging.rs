@@ -8,6 +8,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use super::log_control::LogControl;
 use super::log_fields::TextFields;
+use super::redact;
 use super::settings::{LogFormat, Settings};
 
 /// Why the log did not start.
@@ -20,6 +21,7 @@ pub enum LoggingError {
 
 /// Sends the events of the whole process to standard error from now on.
 pub fn start_logging(settings: &Settings) -> Result<LogControl, LoggingError> {
+    redact::decide(settings.shown_addresses, settings.shown_user_ids);
     let control = match settings.log_format {
         LogFormat::Text => {
             let (log, control) = text(settings, stderr, stderr().is_terminal());

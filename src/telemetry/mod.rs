@@ -53,7 +53,7 @@ pub use log_control::LogControl;
 pub use logging::{LoggingError, start_logging};
 pub use metrics::Metrics;
 pub use record_metrics::{RecordLoss, RecordMetrics, Taker};
-pub use redact::{RedactedAddr, RedactedUser};
+pub use redact::{RedactedAddr, RedactedUser, ShownAddresses, ShownUserIds};
 pub use relay_stats::{Direction, DropReason, Offload, RelayStats, TurnMethod};
 pub use session_metrics::{
     SessionEnd, SessionLeg, SessionMetrics, SessionMilestone, SessionQuality, SessionRefusal, SessionState,

@@ -1,7 +1,49 @@
 //! How addresses and user ids look in logs: the one place that decides what is shown of a person.
 
 use std::fmt::{self, Write};
-use std::net::SocketAddr;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::OnceLock;
+
+/// What logs show of addresses of clients and peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ShownAddresses {
+    /// All of them.
+    #[default]
+    Full,
+    /// The network, /24 or /48.
+    Short,
+    /// A text that is the same for the same address, and tells nothing else.
+    Hash,
+}
+
+/// What logs show of user ids and TURN usernames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ShownUserIds {
+    /// All of them.
+    #[default]
+    Full,
+    /// A text that is the same for the same id, and tells nothing else.
+    Hash,
+}
+
+/// What is shown in this process.
+#[derive(Debug)]
+struct Discretion {
+    addresses: ShownAddresses,
+    user_ids: ShownUserIds,
+    /// Keyed at random, so that nobody can try ids out.
+    hasher: RandomState,
+}
+
+/// Decided once, before the first line; without it all is shown.
+static DISCRETION: OnceLock<Discretion> = OnceLock::new();
+
+/// Decides for the whole process.
+pub(super) fn decide(addresses: ShownAddresses, user_ids: ShownUserIds) {
+    // Only the first log of a process starts.
+    let _ = DISCRETION.set(Discretion { addresses, user_ids, hasher: RandomState::new() });
+}
 
 /// A user id or TURN username as logs show it: at most 256 characters, with whatever could forge a line escaped.
 #[derive(Clone, Copy)]
@@ -13,6 +55,9 @@ pub struct RedactedAddr(pub SocketAddr);
 
 impl fmt::Display for RedactedUser<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(discretion) = DISCRETION.get().filter(|chosen| chosen.user_ids == ShownUserIds::Hash) {
+            return discretion.write_hash(f, self.0);
+        }
         let mut characters = self.0.chars();
         for character in characters.by_ref().take(SHOWN_CHARACTERS) {
             write_escaped(f, character)?;
@@ -29,7 +74,28 @@ impl fmt::Debug for RedactedUser<'_> {
 
 impl fmt::Display for RedactedAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        match DISCRETION.get() {
+            Some(discretion) => discretion.write_address(f, self.0),
+            None => fmt::Display::fmt(&self.0, f),
+        }
+    }
+}
+
+impl Discretion {
+    fn write_address(&self, f: &mut fmt::Formatter<'_>, address: SocketAddr) -> fmt::Result {
+        match self.addresses {
+            ShownAddresses::Full => fmt::Display::fmt(&address, f),
+            ShownAddresses::Short => match address.ip().to_canonical() {
+                IpAddr::V4(ip) => write!(f, "{}/24", Ipv4Addr::from_bits(ip.to_bits() & !0xff)),
+                IpAddr::V6(ip) => write!(f, "{}/48", Ipv6Addr::from_bits(ip.to_bits() & (!0 << 80))),
+            },
+            // Without the port, which changes from session to session.
+            ShownAddresses::Hash => self.write_hash(f, address.ip().to_canonical()),
+        }
+    }
+
+    fn write_hash(&self, f: &mut fmt::Formatter<'_>, hidden: impl std::hash::Hash) -> fmt::Result {
+        write!(f, "#{:016x}", self.hasher.hash_one(hidden))
     }
 }
 
@@ -73,6 +139,34 @@ mod tests {
         assert_eq!(
             RedactedUser("a\nb\r\u{1b}[31m\u{9b}\0\u{2028}\u{202e}").to_string(),
             "a\\nb\\r\\u{1b}[31m\\u{9b}\\u{0}\\u{2028}\\u{202e}"
+        );
+    }
+
+    #[test]
+    fn addresses_are_shortened_or_hashed() {
+        struct Shown<'a>(&'a Discretion, &'a str);
+        impl fmt::Display for Shown<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.write_address(f, self.1.parse::<SocketAddr>().unwrap())
+            }
+        }
+        let choice =
+            |addresses| Discretion { addresses, user_ids: ShownUserIds::Full, hasher: RandomState::new() };
+        let (full, short, hash) =
+            (choice(ShownAddresses::Full), choice(ShownAddresses::Short), choice(ShownAddresses::Hash));
+
+        assert_eq!(Shown(&full, "192.0.2.77:5000").to_string(), "192.0.2.77:5000");
+        assert_eq!(Shown(&short, "192.0.2.77:5000").to_string(), "192.0.2.0/24");
+        assert_eq!(Shown(&short, "[::ffff:192.0.2.77]:5000").to_string(), "192.0.2.0/24");
+        assert_eq!(Shown(&short, "[2001:db8:1:2:3::4]:5000").to_string(), "2001:db8:1::/48");
+        let hashed = Shown(&hash, "192.0.2.77:5000").to_string();
+        assert_eq!((hashed.len(), &hashed[..1]), (17, "#"));
+        assert_eq!(hashed, Shown(&hash, "[::ffff:192.0.2.77]:6000").to_string(), "of one client");
+        assert_ne!(hashed, Shown(&hash, "192.0.2.78:5000").to_string());
+        assert_ne!(
+            hashed,
+            Shown(&choice(ShownAddresses::Hash), "192.0.2.77:5000").to_string(),
+            "of another process"
         );
     }
 

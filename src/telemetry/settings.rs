@@ -4,6 +4,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
 use super::coturn_metrics::CompatibleWith;
+use super::redact::{ShownAddresses, ShownUserIds};
 
 /// Settings of what operators see.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -12,6 +13,10 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// The least level that is logged, or a filter such as `info,turnpike::relay=debug`.
     pub log_filter: LogFilter,
+    /// What logs show of addresses.
+    pub shown_addresses: ShownAddresses,
+    /// What logs show of user ids.
+    pub shown_user_ids: ShownUserIds,
     /// Whose metrics are shown beside ours.
     pub compatible_with: Vec<CompatibleWith>,
 }

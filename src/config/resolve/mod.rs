@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use super::addresses::ListenAddress;
 use super::error::{Cause, ConfigError, ConfigErrors};
 use super::place::Places;
-use super::schema::{Log, LogFormat, MetricsTable, OtherServer, Schema, Tls};
+use super::schema::{Log, LogFormat, LoggedAddresses, LoggedUserIds, MetricsTable, OtherServer, Schema, Tls};
 use super::secrets::Source;
 use super::{Settings, Written, warning};
 use crate::secret::Secret;
@@ -136,11 +136,22 @@ fn telemetry(log: &Log, metrics: &MetricsTable, rules: &mut Rules<'_>) -> teleme
         }
     }
     let compatible_with = metrics.compat.iter().map(|OtherServer::Coturn| CompatibleWith::Coturn).collect();
+    let shown_addresses = match log.addresses {
+        LoggedAddresses::Full => telemetry::ShownAddresses::Full,
+        LoggedAddresses::Short => telemetry::ShownAddresses::Short,
+        LoggedAddresses::Hash => telemetry::ShownAddresses::Hash,
+    };
+    let shown_user_ids = match log.user_ids {
+        LoggedUserIds::Full => telemetry::ShownUserIds::Full,
+        LoggedUserIds::Hash => telemetry::ShownUserIds::Hash,
+    };
     // The filter's own parser takes a misspelt level for the name of a target.
     let is_level = |part: &str| LEVELS.contains(&part.trim().to_ascii_lowercase().as_str());
     let all_known = log.level.split(',').all(|part| is_level(part) || part.contains('='));
     match telemetry::LogFilter::parse(&log.level) {
-        Ok(log_filter) if all_known => telemetry::Settings { log_format, log_filter, compatible_with },
+        Ok(log_filter) if all_known => {
+            telemetry::Settings { log_format, log_filter, shown_addresses, shown_user_ids, compatible_with }
+        }
         Ok(_) | Err(_) => {
             rules.refuse("log.level", Cause::LogLevel(log.level.clone()));
             telemetry::Settings::default()

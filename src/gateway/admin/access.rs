@@ -8,12 +8,14 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
 use subtle::ConstantTimeEq;
+use tracing::info;
 
 use super::Shared;
 use crate::gateway::admission::{Gate, source};
 use crate::gateway::http::reject::Reject;
 use crate::gateway::keys::{KeyDigest, Scope};
 use crate::secret::Secret;
+use crate::telemetry::RedactedAddr;
 
 /// What is asked of those who want to use the API.
 #[derive(Debug, Clone)]
@@ -69,9 +71,25 @@ impl Access {
 /// Refuses who may not use the API.
 pub(super) async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     match shared.access.check(request.headers(), source(request.extensions())) {
-        Ok(()) => next.run(request).await,
+        Ok(()) if request.method().is_safe() => next.run(request).await,
+        Ok(()) => audited(request, next).await,
         Err(reject) => reject.into_response(),
     }
+}
+
+/// Leaves a line of whatever somebody changes.
+async fn audited(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let client = source(request.extensions());
+    let answer = next.run(request).await;
+    info!(
+        method = method.as_str(),
+        path,
+        client = %RedactedAddr(SocketAddr::new(client, 0)),
+        status = answer.status().as_u16(),
+        "admin request"
+    );
+    answer
 }
 
 /// RFC 6750 §2.1; the scheme is written in any case (RFC 9110 §11.1).

@@ -7,7 +7,8 @@ use http::Method;
 use serde_json::Value;
 use tracing::subscriber::DefaultGuard;
 
-use super::harness::{KEY, SDP_IN_JSON, TestBackend, json_response, nobody, start};
+use super::harness::{KEY, SDP_IN_JSON, TestBackend, json_response, nobody, request, start};
+use crate::gateway::{Admin, AdminSettings};
 
 const SECRET_LINE: &str = "a=candidate:1 1 udp 1 203.0.113.77 5000 typ host";
 
@@ -28,6 +29,24 @@ async fn tells_of_an_answered_offer_in_one_line() {
     assert!(record["duration_ms"].is_u64());
     assert_eq!(record["request_id"], "req-7");
     log.assert_discreet();
+}
+
+#[tokio::test]
+async fn leaves_a_line_of_what_operators_change() {
+    let (log, _guard) = Log::capture();
+    let backend = TestBackend::agreeable().await;
+    let gateway = start(backend.address, |_| {}).await;
+    let admin = AdminSettings { listen: ([127, 0, 0, 1], 0).into(), token: None };
+    let admin = Admin::bind(&admin, &gateway.metrics, Arc::new(Vec::new), gateway.controls()).await.unwrap();
+    let address = admin.local_addr().unwrap();
+    tokio::spawn(admin.serve(std::future::pending()));
+
+    request(address, Method::GET, "/admin/v1/keys", &[], "").await;
+    request(address, Method::POST, "/admin/v1/keys/none/revoke", &[], "").await;
+
+    let record = log.only("admin request");
+    assert_eq!((&record["method"], &record["path"]), (&"POST".into(), &"/admin/v1/keys/none/revoke".into()));
+    assert_eq!((&record["client"], &record["status"]), (&"127.0.0.1:0".into(), &404.into()));
 }
 
 #[tokio::test]
