@@ -1,6 +1,5 @@
 """What `deploy/` ships fits the program: metrics that exist, settings that pass its check, files that tools accept."""
 
-import json
 import os
 import re
 import shutil
@@ -10,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+import dashboards
 from network import require_tool
 from turnpike import REPOSITORY, binary
 
 DEPLOY = REPOSITORY / "deploy"
-DASHBOARD = DEPLOY / "grafana" / "turnpike.json"
 PROMETHEUS = DEPLOY / "prometheus"
 RULES = PROMETHEUS / "turnpike.rules.yml"
 RULE_TESTS = PROMETHEUS / "tests" / "turnpike.test.yml"
@@ -23,7 +22,7 @@ TELEMETRY = REPOSITORY / "src" / "telemetry"
 CATALOGUES = [TELEMETRY / name for name in ("catalog.rs", "session_catalog.rs", "embedded_catalog.rs")]
 
 
-@pytest.mark.parametrize("file", [DASHBOARD, RULES, RULE_TESTS], ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [*dashboards.FILES, RULES, RULE_TESTS], ids=lambda file: file.name)
 def test_names_only_metrics_of_the_catalogue(file: Path) -> None:
     # What the rules record has a name with colons, which no metric of a program has.
     text = re.sub(r"\binstance:\w+:\w+", "", file.read_text())
@@ -68,17 +67,77 @@ def test_promtool_accepts_the_rules_and_the_scrape() -> None:
     run_tool("promtool", "test", "rules", str(RULE_TESTS), package="prometheus")
 
 
-def test_every_panel_can_be_understood() -> None:
-    dashboard = json.loads(DASHBOARD.read_text())
-    panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+def test_there_is_a_dashboard_for_each_part() -> None:
+    found = {file.name: dashboards.load(file) for file in dashboards.FILES}
 
-    assert dashboard["uid"] == "turnpike"
+    assert found.keys() == {"overview.json", "relay.json", "sessions.json", "gateway.json"}
+    for name, dashboard in found.items():
+        assert dashboard["uid"] == f"turnpike-{name.removesuffix('.json')}"
+        # Each links to all that have the tag.
+        (link,) = dashboard["links"]
+        assert (link["type"], link["tags"]) == ("dashboards", ["turnpike"])
+        assert link["keepTime"] and link["includeVars"] and "turnpike" in dashboard["tags"]
+
+
+@pytest.mark.parametrize("file", dashboards.FILES, ids=lambda file: file.name)
+def test_every_panel_can_be_understood(file: Path) -> None:
+    dashboard = dashboards.load(file)
+
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
-    for panel in panels:
-        assert panel["description"] and panel["fieldConfig"]["defaults"]["unit"], panel["title"]
-        assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}, panel["title"]
+    for panel in dashboards.panels(dashboard):
+        assert panel["description"].endswith(".") and panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+        assert panel["datasource"] == DATASOURCE, panel["title"]
+        assert all(target["datasource"] == DATASOURCE for target in panel["targets"]), panel["title"]
+        legends = [target["legendFormat"] for target in panel["targets"]]
+        assert len(set(legends)) == len(legends), panel["title"]
         if panel["type"] == "timeseries":
-            assert all(target["legendFormat"] for target in panel["targets"]), panel["title"]
+            assert all(legends), panel["title"]
+
+
+@pytest.mark.parametrize("file", dashboards.FILES, ids=lambda file: file.name)
+def test_panels_lie_beside_each_other(file: Path) -> None:
+    taken: dict[tuple[int, int], str] = {}
+    for panel in dashboards.load(file)["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= GRID_COLUMNS, panel["title"]
+        for x in range(place["x"], place["x"] + place["w"]):
+            for y in range(place["y"], place["y"] + place["h"]):
+                other = taken.setdefault((x, y), panel["title"])
+                assert other == panel["title"], f"{panel['title']} lies on {other}"
+
+
+@pytest.mark.parametrize("file", dashboards.FILES, ids=lambda file: file.name)
+def test_panels_name_settings_that_exist(file: Path) -> None:
+    described = " ".join(panel["description"] for panel in dashboards.panels(dashboards.load(file)))
+    named = set(re.findall(r"\b(?:turn|gateway|records|admin|embedded)\.[a-z_]+(?:\.[a-z_]+)*", described))
+
+    assert named, "no settings at all"
+    assert named <= settings(), sorted(named - settings())
+
+
+@pytest.mark.parametrize("file", dashboards.FILES, ids=lambda file: file.name)
+def test_dashboards_ask_for_the_chosen_replicas(file: Path) -> None:
+    for question in dashboards.questions(file):
+        selectors = re.findall(r"([A-Za-z_]+)\{([^{}]*)\}", question.expression)
+        assert selectors, question
+        for name, matchers in selectors:
+            assert name.startswith(("turnpike_", "process_")) or name in {"up", "ALERTS"}, question
+            assert "instance=~\"$instance" in matchers and "job=~\"$job" in matchers, question
+        # Nothing is asked for without matchers.
+        assert not re.findall(r"\b(?:turnpike|process)_[a-z_]+\b(?!\{)", question.expression), question
+
+
+def test_promtool_parses_every_expression_of_the_dashboards(tmp_path: Path) -> None:
+    rules = [
+        {"record": f"{question.dashboard}:question_{number}", "expr": question.filled_in()}
+        for number, question in enumerate(dashboards.all_questions())
+    ]
+    file = tmp_path / "dashboards.rules.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboards", "rules": rules}]}))
+
+    printed = run_tool("promtool", "check", "rules", str(file), package="prometheus")
+
+    assert f"{len(rules)} rules found" in printed
 
 
 @pytest.mark.parametrize("folder", ["compose", "kubernetes", "systemd"])
@@ -193,6 +252,18 @@ def exposed_names() -> set[str]:
     return names | {name + suffix for name in histograms for suffix in ("_bucket", "_sum", "_count")}
 
 
+def settings() -> set[str]:
+    """Returns the full name of every setting of the manual, and of every table."""
+    names, table = set(), ""
+    for line in (REPOSITORY / "config" / "turnpike.toml").read_text().splitlines():
+        if heading := re.match(r"#?\[+([a-z_.]+)\]+$", line):
+            table = heading[1]
+            names.add(table)
+        elif setting := re.match(r"#?([a-z_]+) = ", line):
+            names.add(f"{table}.{setting[1]}")
+    return names
+
+
 def check(config: Path, folder: Path, variables: dict[str, str] | None = None) -> str:
     """Returns what `turnpike check` prints about a configuration that has its secrets beside it."""
     text = config.read_text().replace("/run/credentials/turnpike.service/", "secrets/")
@@ -233,5 +304,8 @@ def load_yaml(file: Path) -> dict:
     return yaml.safe_load(file.read_text())
 
 
+DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+# Grafana's.
+GRID_COLUMNS = 24
 # Each takes about a second.
 TOOL_SECONDS = 60
