@@ -40,7 +40,7 @@ def home(tmp_path: Path) -> Path:
 def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Shows the ends of the logs with each failure."""
     report = yield
-    for name in ("turnpike", "backend", "demo"):
+    for name in ("turnpike", "backend", "demo", "prometheus"):
         program = item.funcargs.get(name)
         if report.failed and program is not None:
             report.sections.append((f"log of {name}", "".join(program.log_lines()[-50:])))
