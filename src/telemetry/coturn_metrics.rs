@@ -11,8 +11,9 @@ use prometheus::proto::{MetricFamily, MetricType};
 use super::allocation_labels::ClientTransport;
 use super::family::Family;
 use super::metrics::Metrics;
+use super::packet_labels::{Direction, DropReason, TurnMethod};
 use super::relay_metrics::{RelayRegistry, counter, labelled};
-use super::relay_stats::{Count, Direction, DropReason, RelayStats, TurnMethod};
+use super::relay_stats::{Count, RelayStats};
 
 /// Whose metrics are shown beside ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use std::sync::PoisonError;
 
 use super::metrics::Metrics;
-use super::relay_stats::{Count, Direction, RelayStats};
+use super::packet_labels::Direction;
+use super::relay_stats::{Count, RelayStats};
 
 /// A few counts at one moment. Those without a limit only grow, from the start of the process on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

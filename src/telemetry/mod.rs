@@ -22,6 +22,7 @@ mod log_control;
 mod log_fields;
 mod logging;
 mod metrics;
+mod packet_labels;
 mod record_metrics;
 mod redact;
 mod relay_metrics;
@@ -52,9 +53,10 @@ pub use live_counts::LiveCounts;
 pub use log_control::LogControl;
 pub use logging::{LoggingError, start_logging};
 pub use metrics::Metrics;
+pub use packet_labels::{Direction, DropReason, Offload, TurnMethod};
 pub use record_metrics::{RecordLoss, RecordMetrics, Taker};
 pub use redact::{RedactedAddr, RedactedUser, ShownAddresses, ShownUserIds};
-pub use relay_stats::{Direction, DropReason, Offload, RelayStats, TurnMethod};
+pub use relay_stats::RelayStats;
 pub use session_metrics::{
     SessionEnd, SessionLeg, SessionMetrics, SessionMilestone, SessionQuality, SessionRefusal, SessionState,
 };

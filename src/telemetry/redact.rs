@@ -144,30 +144,27 @@ mod tests {
 
     #[test]
     fn addresses_are_shortened_or_hashed() {
-        struct Shown<'a>(&'a Discretion, &'a str);
+        struct Shown<'a>(&'a Discretion, SocketAddr);
         impl fmt::Display for Shown<'_> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.write_address(f, self.1.parse::<SocketAddr>().unwrap())
+                self.0.write_address(f, self.1)
             }
         }
+        let shown = |choice: &Discretion, address: &str| Shown(choice, address.parse().unwrap()).to_string();
         let choice =
             |addresses| Discretion { addresses, user_ids: ShownUserIds::Full, hasher: RandomState::new() };
         let (full, short, hash) =
             (choice(ShownAddresses::Full), choice(ShownAddresses::Short), choice(ShownAddresses::Hash));
 
-        assert_eq!(Shown(&full, "192.0.2.77:5000").to_string(), "192.0.2.77:5000");
-        assert_eq!(Shown(&short, "192.0.2.77:5000").to_string(), "192.0.2.0/24");
-        assert_eq!(Shown(&short, "[::ffff:192.0.2.77]:5000").to_string(), "192.0.2.0/24");
-        assert_eq!(Shown(&short, "[2001:db8:1:2:3::4]:5000").to_string(), "2001:db8:1::/48");
-        let hashed = Shown(&hash, "192.0.2.77:5000").to_string();
+        assert_eq!(shown(&full, "192.0.2.77:5000"), "192.0.2.77:5000");
+        assert_eq!(shown(&short, "192.0.2.77:5000"), "192.0.2.0/24");
+        assert_eq!(shown(&short, "[::ffff:192.0.2.77]:5000"), "192.0.2.0/24");
+        assert_eq!(shown(&short, "[2001:db8:1:2:3::4]:5000"), "2001:db8:1::/48");
+        let hashed = shown(&hash, "192.0.2.77:5000");
         assert_eq!((hashed.len(), &hashed[..1]), (17, "#"));
-        assert_eq!(hashed, Shown(&hash, "[::ffff:192.0.2.77]:6000").to_string(), "of one client");
-        assert_ne!(hashed, Shown(&hash, "192.0.2.78:5000").to_string());
-        assert_ne!(
-            hashed,
-            Shown(&choice(ShownAddresses::Hash), "192.0.2.77:5000").to_string(),
-            "of another process"
-        );
+        assert_eq!(hashed, shown(&hash, "[::ffff:192.0.2.77]:6000"), "of one client");
+        assert_ne!(hashed, shown(&hash, "192.0.2.78:5000"));
+        assert_ne!(hashed, shown(&choice(ShownAddresses::Hash), "192.0.2.77:5000"), "of another process");
     }
 
     #[test]

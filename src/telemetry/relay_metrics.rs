@@ -7,7 +7,8 @@ use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricT
 
 use super::allocation_labels::{AllocationRefusal, ClaimResult, ClientTransport, EndReason, RelayedFamily};
 use super::catalog::{self, Family};
-use super::relay_stats::{Direction, DropReason, Offload, RESPONSE_CODES, RelayStats, TurnMethod};
+use super::packet_labels::{Direction, DropReason, Offload, RESPONSE_CODES, TurnMethod};
+use super::relay_stats::RelayStats;
 use super::stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};
 
 /// Sums the workers when Prometheus asks.
@@ -159,9 +160,10 @@ pub(super) fn labelled(
 
 fn sample(kind: MetricType, labels: Vec<LabelPair>, value: u64) -> Metric {
     let mut metric = Metric::from_label(labels);
-    match kind {
-        MetricType::COUNTER => metric.set_counter(counter_value(value)),
-        _ => metric.set_gauge(gauge_value(value)),
+    if kind == MetricType::COUNTER {
+        metric.set_counter(counter_value(value));
+    } else {
+        metric.set_gauge(gauge_value(value));
     }
     metric
 }

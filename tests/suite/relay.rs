@@ -78,7 +78,9 @@ async fn a_peer_without_permission_is_not_heard() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_allocation_has_given_its_port_back_when_the_answer_arrives() {
-    let app = start(CONFIG).await;
+    // An address of its own, at which no other test takes the port meanwhile.
+    let config = CONFIG.replace("[turn.peers]", "relay_addresses = [\"127.0.0.77\"]\n[turn.peers]");
+    let app = start(&config).await;
     for _ in 0..20 {
         let mut client = Client::new(app.turn_addrs()[0]);
         let relayed = client.allocated();

@@ -10,6 +10,8 @@ use tracing::subscriber::DefaultGuard;
 use super::harness::{KEY, SDP_IN_JSON, TestBackend, json_response, nobody, request, start};
 use crate::gateway::{Admin, AdminSettings};
 
+/// The admin API is for this machine where it has no token.
+const HERE: [(&str, &str); 1] = [("host", "127.0.0.1")];
 const SECRET_LINE: &str = "a=candidate:1 1 udp 1 203.0.113.77 5000 typ host";
 
 #[tokio::test]
@@ -41,8 +43,9 @@ async fn leaves_a_line_of_what_operators_change() {
     let address = admin.local_addr().unwrap();
     tokio::spawn(admin.serve(std::future::pending()));
 
-    request(address, Method::GET, "/admin/v1/keys", &[], "").await;
-    request(address, Method::POST, "/admin/v1/keys/none/revoke", &[], "").await;
+    request(address, Method::GET, "/admin/v1/keys", &HERE, "").await;
+    let answer = request(address, Method::POST, "/admin/v1/keys/none/revoke", &HERE, "").await;
+    assert_eq!(answer.status, 404);
 
     let record = log.only("admin request");
     assert_eq!((&record["method"], &record["path"]), (&"POST".into(), &"/admin/v1/keys/none/revoke".into()));
