@@ -19,7 +19,8 @@
 //! * sockets, threads and batches: [`relay`]; an HTTP route: [`gateway`]; a certificate: [`tls`];
 //! * a metric or a log field: [`telemetry`]; a setting: [`config`]; start and stop: [`app`]; a command: [`cli`];
 //! * what is kept of a session: [`records`]; an inference backend, and the page that shows it: [`demo`];
-//! * a load on a server, and what it measures: [`mod@bench`]; what a server's clients need, asked for once: [`mod@probe`].
+//! * a load on a server, and what it measures: [`mod@bench`]; what a server's clients need, asked for once: [`mod@probe`];
+//! * what will not go well with a configuration on a machine: [`doctor`].
 //!
 //! `docs/ARCHITECTURE.md` tells how a packet and an offer travel through them.
 
@@ -28,6 +29,7 @@ pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod gateway;
 pub mod media;
 mod pages;

@@ -78,8 +78,13 @@ const ROOMS: &[Room] = &[
         must_not_contain: &["axum", "libc", "std::env", "SystemTime::now", "unsafe"],
     },
     Room {
+        name: "doctor",
+        may_import: &["app", "config", "probe", "sys", "tls"],
+        must_not_contain: &["axum", "libc", "std::env", "SystemTime::now", "unsafe"],
+    },
+    Room {
         name: "cli",
-        may_import: &["app", "bench", "config", "probe", "tls", "turn", "wire"],
+        may_import: &["app", "bench", "config", "doctor", "probe", "tls", "turn", "wire"],
         must_not_contain: &["libc", "unsafe"],
     },
 ];

@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod demo;
+mod doctor;
 mod key;
 mod policy;
 mod probe;
@@ -37,6 +38,8 @@ enum Command {
     Demo(demo::Demo),
     /// Checks a configuration, explains what it means, and fails if it has an error.
     Check(ConfigFile),
+    /// Looks at a configuration and this machine, relays packets through a copy of it, and says what will not go well.
+    Doctor(doctor::Doctor),
     /// Puts a load on a TURN server, this one or another, and measures what it relays and what that costs it.
     Bench(Box<bench::Bench>),
     /// Asks a TURN server, this one or another, for what its clients need: an allocation, a permission, a channel, and packets
@@ -69,6 +72,7 @@ pub fn run() -> ExitCode {
         Command::Serve(file) => serve::run(&file),
         Command::Demo(demo) => demo::run(&demo),
         Command::Check(file) => check::run(&file),
+        Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Bench(bench) => bench::run(&bench),
         Command::Probe(probe) => probe::run(&probe),
         Command::Key(command) => key::run(&command),

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "this is the room for it")]
 
 mod address;
+mod clock;
 mod control;
 mod datagrams;
 mod icmp;
@@ -19,6 +20,7 @@ mod stream_dial;
 mod stream_listener;
 mod udp_socket;
 
+pub use clock::is_clock_synchronised;
 pub use datagrams::{Burst, Datagram, Received, Receiver, SendFailure, Sender};
 pub use icmp::IcmpError;
 pub use interfaces::interface_addresses;

@@ -1,14 +1,13 @@
 """`turnpike demo` as a newcomer starts it, and what it prints."""
 
 import json
-import os
 import re
 from pathlib import Path
 
 from eventually import eventually
 from network import Namespace
 from process import Process
-from turnpike import binary, samples
+from turnpike import binary, environment, samples
 
 
 class Demo:
@@ -18,7 +17,7 @@ class Demo:
         self._host = host
         self._process = Process(
             host.command(str(binary()), "demo"),
-            env={name: value for name, value in os.environ.items() if not name.startswith("TURNPIKE_")},
+            env=environment(),
         )
 
     def __enter__(self) -> "Demo":

@@ -3,7 +3,6 @@
 import asyncio
 import http.client
 import json
-import os
 import socket
 import sys
 import threading
@@ -19,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from eventually import eventually
 from process import Process
 from test_gateway import HEALTH_PATH, OFFER_PATH, make_offer
-from turnpike import API_KEY, REPOSITORY, START_SECONDS, binary
+from turnpike import API_KEY, REPOSITORY, START_SECONDS, binary, environment
 
 
 class LocalBackend:
@@ -60,7 +59,7 @@ class Gateway:
             f'[admin]\nlisten = "127.0.0.1:{self._admin_port}"\n'
             f"{options}\n{tables}"
         )
-        env = {name: value for name, value in os.environ.items() if not name.startswith("TURNPIKE_")}
+        env = environment()
         self._process = Process([str(binary()), "serve", "--config", str(config)], env=env)
 
     def __enter__(self) -> "Gateway":

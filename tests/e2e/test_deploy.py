@@ -1,6 +1,5 @@
 """What `deploy/` ships fits the program: metrics that exist, settings that pass its check, files that tools accept."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -11,7 +10,7 @@ import yaml
 
 import dashboards
 from network import require_tool
-from turnpike import REPOSITORY, binary
+from turnpike import REPOSITORY, binary, environment
 
 DEPLOY = REPOSITORY / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"
@@ -271,8 +270,7 @@ def check(config: Path, folder: Path, variables: dict[str, str] | None = None) -
     (folder / "secrets").mkdir()
     for index, path in enumerate(re.findall(r'^\w+_file = "(.+)"$', text, re.MULTILINE)):
         (folder / path).write_text(f"secret-number-{index}-for-the-check\n")
-    # A variable of the tester's own would override the file.
-    env = {name: value for name, value in os.environ.items() if not name.startswith("TURNPIKE_")}
+    env = environment()
     return run(str(binary()), "check", "--config", str(folder / "turnpike.toml"), env=env | (variables or {}))
 
 

@@ -1,13 +1,12 @@
 """The commands of the README do what it says, on a machine that has nothing but them."""
 
 import json
-import os
 import re
 import sys
 
 from network import Network
 from process import Process
-from turnpike import REPOSITORY, binary
+from turnpike import REPOSITORY, binary, environment
 
 
 def test_first_steps(network: Network) -> None:
@@ -29,9 +28,7 @@ def test_first_steps(network: Network) -> None:
 
 
 def terminal(network: Network, command: str) -> Process:
-    # A variable of the tester's own would override the file.
-    env = {name: value for name, value in os.environ.items() if not name.startswith("TURNPIKE_")}
-    return Process(network.client.command("bash", "-c", command), cwd=str(REPOSITORY), env=env)
+    return Process(network.client.command("bash", "-c", command), cwd=str(REPOSITORY), env=environment())
 
 
 def commands(*marks: str) -> list[str]:

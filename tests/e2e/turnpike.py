@@ -54,8 +54,7 @@ class Turnpike:
         config.write_text(change(config_text(ports, self.certificate, has_ipv6)))
         self._process = Process(
             host.command(str(binary()), "serve", "--config", str(config)),
-            # A variable of the tester's own would override the file.
-            env={name: value for name, value in os.environ.items() if not name.startswith("TURNPIKE_")},
+            env=environment(),
         )
 
     def __enter__(self) -> "Turnpike":
@@ -129,6 +128,11 @@ def binary() -> Path:
         f"no turnpike at {' or '.join(map(str, builds))}: run `cargo build --release`, "
         "or set TURNPIKE_BIN to the program"
     )
+
+
+def environment() -> dict[str, str]:
+    """Returns the tester's variables but for turnpike's own, which would override a configuration."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TURNPIKE_")}
 
 
 def samples(metrics: str, name: str, **labels: str) -> float:
