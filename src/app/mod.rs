@@ -166,6 +166,7 @@ impl App {
             gateway.updater(),
             log,
             reload_certificates.clone(),
+            metrics.config().clone(),
         ));
         let controls = Controls::new(&gateway, Arc::clone(&operations) as Arc<dyn Operations>);
         let admin = Admin::bind(&settings.admin, &metrics, readiness, controls).await?;

@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 
 use crate::config::{ConfigErrors, Settings, Values};
 use crate::gateway::{Operations, ReloadReport, Updater};
-use crate::telemetry::{LogControl, LogFilter};
+use crate::telemetry::{ConfigMetrics, LogControl, LogFilter};
 use crate::tls::TlsError;
 
 /// Reads the configuration of the process from where it came from.
@@ -23,6 +23,7 @@ pub(super) struct ProcessOperations {
     reload_certificates: watch::Sender<()>,
     /// Held while the configuration is read, so that the last reader's is in effect.
     in_effect: Mutex<InEffect>,
+    metrics: ConfigMetrics,
 }
 
 struct InEffect {
@@ -38,10 +39,11 @@ impl ProcessOperations {
         gateway: Updater,
         log: LogControl,
         reload_certificates: watch::Sender<()>,
+        metrics: ConfigMetrics,
     ) -> Self {
         let in_effect =
             InEffect { values: settings.values.clone(), log_filter: settings.telemetry.log_filter.clone() };
-        Self { load, gateway, log, reload_certificates, in_effect: Mutex::new(in_effect) }
+        Self { load, gateway, log, reload_certificates, in_effect: Mutex::new(in_effect), metrics }
     }
 
     fn put_into_effect(
@@ -66,10 +68,8 @@ impl ProcessOperations {
         in_effect.values.take_over(&settings.values, can_change);
         Ok(ReloadReport { changed, needs_restart })
     }
-}
 
-impl Operations for ProcessOperations {
-    fn reload(&self) -> Result<ReloadReport, String> {
+    fn read_anew(&self) -> Result<ReloadReport, String> {
         self.reload_certificates.send_replace(());
         let mut in_effect = self.in_effect.lock().unwrap_or_else(PoisonError::into_inner);
         let settings = (self.load)().map_err(|errors| {
@@ -91,6 +91,14 @@ impl Operations for ProcessOperations {
             warn!(options = ?report.needs_restart, "these options take effect when turnpike is started anew");
         }
         Ok(report)
+    }
+}
+
+impl Operations for ProcessOperations {
+    fn reload(&self) -> Result<ReloadReport, String> {
+        let report = self.read_anew();
+        self.metrics.reloaded(report.is_ok());
+        report
     }
 
     fn log_level(&self) -> String {

@@ -24,6 +24,17 @@ pub(super) const CERTIFICATE_RELOADS: Family = Family::new(
     &["part", "result"],
 );
 
+pub(super) const CONFIG_RELOADS: Family = Family::new(
+    "turnpike_config_reloads_total",
+    "Times that the configuration was read anew, by result.",
+    &["result"],
+);
+pub(super) const CONFIG_LAST_RELOAD: Family = Family::new(
+    "turnpike_config_last_reload_successful",
+    "Whether the configuration that was read last is in effect: 1, or 0 where the one before is.",
+    &[],
+);
+
 pub(super) const GATEWAY_REQUESTS: Family = Family::new(
     "turnpike_gateway_requests_total",
     "HTTP requests by route and status of the answer; 499 where the client left before its answer.",
@@ -317,6 +328,8 @@ pub(super) const ALL: &[Family] = &[
     BUILD_INFO,
     CERTIFICATE_EXPIRY,
     CERTIFICATE_RELOADS,
+    CONFIG_RELOADS,
+    CONFIG_LAST_RELOAD,
     GATEWAY_REQUESTS,
     GATEWAY_REQUEST_DURATION,
     GATEWAY_IN_FLIGHT,

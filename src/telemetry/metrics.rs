@@ -10,6 +10,7 @@ use super::access_metrics::AccessMetrics;
 use super::backend_metrics::{BackendsMetrics, IdempotencyMetrics};
 use super::catalog;
 use super::certificate_metrics::CertificateMetrics;
+use super::config_metrics::ConfigMetrics;
 use super::embedded_metrics::EmbeddedMetrics;
 use super::front_metrics::FrontMetrics;
 use super::gateway_metrics::GatewayMetrics;
@@ -29,6 +30,7 @@ pub struct Metrics {
     idempotency: IdempotencyMetrics,
     front: FrontMetrics,
     certificates: CertificateMetrics,
+    config: ConfigMetrics,
     hook: HookMetrics,
     embedded: EmbeddedMetrics,
     records: RecordMetrics,
@@ -46,6 +48,7 @@ impl Metrics {
         let idempotency = IdempotencyMetrics::new(|collector| register(&registry, collector));
         let front = FrontMetrics::new(|collector| register(&registry, collector));
         let certificates = CertificateMetrics::new(|collector| register(&registry, collector));
+        let config = ConfigMetrics::new(|collector| register(&registry, collector));
         let hook = HookMetrics::new(|collector| register(&registry, collector));
         let embedded = EmbeddedMetrics::new(|collector| register(&registry, collector));
         let records = RecordMetrics::new(|collector| register(&registry, collector));
@@ -63,6 +66,7 @@ impl Metrics {
             idempotency,
             front,
             certificates,
+            config,
             hook,
             embedded,
             records,
@@ -99,6 +103,11 @@ impl Metrics {
     /// The counts of the certificates.
     pub fn certificates(&self) -> &CertificateMetrics {
         &self.certificates
+    }
+
+    /// The counts of the configuration.
+    pub fn config(&self) -> &ConfigMetrics {
+        &self.config
     }
 
     /// The counts of the auth hook.

@@ -8,6 +8,7 @@ mod allocation_labels;
 mod backend_metrics;
 mod catalog;
 mod certificate_metrics;
+mod config_metrics;
 mod coturn_metrics;
 mod embedded_catalog;
 mod embedded_metrics;
@@ -38,6 +39,7 @@ pub use backend_metrics::{
     BackendMetrics, BackendOutcome, BackendState, BackendsMetrics, IdempotencyMetrics, IdempotencyResult,
 };
 pub use certificate_metrics::{CertificateMetrics, CertificateOwner};
+pub use config_metrics::ConfigMetrics;
 pub use coturn_metrics::CompatibleWith;
 pub use embedded_metrics::{EmbeddedMetrics, FrameFate, OfferResult};
 pub use error_chain::ErrorChain;

@@ -19,17 +19,21 @@ macro_rules! file {
     };
 }
 
-static FILES: [WebFile; 13] = [
+static FILES: [WebFile; 17] = [
     file!("/", "index.html"),
     file!("/assets/style.css", "style.css"),
     file!("/assets/icon.svg", "icon.svg"),
     file!("/assets/main.js", "main.js"),
     file!("/assets/api.js", "api.js"),
+    file!("/assets/sse.js", "sse.js"),
     file!("/assets/events.js", "events.js"),
     file!("/assets/rates.js", "rates.js"),
     file!("/assets/words.js", "words.js"),
     file!("/assets/charts.js", "charts.js"),
+    file!("/assets/figures.js", "figures.js"),
+    file!("/assets/backends.js", "backends.js"),
     file!("/assets/sessions.js", "sessions.js"),
+    file!("/assets/dialogs.js", "dialogs.js"),
     file!("/assets/uplot.js", "uplot.js"),
     file!("/assets/uplot.css", "uplot.css"),
     file!("/assets/uplot.LICENSE", "uplot.LICENSE"),
