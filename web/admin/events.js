@@ -1,51 +1,48 @@
-/** Server-sent events (WHATWG HTML §9.2) by fetch, since EventSource cannot show a token. */
+/** The state of the server as it tells it, by fetch, since EventSource cannot show a token. */
 
 import { ask } from "./api.js";
+import { EventParser } from "./sse.js";
 
-/** Yields the data of each event `state`, until the stream ends. */
-export async function* states(signal) {
-  const response = await ask("events", { signal });
-  const parse = parser();
-  for await (const text of chunks(response.body.pipeThrough(new TextDecoderStream()))) {
-    for (const { event, data } of parse(text)) {
-      if (event === "state") yield JSON.parse(data);
-    }
-  }
-}
-
-/** Safari's streams are not iterable yet. */
-async function* chunks(stream) {
-  const reader = stream.getReader();
+/**
+ * Yields each state until the stream ends; throws when it breaks, or when nothing comes for a while.
+ *
+ * `link` outlives streams: it has `lastId`, from which a server may go on, and `retryMs`, after which it wants the next
+ * try.
+ */
+export async function* states(link) {
+  const stop = new AbortController();
+  let silence;
+  // A network that goes away says nothing.
+  const heard = () => {
+    clearTimeout(silence);
+    silence = setTimeout(() => stop.abort(new Error("the server is silent")), SILENCE_MS);
+  };
+  const giveUp = () => stop.abort(new Error("another token came"));
+  addEventListener("token", giveUp);
   try {
+    heard();
+    const headers = link.lastId ? { "last-event-id": link.lastId } : {};
+    const response = await ask("events", { headers, signal: stop.signal });
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    const parser = new EventParser();
     for (;;) {
+      // Safari's streams cannot be iterated yet.
       const { done, value } = await reader.read();
       if (done) return;
-      yield value;
+      heard();
+      const events = parser.parse(value);
+      link.lastId = parser.lastId || link.lastId;
+      link.retryMs = parser.retryMs ?? link.retryMs;
+      for (const { event, data } of events) {
+        if (event === "state") yield JSON.parse(data);
+      }
     }
   } finally {
-    reader.cancel().catch(() => {});
+    clearTimeout(silence);
+    removeEventListener("token", giveUp);
+    stop.abort();
   }
 }
 
-/** Returns a function that takes text as it comes and returns the events that are whole. */
-function parser() {
-  let rest = "";
-  let event = "";
-  let data = [];
-  return (text) => {
-    const lines = (rest + text).split(/\r\n|\n|\r(?!$)/);
-    rest = lines.pop();
-    const whole = [];
-    for (const line of lines) {
-      if (line === "") {
-        if (data.length > 0) whole.push({ event: event || "message", data: data.join("\n") });
-        [event, data] = ["", []];
-        continue;
-      }
-      const [, field, value] = /^([^:]*):? ?(.*)$/s.exec(line);
-      if (field === "event") event = value;
-      if (field === "data") data.push(value);
-    }
-    return whole;
-  };
-}
+/** A state comes each second. */
+const SILENCE_MS = 5_000;

@@ -1,140 +1,103 @@
-/** The live page: what the server tells each second, as figures, charts and tables. */
+/** The live page: joins what the server tells each second with what shows it. */
 
-import { Denied, ask, useToken } from "./api.js";
+import { Denied, Refused, useToken } from "./api.js";
+import { BackendTable } from "./backends.js";
 import { Charts } from "./charts.js";
+import { askForToken, confirmEnd } from "./dialogs.js";
 import { states } from "./events.js";
+import { Figures } from "./figures.js";
 import { Rates } from "./rates.js";
 import { SessionTable } from "./sessions.js";
-import { NOTHING, bitRate, duration, number, percent } from "./words.js";
+import { clock, duration, write } from "./words.js";
+
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 5_000;
+/** Offers are rare: of single seconds most have none. */
+const OFFER_SECONDS = 10;
 
 const element = (id) => document.getElementById(id);
-const table = new SessionTable(askToEnd);
+const sessionTable = new SessionTable(confirmEnd);
+const backendTable = new BackendTable();
 const charts = new Charts();
-let rates = new Rates();
+const figures = new Figures();
+let [traffic, offers] = newRates();
 let lastSeen = null;
 
 follow();
 
 /** Shows states for as long as the page is open, from whichever process is there. */
 async function follow() {
-  let pause = 1;
+  const link = { lastId: "", retryMs: FIRST_PAUSE_MS };
+  let failures = 0;
   for (;;) {
+    let why = "";
     try {
-      for await (const state of states()) {
-        pause = 1;
-        lastSeen = new Date();
+      for await (const state of states(link)) {
+        failures = 0;
+        lastSeen = Date.now() / 1000;
         say("live", "Live");
         show(state);
       }
     } catch (error) {
       if (error instanceof Denied) {
         say("denied", "A token is needed");
-        useToken(await askForToken(error.message));
+        const token = await askForToken(error.isWrong ? error.message : "");
+        if (token !== null) useToken(token);
         continue;
       }
+      if (error instanceof Refused) why = `: ${error.message}`;
       console.warn(error);
     }
-    // Counts of another process are no more than a beginning.
-    rates = new Rates();
-    say("lost", lastSeen ? `No connection since ${lastSeen.toLocaleTimeString()}` : "No connection");
-    await new Promise((resolve) => setTimeout(resolve, pause * 1000));
-    pause = Math.min(2 * pause, 5);
+    // What comes next may be of another process, whose counts are a new beginning.
+    [traffic, offers] = newRates();
+    charts.breakOff();
+    say("lost", lastSeen === null ? `No connection${why}` : `No connection since ${clock(lastSeen)}${why}`);
+    document.title = "No connection · turnpike";
+    const pause = Math.min(link.retryMs * 2 ** failures, LONGEST_PAUSE_MS);
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    failures += 1;
   }
 }
 
 function show({ time, process, parts, relay, gateway, backends, sessions }) {
-  const a = rates.tell({ ...relay, ...gateway }, time);
+  const growth = { ...traffic.tell(relay, time), ...offers.tell(gateway, time) };
   const bits = (bytes) => (bytes === null ? null : bytes * 8);
-  const sum = (...values) => (values.includes(null) ? null : values.reduce((one, other) => one + other, 0));
-  const perSecond = (value, digits) => (value === null ? NOTHING : `${number(value, digits)} /s`);
-  const figures = {
-    sessions: number(sessions.total),
-    allocations: number(relay.allocations),
-    up: bitRate(bits(a.bytes_to_peer)),
-    down: bitRate(bits(a.bytes_to_client)),
-    packets: perSecond(sum(a.packets_to_peer, a.packets_to_client)),
-    dropped: perSecond(a.packets_dropped),
-    offers: perSecond(sum(a.answered, a.refused, a.failed), 1),
-    capacity: percent(relay.capacity_used),
-  };
-  for (const [name, text] of Object.entries(figures)) document.querySelector(`[data-figure="${name}"]`).textContent = text;
-  element("version").textContent = `${process.version}, up ${duration(time - process.started_at)}`;
+  const [up, down] = [bits(growth.bytes_to_peer), bits(growth.bytes_to_client)];
+  write(element("version"), `${process.version}, up ${duration(time - process.started_at)}`);
+  document.title = `${sessions.total} ${sessions.total === 1 ? "session" : "sessions"} · turnpike`;
   showParts(parts, process.draining);
+  figures.show({ relay, sessions, growth, up, down });
   charts.add(time, {
-    bits: [bits(a.bytes_to_peer), bits(a.bytes_to_client)],
+    bits: [up, down],
     counts: [sessions.total, relay.allocations],
-    offers: [a.answered, a.refused, a.failed],
+    offers: [growth.answered, growth.refused, growth.failed],
   });
-  table.show(sessions, time);
-  showBackends(backends);
+  backendTable.show(backends);
+  sessionTable.show(sessions, time);
+}
+
+function newRates() {
+  return [new Rates(), new Rates(OFFER_SECONDS)];
 }
 
 function showParts(parts, isDraining) {
-  const all = isDraining ? [...parts, { part: "draining", ready: false, reason: "offers are refused" }] : parts;
-  element("parts").replaceChildren(
-    ...all.map(({ part, ready, reason }) => {
-      const item = document.createElement("li");
-      item.dataset.ready = ready;
-      item.textContent = ready ? part : `${part}: ${reason ?? "not ready"}`;
-      return item;
-    }),
-  );
-}
-
-function showBackends(backends) {
-  const body = document.querySelector("#backends tbody");
-  body.replaceChildren(
-    ...backends.map(({ name, url, state, ejected_for_seconds: left, sessions, requests, last_failure: failure }) => {
-      const row = document.createElement("tr");
-      const texts = [name, url, "", number(sessions), number(requests)];
-      texts.push(failure ? `${failure.cause}, ${new Date(failure.at * 1000).toLocaleTimeString()}` : NOTHING);
-      texts.forEach((text, index) => {
-        const cell = row.insertCell();
-        cell.textContent = text;
-        if (index === 3 || index === 4) cell.className = "number";
-      });
-      const badge = row.cells[2].appendChild(document.createElement("span"));
-      badge.className = "badge";
-      badge.dataset.state = state;
-      badge.textContent = left === undefined ? state : `${state} for ${left} s`;
-      return row;
-    }),
-  );
-}
-
-function askToEnd({ id, user_id: user, client }) {
-  const dialog = element("end");
-  element("end-whose").textContent = `${user ?? "Anonymous"}, client ${client}, session ${id}`;
-  element("end-refused").textContent = "";
-  dialog.returnValue = "";
-  dialog.onclose = async () => {
-    if (dialog.returnValue !== "end") return;
-    try {
-      await ask(`sessions/${id}`, { method: "DELETE" });
-    } catch (error) {
-      element("end-refused").textContent = `Not ended: ${error.message}`;
-      dialog.showModal();
-    }
-  };
-  dialog.showModal();
-}
-
-/** Resolves with the token that somebody writes. */
-function askForToken(why) {
-  const dialog = element("token");
-  element("token-refused").textContent = why;
-  dialog.showModal();
-  // Without one there is nothing to see.
-  dialog.oncancel = (event) => event.preventDefault();
-  return new Promise((resolve) => {
-    dialog.onclose = () => resolve(element("token-value").value.trim());
+  const items = parts.map(({ part, ready, reason }) => {
+    return { state: ready ? "ready" : "waiting", text: ready ? part : `${part}: ${reason ?? "not ready"}` };
   });
+  if (isDraining) items.push({ state: "draining", text: "draining: offers are refused" });
+  const list = element("parts");
+  while (list.children.length > items.length) list.lastElementChild.remove();
+  for (const [place, { state, text }] of items.entries()) {
+    const item = list.children[place] ?? list.appendChild(document.createElement("li"));
+    item.dataset.state = state;
+    write(item, text);
+  }
 }
 
+/** People hear of it only when it changes. */
 function say(state, words) {
   const connection = element("connection");
-  if (connection.dataset.state === state && connection.textContent === words) return;
   connection.dataset.state = state;
-  connection.textContent = words;
+  write(connection, words);
   document.body.classList.toggle("stale", state !== "live");
 }
