@@ -5,6 +5,14 @@ pub(super) use super::embedded_catalog::{
     EMBEDDED_OFFERS, EMBEDDED_PREDICTIONS,
 };
 pub(super) use super::family::Family;
+pub(super) use super::relay_catalog::{
+    RELAY_BATCHES, RELAY_BYTES, RELAY_CONNECTIONS, RELAY_CONNECTIONS_ACCEPTED, RELAY_CONNECTIONS_CLOSED,
+    RELAY_DROPPED, RELAY_HANDED_OVER, RELAY_LISTENER_DROPS, RELAY_OFFLOAD_WORKERS, RELAY_PACKETS,
+    RELAY_PEER_CONNECTIONS, RELAY_PEER_CONNECTIONS_OPENED, RELAY_PORTS, RELAY_PORTS_FREE, RELAY_RECEIVED,
+    RELAY_WORKERS, TURN_ALLOCATION_CLAIMS, TURN_ALLOCATIONS, TURN_ALLOCATIONS_ANONYMOUS,
+    TURN_ALLOCATIONS_CREATED, TURN_ALLOCATIONS_ENDED, TURN_ALLOCATIONS_MOVED, TURN_ALLOCATIONS_REFUSED,
+    TURN_GRANTS_BLOCKED, TURN_REQUESTS, TURN_RESPONSES,
+};
 pub(super) use super::session_catalog::{
     SESSION_DURATION, SESSION_FRAME_RATE, SESSION_JITTER, SESSION_LOSS, SESSION_ROUND_TRIP, SESSION_SETUP,
     SESSIONS, SESSIONS_ENDED, SESSIONS_REFUSED,
@@ -164,75 +172,6 @@ pub(super) const FRONT_PREFLIGHTS: Family = Family::new(
     "Questions of browsers whether a page may use the gateway, by result.",
     &["result"],
 );
-pub(super) const RELAY_PACKETS: Family = Family::new(
-    "turnpike_relay_packets_total",
-    "Application packets relayed, or pieces of TCP streams, by what carries TURN to the client and by direction.",
-    &["transport", "direction"],
-);
-pub(super) const RELAY_BYTES: Family = Family::new(
-    "turnpike_relay_bytes_total",
-    "Application payload relayed in bytes, without TURN, UDP and IP headers, by transport of the client and direction.",
-    &["transport", "direction"],
-);
-pub(super) const RELAY_DROPPED: Family =
-    Family::new("turnpike_relay_dropped_packets_total", "Packets not relayed, by reason.", &["reason"]);
-pub(super) const RELAY_HANDED_OVER: Family = Family::new(
-    "turnpike_relay_handed_over_packets_total",
-    "Packets from one relayed address of this process to another, which went without the kernel.",
-    &[],
-);
-pub(super) const RELAY_LISTENER_DROPS: Family = Family::new(
-    "turnpike_relay_listener_dropped_packets_total",
-    "Packets of clients that the kernel threw away, since a listening socket's receive buffer was full.",
-    &[],
-);
-pub(super) const RELAY_RECEIVED: Family =
-    Family::new("turnpike_relay_received_packets_total", "Packets taken from the relay's sockets.", &[]);
-pub(super) const RELAY_BATCHES: Family = Family::new(
-    "turnpike_relay_receive_batches_total",
-    "Receive calls that returned packets; received packets divided by it is the mean batch.",
-    &[],
-);
-pub(super) const RELAY_PORTS: Family =
-    Family::new("turnpike_relay_ports", "Relay ports that allocations can have.", &[]);
-pub(super) const RELAY_PORTS_FREE: Family =
-    Family::new("turnpike_relay_ports_free", "Relay ports that no allocation holds now.", &[]);
-pub(super) const RELAY_WORKERS: Family =
-    Family::new("turnpike_relay_workers", "Worker threads of the relay.", &[]);
-
-pub(super) const RELAY_OFFLOAD_WORKERS: Family = Family::new(
-    "turnpike_relay_offload_workers",
-    "Workers whose kernel takes or hands over rows of packets in one piece (UDP GSO and GRO), by direction.",
-    &["offload"],
-);
-
-pub(super) const RELAY_CONNECTIONS: Family = Family::new(
-    "turnpike_relay_connections",
-    "Open connections of TURN clients by transport; tcp until TLS is recognised.",
-    &["transport"],
-);
-pub(super) const RELAY_CONNECTIONS_ACCEPTED: Family = Family::new(
-    "turnpike_relay_connections_accepted_total",
-    "Connections of TURN clients that came in, whatever became of them.",
-    &[],
-);
-pub(super) const RELAY_CONNECTIONS_CLOSED: Family = Family::new(
-    "turnpike_relay_connections_closed_total",
-    "Connections of TURN clients that were closed, or given to the gateway (http), by reason.",
-    &["reason"],
-);
-
-pub(super) const RELAY_PEER_CONNECTIONS: Family = Family::new(
-    "turnpike_relay_peer_connections",
-    "TCP connections to peers that are open or under way.",
-    &[],
-);
-pub(super) const RELAY_PEER_CONNECTIONS_OPENED: Family = Family::new(
-    "turnpike_relay_peer_connections_opened_total",
-    "TCP connections between allocations and peers that came about, by who opened them.",
-    &["origin"],
-);
-
 pub(super) const RECORDS_WRITTEN: Family =
     Family::new("turnpike_records_written_total", "Records of sessions that are safe in the database.", &[]);
 pub(super) const RECORDS_FAILURES: Family = Family::new(
@@ -279,48 +218,6 @@ pub(super) const HOOK_ANSWERS: Family = Family::new(
     "turnpike_auth_hook_answers",
     "Answers of the auth hook that are kept for further requests, by what they say.",
     &["answer"],
-);
-
-pub(super) const TURN_REQUESTS: Family =
-    Family::new("turnpike_turn_requests_total", "STUN and TURN requests received, by method.", &["method"]);
-pub(super) const TURN_RESPONSES: Family = Family::new(
-    "turnpike_turn_responses_total",
-    "STUN and TURN responses sent, by error code or success.",
-    &["code"],
-);
-pub(super) const TURN_ALLOCATIONS: Family = Family::new(
-    "turnpike_turn_allocations",
-    "Allocations that live now, by what carries TURN to their clients and by the family of their relayed addresses.",
-    &["transport", "family"],
-);
-pub(super) const TURN_ALLOCATIONS_ANONYMOUS: Family = Family::new(
-    "turnpike_turn_allocations_anonymous",
-    "Allocations that live now without credentials, ports reserved for such counted in.",
-    &[],
-);
-pub(super) const TURN_GRANTS_BLOCKED: Family = Family::new(
-    "turnpike_turn_grants_blocked",
-    "Credentials of the gateway that have not expired and let nobody in, since their session has ended.",
-    &[],
-);
-pub(super) const TURN_ALLOCATIONS_CREATED: Family =
-    Family::new("turnpike_turn_allocations_created_total", "Allocations created.", &[]);
-pub(super) const TURN_ALLOCATIONS_MOVED: Family = Family::new(
-    "turnpike_turn_allocations_moved_total",
-    "Times that an allocation followed its client to another address.",
-    &[],
-);
-pub(super) const TURN_ALLOCATION_CLAIMS: Family = Family::new(
-    "turnpike_turn_allocation_claims_total",
-    "Allocations that offers named as their sessions', by what came of it.",
-    &["result"],
-);
-pub(super) const TURN_ALLOCATIONS_ENDED: Family =
-    Family::new("turnpike_turn_allocations_ended_total", "Allocations ended, by reason.", &["reason"]);
-pub(super) const TURN_ALLOCATIONS_REFUSED: Family = Family::new(
-    "turnpike_turn_allocations_refused_total",
-    "Allocate requests that got no relayed address although their clients were let in, by reason.",
-    &["reason"],
 );
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ mod metrics;
 mod packet_labels;
 mod record_metrics;
 mod redact;
+mod relay_catalog;
 mod relay_metrics;
 mod relay_stats;
 mod session_catalog;

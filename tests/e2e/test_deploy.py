@@ -18,7 +18,7 @@ RULES = PROMETHEUS / "turnpike.rules.yml"
 RULE_TESTS = PROMETHEUS / "tests" / "turnpike.test.yml"
 KUBERNETES = DEPLOY / "kubernetes"
 TELEMETRY = REPOSITORY / "src" / "telemetry"
-CATALOGUES = [TELEMETRY / name for name in ("catalog.rs", "session_catalog.rs", "embedded_catalog.rs")]
+CATALOGUES = sorted(TELEMETRY.glob("*catalog.rs"))
 
 
 @pytest.mark.parametrize("file", [*dashboards.FILES, RULES, RULE_TESTS], ids=lambda file: file.name)
