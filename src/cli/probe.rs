@@ -157,7 +157,7 @@ impl From<&Report> for ReportView {
 }
 
 fn in_ms(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 10_000.0).round() / 10.0
+    duration.as_micros() as f64 / 1000.0
 }
 
 /// As long as the longest probe.
