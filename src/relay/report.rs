@@ -127,13 +127,11 @@ pub(super) fn ended(
 
 /// Counts an allocation that another worker gets.
 pub(super) fn given(stats: &RelayStats, flow: &Flow) {
-    stats.allocation_given();
     left(stats, flow);
 }
 
 /// Counts an allocation that was another worker's.
 pub(super) fn taken(stats: &RelayStats, flow: &Flow) {
-    stats.allocation_taken();
     stats.allocation_came(client_transport(flow.client.transport), flow.family);
 }
 

@@ -327,7 +327,6 @@ mod tests {
         stats.allocation_ended(EndReason::Deleted);
         stats.allocation_left(ClientTransport::Tcp, RelayedFamily::Both);
 
-        assert_eq!(stats.allocations(), 2);
         assert_eq!(metrics.live().allocations, 2);
         let sample = "turnpike_turn_allocations{transport=\"tcp\",family=\"both\"} 2\n";
         assert!(metrics.exposition().unwrap().contains(sample));

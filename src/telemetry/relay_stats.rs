@@ -30,8 +30,6 @@ pub struct RelayStats {
     pub(super) allocations_created: Count,
     pub(super) allocations_moved: Count,
     pub(super) claims: [Count; ClaimResult::ALL.len()],
-    pub(super) allocations_taken: Count,
-    pub(super) allocations_given: Count,
     pub(super) allocations_ended: [Count; EndReason::ALL.len()],
     pub(super) allocations_refused: [Count; AllocationRefusal::ALL.len()],
     pub(super) connections: [Count; StreamKind::ALL.len()],
@@ -133,16 +131,6 @@ impl RelayStats {
         self.claims[result as usize].add(1);
     }
 
-    /// Counts an allocation that came from another worker.
-    pub fn allocation_taken(&self) {
-        self.allocations_taken.add(1);
-    }
-
-    /// Counts an allocation that went to another worker.
-    pub fn allocation_given(&self) {
-        self.allocations_given.add(1);
-    }
-
     /// Counts the end of an allocation.
     pub fn allocation_ended(&self, reason: EndReason) {
         self.allocations_ended[reason as usize].add(1);
@@ -187,29 +175,11 @@ impl RelayStats {
     pub fn peer_connection_left(&self) {
         self.peer_connections.subtract(1);
     }
-
-    /// How many allocations have begun here or come from another worker.
-    pub(super) fn allocations_in(&self) -> u64 {
-        self.allocations_created.get() + self.allocations_taken.get()
-    }
-
-    /// How many allocations have ended here or gone to another worker.
-    pub(super) fn allocations_out(&self) -> u64 {
-        self.allocations_ended.iter().map(Count::get).sum::<u64>() + self.allocations_given.get()
-    }
-
-    /// How many allocations live now.
-    pub fn allocations(&self) -> u64 {
-        // The ends are read first and the subtraction saturates: an allocation that comes or goes meanwhile must not
-        // make the difference negative.
-        let out = self.allocations_out();
-        self.allocations_in().saturating_sub(out)
-    }
 }
 
 impl fmt::Debug for RelayStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RelayStats").field("allocations", &self.allocations()).finish_non_exhaustive()
+        f.debug_struct("RelayStats").finish_non_exhaustive()
     }
 }
 
@@ -239,17 +209,3 @@ impl Count {
 
 const OTHER_CODE: usize = RESPONSE_CODES.len();
 const SUCCESS: usize = RESPONSE_CODES.len() + 1;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn never_shows_fewer_than_no_allocations() {
-        let stats = RelayStats::default();
-
-        stats.allocation_ended(EndReason::Expired);
-
-        assert_eq!(stats.allocations(), 0);
-    }
-}

@@ -1,28 +1,24 @@
 """The live page in Chromium, on the host where the admin listener is."""
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
-from network import Namespace, require_tool
-
-BROWSER = Path(__file__).resolve().parent / "browser"
+from chromium import command, environment
+from network import Namespace
 
 
 class LivePage:
     """An open page; the `with` block closes it."""
 
     def __init__(self, host: Namespace, home: Path, port: int, **settings: object) -> None:
-        require_tool("node", package="nodejs")
-        require_tool("chromium", package="chromium")
         page = {"page": f"http://127.0.0.1:{port}/"} | settings
         self._process = subprocess.Popen(
-            host.command("node", str(BROWSER / "admin.mjs"), json.dumps(page)),
+            command(host, "admin.mjs", page),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "HOME": str(home)},
+            env=environment(home),
         )
 
     def __enter__(self) -> "LivePage":
@@ -36,9 +32,9 @@ class LivePage:
             self._process.kill()
             self._process.wait()
 
-    def do(self, command: str, **arguments: object) -> dict:
+    def do(self, action: str, **arguments: object) -> dict:
         """Has the page do something, and returns what it shows then."""
-        self._process.stdin.write(json.dumps({"do": command} | arguments) + "\n")
+        self._process.stdin.write(json.dumps({"do": action} | arguments) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         assert line, f"the page has ended, with {self._process.poll()}"

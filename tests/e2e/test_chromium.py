@@ -1,17 +1,13 @@
 """Chromium streams its fake camera through the relay, by every way that it knows to a TURN server."""
 
-import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from browser_trust import trust
-from network import RELAY_CLIENT_SIDE, Network, require_tool
+from chromium import run
+from network import RELAY_CLIENT_SIDE, Network
 from turnpike import API_KEY, PASSWORD, USER, Turnpike
-
-BROWSER = Path(__file__).resolve().parent / "browser"
 
 
 @pytest.mark.parametrize("way", ["udp", "tcp", "tls"])
@@ -52,8 +48,6 @@ def stream(network: Network, turnpike: Turnpike, home: Path, url: str, password:
 
 def stream_through(network: Network, turnpike: Turnpike, home: Path, ice_servers: list[dict]) -> dict:
     """The same for a list of servers, as RTCPeerConnection takes it."""
-    require_tool("node", package="nodejs")
-    require_tool("chromium", package="chromium")
     settings = {
         "iceServers": ice_servers,
         "offerUrl": f"http://{RELAY_CLIENT_SIDE}:{turnpike.ports.gateway}/skin/webrtc/offer",
@@ -61,15 +55,7 @@ def stream_through(network: Network, turnpike: Turnpike, home: Path, ice_servers
         "userId": "chromium",
         "predictions": PREDICTIONS,
     }
-    done = subprocess.run(
-        network.client.command("node", str(BROWSER / "stream.mjs"), json.dumps(settings)),
-        capture_output=True,
-        text=True,
-        env={**os.environ, "HOME": str(home)},
-        timeout=BROWSER_SECONDS,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return run(network.client, home, "stream.mjs", settings)
 
 
 URLS = {
@@ -78,5 +64,3 @@ URLS = {
     "tls": f"turns:{RELAY_CLIENT_SIDE}:5349?transport=tcp",
 }
 PREDICTIONS = 30
-# Some 5 s to start, 1 s to connect, 1 s of video.
-BROWSER_SECONDS = 90

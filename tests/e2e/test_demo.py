@@ -1,9 +1,7 @@
 """The demo: its page in Chromium, its backend under good clients, many clients, bad networks and bad clients."""
 
 import json
-import os
 import random
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from browser_trust import trust
+from chromium import run
 from demo import Demo
-from network import CLIENT_ADDRESS, Network, ip, require_tool
+from network import CLIENT_ADDRESS, Network, ip
 from process import Process
 from python_client import Client, Outcome
-from test_chromium import BROWSER
 from turnpike import REPOSITORY
 
 HERE = Path(__file__).resolve().parent
@@ -162,19 +160,9 @@ def test_malicious_offers_are_refused(network: Network, demo: Demo, tmp_path: Pa
 
 def visit(network: Network, demo: Demo, home: Path, **change: object) -> dict:
     """Returns what a visitor of the page has seen."""
-    require_tool("node", package="nodejs")
-    require_tool("chromium", package="chromium")
     ARTEFACTS.mkdir(exist_ok=True)
     settings = {"page": demo.page, "key": demo.key, "source": "synthetic", "way": "udp"} | change
-    done = subprocess.run(
-        network.relay.command("node", str(BROWSER / "demo.mjs"), json.dumps(settings)),
-        capture_output=True,
-        text=True,
-        env={**os.environ, "HOME": str(home)},
-        timeout=BROWSER_SECONDS,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return run(network.relay, home, "demo.mjs", settings)
 
 
 def stream(network: Network, demo: Demo, folder: Path, port: int = 3478, seconds: int = 8) -> Outcome:
@@ -233,4 +221,3 @@ LOSS_PERCENT = 5
 MOST_PIXELS = 9
 # 64 MiB: what a client can have waiting, several times.
 MOST_GROWTH_BYTES = 64 << 20
-BROWSER_SECONDS = 90
