@@ -27,6 +27,9 @@ pub(super) async fn keep(mut events: mpsc::UnboundedReceiver<SessionEvent>, sess
             SessionEvent::Claimed(SessionTag(session)) => {
                 sessions.allocation_claimed(&SessionId::from(session));
             }
+            SessionEvent::Judged(SessionTag(session)) => {
+                sessions.claim_judged(&SessionId::from(session));
+            }
             SessionEvent::Relayed(SessionTag(session), traffic) => {
                 sessions.relayed(&SessionId::from(session), usage(&traffic));
             }

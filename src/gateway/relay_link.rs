@@ -12,8 +12,8 @@ use super::http::ids::SessionId;
 
 /// A relay, as the gateway sees it. None of its functions waits.
 pub trait RelayView: Send + Sync {
-    /// Makes an allocation belong to a session, if the claim is proven; what came of it is told to
-    /// [`SessionsHandle`](super::SessionsHandle). False if the address is none of the relay's.
+    /// Makes an allocation belong to a session, if the claim is proven; what came of it, and that it was judged, is told
+    /// to [`SessionsHandle`](super::SessionsHandle). False if the address is none of the relay's; then nothing is told.
     fn claim(&self, session: &SessionId, claim: Claim) -> bool;
 
     /// Whether one more client could get a relayed address.

@@ -4,7 +4,7 @@
 //! an offer names a relayed address ─▶ ClaimsHandle ─ whose port? ─▶ that worker ─ proven? ─▶ the flow bears the session
 //! its answer names peers           ─▶ ClaimsHandle ─ all workers ─▶ its allocations reach them
 //! a session ends                   ─▶ ClaimsHandle ─ all workers ─▶ its allocations end
-//!                                     SessionEvents ◀─ claimed, refused, ended ─┘
+//!                                     SessionEvents ◀─ claimed, judged, ended ─┘
 //! ```
 
 use std::collections::HashMap;
@@ -104,6 +104,7 @@ impl Worker {
             result = result.label(),
             "allocation claimed"
         );
+        self.claims.tell(SessionEvent::Judged(claim.session));
     }
 
     fn accept_claim(&mut self, claim: &Claim, index: u32, family: AddressFamily) -> ClaimResult {

@@ -18,6 +18,8 @@ pub struct SessionTag(pub Arc<str>);
 pub enum SessionEvent {
     /// An allocation is the session's from now on.
     Claimed(SessionTag),
+    /// One claim of the session was judged, whichever way; where it was proven, that was told before.
+    Judged(SessionTag),
     /// This much more was relayed for an allocation of the session.
     Relayed(SessionTag, Traffic),
     /// An allocation of the session has come so far.

@@ -38,6 +38,16 @@ impl Claiming {
         self.events.recv_timeout(DEADLINE).expect("an event within five seconds")
     }
 
+    /// Once a claim was proven, and judged with that.
+    fn assert_claimed(&self, session: &str) {
+        assert_eq!(self.next(), SessionEvent::Claimed(tag(session)));
+        self.assert_judged(session);
+    }
+
+    fn assert_judged(&self, session: &str) {
+        assert_eq!(self.next(), SessionEvent::Judged(tag(session)));
+    }
+
     fn assert_ended(&self, session: &str) {
         let event = self.next();
         assert!(matches!(&event, SessionEvent::Ended(ended, _) if *ended == tag(session)), "{event:?}");
@@ -57,7 +67,7 @@ fn a_session_has_its_allocations_until_they_end() {
     for client in [&mut first, &mut second] {
         let relayed = client.allocated();
         assert!(relay.claims.present(claim("one", relayed, LOOPBACK)));
-        assert_eq!(relay.next(), SessionEvent::Claimed(tag("one")));
+        relay.assert_claimed("one");
     }
 
     assert_eq!(first.delete(), 0);
@@ -78,7 +88,7 @@ fn a_session_is_told_every_byte_that_was_relayed_for_it() {
     let mut client = relay.client();
     let (relayed, peer) = (client.allocated(), socket());
     relay.claims.present(claim("one", relayed, LOOPBACK));
-    assert_eq!(relay.next(), SessionEvent::Claimed(tag("one")));
+    relay.assert_claimed("one");
     assert_eq!(client.bind(0x4000, peer.local_addr().unwrap()), 0);
 
     let mut rounds = 0;
@@ -115,12 +125,14 @@ fn a_claim_needs_a_proof_and_the_first_one_wins() {
     let elsewhere = IpAddr::from([198, 51, 100, 7]);
 
     assert!(relay.claims.present(claim("thief", relayed, elsewhere)));
-    eventually(|| relay.counted("not_proven"));
+    relay.assert_judged("thief");
+    assert!(relay.counted("not_proven"));
     let related = Some(client.socket.local_addr().unwrap());
     assert!(relay.claims.present(Claim { related, ..claim("owner", relayed, elsewhere) }));
-    assert_eq!(relay.next(), SessionEvent::Claimed(tag("owner")));
+    relay.assert_claimed("owner");
     assert!(relay.claims.present(claim("late", relayed, LOOPBACK)));
-    eventually(|| relay.counted("taken"));
+    relay.assert_judged("late");
+    assert!(relay.counted("taken"));
 
     let Claiming { relay, events, .. } = relay;
     relay.stop();
@@ -144,7 +156,7 @@ fn an_allocation_stays_its_sessions_wherever_its_client_goes() {
     let mut client = relay.client();
     let (relayed, mut ticket) = allocate_mobile(&mut client);
     relay.claims.present(claim("one", relayed, LOOPBACK));
-    assert_eq!(relay.next(), SessionEvent::Claimed(tag("one")));
+    relay.assert_claimed("one");
     for _ in 0..12 {
         client = relay.client();
         ticket = ticket_of(&show(&mut client, &ticket));

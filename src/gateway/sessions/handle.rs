@@ -46,6 +46,11 @@ impl SessionsHandle {
         self.sessions.allocation_claimed(session);
     }
 
+    /// One of the session's claims was judged; where it was proven, that was told before.
+    pub fn claim_judged(&self, session: &SessionId) {
+        self.sessions.claim_judged(session);
+    }
+
     /// This much more was relayed for the session.
     pub fn relayed(&self, session: &SessionId, usage: Usage) {
         self.sessions.relayed(session, usage);

@@ -37,10 +37,8 @@ impl OpenSession {
             self.sessions.shared.metrics.refused(Refusal::RelayBusy.cause());
             return Err(Refusal::RelayBusy);
         }
-        let ours = claims.into_iter().filter(|claim| relay.claim(&self.id, claim.clone())).count();
-        if ours > 0 {
-            self.sessions.registry().claims(&self.id);
-        } else if !relay.has_room() {
+        let ours = claims.into_iter().filter(|claim| self.sessions.claim(&self.id, claim.clone())).count();
+        if ours == 0 && !relay.has_room() {
             self.sessions.shared.metrics.refused(Refusal::RelayFull.cause());
             return Err(Refusal::RelayFull);
         }

@@ -135,6 +135,8 @@ impl Registry {
             state: SessionState::Offered,
             backend: None,
             has_claims: false,
+            claims_under_way: 0,
+            ends_unless_proven: false,
             slot: None,
             expected_checks: Vec::new(),
             allocations: 0,
@@ -169,6 +171,21 @@ impl Registry {
         }
     }
 
+    /// A claim of a session is about to go to the relay.
+    pub(super) fn claim_begins(&mut self, id: &SessionId) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.claims_under_way += 1;
+        }
+    }
+
+    /// A claim of a session was judged, or never sent. Returns the session if that was what it still waited for.
+    pub(super) fn claim_ends(&mut self, id: &SessionId, now: Instant) -> Option<Session> {
+        let session = self.sessions.get_mut(id)?;
+        session.claims_under_way = session.claims_under_way.saturating_sub(1);
+        let is_over = session.claims_under_way == 0 && session.ends_unless_proven;
+        if is_over { self.end(id, SessionEnd::Relay, now)?.whole } else { None }
+    }
+
     /// The client of a session that has named no allocation will send such checks.
     pub(super) fn expect_checks(&mut self, id: &SessionId, checks: Vec<ExpectedCheck>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
@@ -188,6 +205,7 @@ impl Registry {
     pub(super) fn allocation_claimed(&mut self, id: &SessionId) -> bool {
         let Some(session) = self.sessions.get_mut(id) else { return false };
         session.allocations += 1;
+        session.ends_unless_proven = false;
         update_state(&mut self.by_state, session);
         true
     }
@@ -220,8 +238,9 @@ impl Registry {
         }
     }
 
-    /// An allocation of a session has ended; with the last one the session ends, unless its offer still waits. Returns the
-    /// session once all is known of it.
+    /// An allocation of a session has ended; with the last one the session ends, unless its offer still waits. Clients drop
+    /// one of two when they bundle, and the other may be known to another worker, so a claim under way is waited for.
+    /// Returns the session once all is known of it.
     pub(super) fn allocation_ended(
         &mut self,
         id: &SessionId,
@@ -238,8 +257,11 @@ impl Registry {
         session.allocations = session.allocations.saturating_sub(1);
         session.progress.allocation_ended(stage, quality);
         if session.allocations == 0 && session.backend.is_some() {
-            // It keeps the state that it ended in.
-            return self.end(id, SessionEnd::Relay, now)?.whole;
+            if session.claims_under_way == 0 {
+                // It keeps the state that it ended in.
+                return self.end(id, SessionEnd::Relay, now)?.whole;
+            }
+            session.ends_unless_proven = true;
         }
         update_state(&mut self.by_state, session);
         None
@@ -407,6 +429,32 @@ mod tests {
         assert_eq!(allocation_ended(&mut registry, &id).unwrap().opening.id, id);
         assert_eq!(registry.count(), [0; 6]);
         assert!(!registry.allocation_claimed(&id));
+    }
+
+    #[test]
+    fn does_not_end_while_a_claim_is_under_way() {
+        let mut registry = Registry::new(SessionSettings::default());
+        let mut with_two_claims = || {
+            let id = open(&mut registry, "app", None, Bounds::default()).unwrap();
+            registry.claim_begins(&id);
+            registry.claim_begins(&id);
+            registry.allocation_claimed(&id);
+            assert!(registry.claim_ends(&id, Instant::now()).is_none());
+            registry.answered(&id, ("one".into(), None), Instant::now());
+            id
+        };
+        let (proven, refused) = (with_two_claims(), with_two_claims());
+
+        // The one that the first worker knows is dropped before the second worker has looked at its own.
+        assert!(allocation_ended(&mut registry, &proven).is_none());
+        assert!(registry.allocation_claimed(&proven));
+        assert!(registry.claim_ends(&proven, Instant::now()).is_none());
+        assert!(allocation_ended(&mut registry, &refused).is_none());
+        let session = registry.claim_ends(&refused, Instant::now()).unwrap();
+
+        assert_eq!((&session.opening.id, session.ended.unwrap().0), (&refused, SessionEnd::Relay));
+        assert_eq!(registry.count(), [0, 0, 1, 0, 0, 0]);
+        assert_eq!(allocation_ended(&mut registry, &proven).unwrap().opening.id, proven);
     }
 
     #[test]

@@ -38,6 +38,10 @@ pub(super) struct Session {
     pub(super) backend: Option<Arc<str>>,
     /// Whether it has named allocations of the relay as its own.
     pub(super) has_claims: bool,
+    /// Claims that the relay has not judged yet.
+    pub(super) claims_under_way: u32,
+    /// Whether it lost its last allocation meanwhile, so that it ends unless one of them is proven.
+    pub(super) ends_unless_proven: bool,
     /// Counts it there for as long as it lives.
     pub(super) slot: Option<MediaSlot>,
     /// The user names of the checks by which its allocations would be known, if it has named none.

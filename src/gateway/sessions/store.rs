@@ -110,19 +110,41 @@ impl Sessions {
             client: opening.client,
             user: user_id.map(|user_id| Arc::from(Grant::user_of(&user_id).as_ref())),
         };
-        if self.shared.relay.claim(&id, claim) {
-            self.registry().claims(&id);
+        self.claim(&id, claim);
+    }
+
+    /// Has the relay judge a claim; false if it is for no allocation of ours.
+    pub(super) fn claim(&self, id: &SessionId, claim: Claim) -> bool {
+        // First, as a worker may be quicker than we are.
+        self.registry().claim_begins(id);
+        let is_ours = self.shared.relay.claim(id, claim);
+        if is_ours {
+            self.registry().claims(id);
+        } else {
+            self.claim_judged(id);
         }
+        is_ours
+    }
+
+    /// The relay says that it has judged a claim of a session.
+    pub(in crate::gateway) fn claim_judged(&self, id: &SessionId) {
+        let over = self.change(|registry| registry.claim_ends(id, Instant::now()));
+        self.settle_whole(over);
     }
 
     /// The relay says that an allocation of a session has ended.
     pub(in crate::gateway) fn allocation_ended(&self, id: &SessionId, last: AllocationEnd) {
         let known = self.change(|registry| registry.allocation_ended(id, last, Instant::now()));
-        let Some(session) = known else { return };
+        self.settle_whole(known);
+    }
+
+    /// Counts and records a session that has ended by what the relay said, once all is known of it.
+    fn settle_whole(&self, session: Option<Session>) {
+        let Some(session) = session else { return };
         if let Some((reason @ SessionEnd::Relay, age)) = session.ended {
             self.shared.metrics.ended(reason, age);
             if session.has_claims {
-                self.shared.relay.close(id);
+                self.shared.relay.close(&session.opening.id);
             }
         }
         self.record(&session);
