@@ -7,6 +7,7 @@ mod alternate_keeper;
 mod auth_hook;
 mod certificate_keeper;
 mod embedded_place;
+mod health_keeper;
 mod operations;
 mod peer_names;
 mod policy_keeper;
@@ -30,14 +31,13 @@ pub use policy_keeper::peer_policy;
 
 use crate::config::{ConfigErrors, Settings};
 use crate::demo::EmbeddedBackend;
-use crate::gateway::{
-    Admin, Controls, Door, Drain, Gateway, Handed, Operations, PartReadiness, Readiness, ReloadReport,
-};
+use crate::gateway::{Admin, Controls, Door, Drain, Gateway, Handed, Operations, ReloadReport};
 use crate::records::Records;
-use crate::relay::{self, HttpClient, HttpTaker, Partners, Relay};
+use crate::relay::{HttpClient, HttpTaker, Partners, Relay};
 use crate::telemetry::{self, CertificateOwner, LogControl, Metrics};
 use crate::{sys, turn};
 use certificate_keeper::CertificateKeeper;
+use health_keeper::PendingHealth;
 use operations::{Load, ProcessOperations};
 use policy_keeper::PolicyKeeper;
 
@@ -119,8 +119,8 @@ pub struct App {
     stop_gateway: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
     relay_failed: Arc<Notify>,
-    policy_keeper: AbortHandle,
-    alternate_keeper: AbortHandle,
+    /// What looks after the relay, for as long as there is one.
+    keepers: [AbortHandle; 3],
     operations: Arc<ProcessOperations>,
     records: Option<Records>,
     /// Serves until it is dropped.
@@ -157,8 +157,8 @@ impl App {
             gateway.join_records(records.clone());
         }
         let drain = gateway.drain();
-        let relay_health = Arc::new(std::sync::OnceLock::new());
-        let readiness = readiness(drain.clone(), Arc::clone(&relay_health));
+        let relay_health = PendingHealth::default();
+        let readiness = health_keeper::readiness(drain.clone(), Arc::clone(&relay_health));
         let reload_certificates = watch::Sender::new(());
         let operations = Arc::new(ProcessOperations::new(
             load,
@@ -196,10 +196,13 @@ impl App {
         let gateway_addr = own_addr
             .or(relay.http_addr())
             .context("the gateway has no address: name one in gateway.listen")?;
-        let policy_keeper = tokio::spawn(policy_keeper.keep(relay.policy_handle()));
 
         let alternates = alternate_keeper::keep(settings.alternates.clone(), relay.alternates_handle());
-        let alternate_keeper = tokio::spawn(alternates).abort_handle();
+        let keepers = [
+            tokio::spawn(policy_keeper.keep(relay.policy_handle())).abort_handle(),
+            tokio::spawn(alternates).abort_handle(),
+            tokio::spawn(health_keeper::keep(relay_health, metrics.clone())).abort_handle(),
+        ];
 
         for (owner, certificate) in [
             (CertificateOwner::Relay, relay.certificate()),
@@ -223,8 +226,7 @@ impl App {
             stop_gateway,
             stop_admin,
             relay_failed,
-            policy_keeper: policy_keeper.abort_handle(),
-            alternate_keeper,
+            keepers,
             operations,
             records,
             embedded,
@@ -268,8 +270,7 @@ impl App {
         let _ = self.stop_gateway.send(true);
         report_panic("gateway", self.gateway.await);
         drop(self.embedded);
-        self.policy_keeper.abort();
-        self.alternate_keeper.abort();
+        self.keepers.iter().for_each(AbortHandle::abort);
         let relay = self.relay;
         report_panic("relay", tokio::task::spawn_blocking(move || relay.stop()).await);
         if let Some(records) = self.records {
@@ -284,22 +285,6 @@ impl App {
 fn takes_http(door: Door) -> HttpTaker {
     HttpTaker::new(move |HttpClient { socket, client, protection, received }| {
         door.hand_over(Handed { socket, client, protection, received })
-    })
-}
-
-/// Tells the admin listener which part can serve.
-fn readiness(drain: Drain, relay: Arc<std::sync::OnceLock<relay::Health>>) -> Readiness {
-    Arc::new(move || {
-        let draining = drain.is_on().then(|| "it drains, and takes no further sessions".to_owned());
-        let relay_reason = match relay.get() {
-            None => Some("the workers are starting".to_owned()),
-            Some(health) if !health.is_whole() => Some("a worker has failed".to_owned()),
-            Some(_) => draining.clone(),
-        };
-        vec![
-            PartReadiness { part: "gateway", ready: draining.is_none(), reason: draining },
-            PartReadiness { part: "relay", ready: relay_reason.is_none(), reason: relay_reason },
-        ]
     })
 }
 

@@ -8,6 +8,7 @@ use super::claim::Claim;
 use super::claims::PeersOfSession;
 use super::connections::ConnectionId;
 use super::crossings::Batch;
+use super::health::Examined;
 use super::moves::{Belongings, Call};
 use super::session_events::SessionTag;
 use super::stream_move::MovedStream;
@@ -26,6 +27,8 @@ pub(super) enum Command {
     SetAlternates(Vec<SocketAddr>),
     /// Send whoever allocates elsewhere, if possible.
     Drain,
+    /// Look whether the worker could relay, and say so there.
+    Examine(Arc<Examined>),
     /// Give an allocation to another worker (RFC 8016).
     GiveAway(Box<Call>),
     /// Go on with a move that another worker was asked for.
@@ -91,6 +94,7 @@ impl Worker {
                 Ok(Command::TakeStream(moved)) => self.take_over(*moved),
                 Ok(Command::SetAlternates(healthy)) => self.server.set_alternates(healthy),
                 Ok(Command::Drain) => self.server.drain(),
+                Ok(Command::Examine(examined)) => self.examine(&examined),
                 Ok(Command::GiveAway(call)) => self.give_away(call),
                 Ok(Command::TakeIn(call, given)) => self.take_in(*call, given),
                 Ok(Command::Decided(username, answer)) => self.decided(&username, &answer),

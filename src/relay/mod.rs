@@ -45,6 +45,7 @@ mod fast_path;
 mod granted;
 mod grants;
 mod handshakes;
+mod health;
 mod http_client;
 mod intake;
 mod listener_drops;
@@ -94,6 +95,7 @@ pub use claim::Claim;
 pub use claims_handle::{ClaimsHandle, UntilDone};
 pub use error::{ListenerKind, StartError};
 pub use fast_path::{Count, Traffic};
+pub use health::{Fault, Health, SocketFailure};
 pub use http_client::{HttpClient, HttpTaker};
 pub use own_addresses::forbid_as_peer;
 pub use policy_handle::PolicyHandle;
@@ -262,9 +264,10 @@ impl Relay {
         self.certificate.as_ref()
     }
 
-    /// A view that outlives this handle: whether every worker runs.
+    /// What tells whether the workers could relay.
     pub fn health(&self) -> Health {
-        Health { running: Arc::clone(&self.running), expected: self.workers.len() }
+        let workers = self.workers.iter().map(|worker| (worker.mailbox.clone(), Arc::default())).collect();
+        Health { running: Arc::clone(&self.running), workers, began: Instant::now() }
     }
 
     /// What brings new peer policies to the workers; make one only.
@@ -317,20 +320,6 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.end();
-    }
-}
-
-/// Tells whether the workers of a relay run.
-#[derive(Debug, Clone)]
-pub struct Health {
-    running: Arc<AtomicUsize>,
-    expected: usize,
-}
-
-impl Health {
-    /// Whether every worker that was started still runs.
-    pub fn is_whole(&self) -> bool {
-        self.running.load(Ordering::Acquire) == self.expected
     }
 }
 

@@ -18,6 +18,7 @@ use super::crossings::{Crossings, Payload};
 use super::fast_path::FastPath;
 use super::grants::Grants;
 use super::handshakes::Mailbox;
+use super::health::Examination;
 use super::listener_drops::ListenerDrops;
 use super::listeners::Listeners;
 use super::moves::Moves;
@@ -57,6 +58,7 @@ pub(super) struct Worker {
     pub(super) ring: Ring,
     receiver: Receiver,
     pub(super) outbox: Outbox,
+    pub(super) examination: Examination,
     pub(super) stats: Arc<RelayStats>,
     pub(super) now: Now,
 }
@@ -81,6 +83,7 @@ impl Worker {
         stats.offload(Offload::Send, true);
         let (sender, commands) = mpsc::channel();
         let mailbox = Mailbox { commands: sender, waker: readiness.waker() };
+        let examination = Examination::new(settings, listeners.datagrams.iter().map(UdpSocket::local_addr));
         let worker = Self {
             readiness,
             commands,
@@ -104,6 +107,7 @@ impl Worker {
             ring: Ring::new(),
             receiver: Receiver::new(SLOTS),
             outbox: Outbox::new(),
+            examination,
             stats,
             now: present(),
         };

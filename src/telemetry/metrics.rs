@@ -138,6 +138,11 @@ impl Metrics {
         stats
     }
 
+    /// Tells whether the relay could relay. Only the first relay of a process is shown.
+    pub fn watch_relay_readiness(&self, is_ready: impl Fn() -> bool + Send + Sync + 'static) {
+        let _ = self.relay.is_ready.set(Box::new(is_ready));
+    }
+
     /// Tells how to count relay ports: all of them, and the free ones. Only the first relay of a process is shown.
     pub fn watch_relay_ports(&self, count: impl Fn() -> (u64, u64) + Send + Sync + 'static) {
         let _ = self.relay.ports.set(Box::new(count));

@@ -31,6 +31,11 @@ pub(super) const RELAY_BATCHES: Family = Family::new(
     "Receive calls that returned packets; received packets divided by it is the mean batch.",
     &[],
 );
+pub(super) const RELAY_READY: Family = Family::new(
+    "turnpike_relay_ready",
+    "1 while every worker of the relay runs, answers, and can open relay sockets; else 0.",
+    &[],
+);
 pub(super) const RELAY_PORTS: Family =
     Family::new("turnpike_relay_ports", "Relay ports that allocations can have.", &[]);
 pub(super) const RELAY_PORTS_FREE: Family =

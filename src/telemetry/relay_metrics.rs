@@ -21,11 +21,15 @@ pub(super) struct RelayCollector {
 #[derive(Default)]
 pub(super) struct RelayRegistry {
     pub(super) workers: Mutex<Vec<Arc<RelayStats>>>,
+    pub(super) is_ready: OnceLock<Box<IsReady>>,
     pub(super) ports: OnceLock<Box<CountPorts>>,
     pub(super) anonymous: OnceLock<Box<CountAnonymous>>,
     pub(super) blocked_grants: OnceLock<Box<CountAnonymous>>,
     pub(super) hook_answers: OnceLock<Box<CountAnswers>>,
 }
+
+/// Tells whether the relay could relay.
+pub(super) type IsReady = dyn Fn() -> bool + Send + Sync;
 
 /// Tells how many relay ports there are, and how many of them are free.
 pub(super) type CountPorts = dyn Fn() -> (u64, u64) + Send + Sync;
@@ -49,6 +53,7 @@ impl Collector for RelayCollector {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let workers = self.relay.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_ready = self.relay.is_ready.get().is_some_and(|is_ready| is_ready());
         let (ports, ports_free) = self.relay.ports.get().map_or((0, 0), |count| count());
         let anonymous = self.relay.anonymous.get().map_or(0, |count| count());
         let blocked_grants = self.relay.blocked_grants.get().map_or(0, |count| count());
@@ -81,6 +86,7 @@ impl Collector for RelayCollector {
             counter(&catalog::RELAY_LISTENER_DROPS, sum(&|stats| stats.listener_drops.get())),
             counter(&catalog::RELAY_RECEIVED, sum(&|stats| stats.received.get())),
             counter(&catalog::RELAY_BATCHES, sum(&|stats| stats.batches.get())),
+            gauge(&catalog::RELAY_READY, is_ready.into()),
             gauge(&catalog::RELAY_PORTS, ports),
             gauge(&catalog::RELAY_PORTS_FREE, ports_free),
             gauge(&catalog::RELAY_WORKERS, workers.len() as u64),
@@ -207,6 +213,7 @@ const FAMILIES: &[Family] = &[
     catalog::RELAY_LISTENER_DROPS,
     catalog::RELAY_RECEIVED,
     catalog::RELAY_BATCHES,
+    catalog::RELAY_READY,
     catalog::RELAY_PORTS,
     catalog::RELAY_PORTS_FREE,
     catalog::RELAY_WORKERS,
@@ -241,6 +248,7 @@ mod tests {
         first.relayed(ClientTransport::Udp, Direction::ToPeer, 2, 200);
         second.relayed(ClientTransport::Udp, Direction::ToPeer, 1, 50);
         second.relayed(ClientTransport::Tls, Direction::ToClient, 4, 400);
+        metrics.watch_relay_readiness(|| true);
         metrics.watch_relay_ports(|| (200, 189));
         metrics.watch_anonymous_allocations(|| 3);
         metrics.watch_blocked_grants(|| 4);
@@ -252,6 +260,7 @@ mod tests {
             "turnpike_relay_packets_total{transport=\"tls\",direction=\"to_client\"} 4",
             "turnpike_relay_bytes_total{transport=\"udp\",direction=\"to_peer\"} 250",
             "turnpike_relay_bytes_total{transport=\"tls\",direction=\"to_client\"} 400",
+            "turnpike_relay_ready 1",
             "turnpike_relay_ports 200",
             "turnpike_relay_ports_free 189",
             "turnpike_turn_allocations_anonymous 3",

@@ -73,6 +73,11 @@ class Process:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def has_ended(self) -> bool:
         """Whether the program is gone."""
         return self._process.poll() is not None

@@ -68,6 +68,11 @@ class Turnpike:
     def __exit__(self, *_: object) -> None:
         self._process.stop()
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def kill(self) -> None:
         """Ends it at once, before it can do anything about it."""
         self._process.kill()
