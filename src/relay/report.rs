@@ -8,14 +8,14 @@ use tracing::info;
 use super::fast_path::{FastPath, Flow};
 use super::outbox::Cargo;
 use crate::telemetry::{
-    AllocationRefusal, ClientTransport, DropReason, EndReason, RedactedAddr, RedactedUser, RelayStats,
-    RelayedFamily, TurnMethod,
+    AllocationRefusal, AuthFailure, ClientTransport, DropReason, EndReason, RedactedAddr, RedactedUser,
+    RelayStats, RelayedFamily, TurnMethod,
 };
-use crate::turn::{self, AllocationId, FiveTuple, Grant, PerFamily, Transport};
-use crate::wire::{AddressFamily, ErrorCode, Method};
+use crate::turn::{self, AllocationId, FiveTuple, Grant, PerFamily, Refusal, Transport};
+use crate::wire::{AddressFamily, Method};
 
 /// Counts a request by its answer.
-pub(super) fn answered(stats: &RelayStats, method: Method, error: Option<ErrorCode>) {
+pub(super) fn answered(stats: &RelayStats, method: Method, error: Option<Refusal>) {
     stats.request(match method {
         Method::Binding => TurnMethod::Binding,
         Method::Allocate => TurnMethod::Allocate,
@@ -27,13 +27,31 @@ pub(super) fn answered(stats: &RelayStats, method: Method, error: Option<ErrorCo
         Method::Send | Method::Data | Method::ConnectionAttempt | Method::Unknown(_) => TurnMethod::Other,
     });
     match error {
-        Some(code) => {
+        Some(Refusal { code, auth_failure }) => {
             stats.error_response(code.number());
+            if let Some(failure) = auth_failure {
+                stats.auth_failed(auth_failure_of(failure));
+            }
             if method == Method::Binding {
                 stats.binding_error();
             }
         }
         None => stats.success_response(),
+    }
+}
+
+fn auth_failure_of(failure: turn::AuthFailure) -> AuthFailure {
+    match failure {
+        turn::AuthFailure::NoCredentials => AuthFailure::NoCredentials,
+        turn::AuthFailure::UnknownUser => AuthFailure::UnknownUser,
+        turn::AuthFailure::WrongPassword => AuthFailure::WrongPassword,
+        turn::AuthFailure::InvalidToken => AuthFailure::InvalidToken,
+        turn::AuthFailure::Expired => AuthFailure::Expired,
+        turn::AuthFailure::WrongRealm => AuthFailure::WrongRealm,
+        turn::AuthFailure::GrantEnded => AuthFailure::GrantEnded,
+        turn::AuthFailure::OldNonce => AuthFailure::OldNonce,
+        turn::AuthFailure::ForeignNonce => AuthFailure::ForeignNonce,
+        turn::AuthFailure::OtherUser => AuthFailure::OtherUser,
     }
 }
 

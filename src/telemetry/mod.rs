@@ -56,7 +56,7 @@ pub use live_counts::LiveCounts;
 pub use log_control::LogControl;
 pub use logging::{LoggingError, start_logging};
 pub use metrics::Metrics;
-pub use packet_labels::{Direction, DropReason, Offload, TurnMethod};
+pub use packet_labels::{AuthFailure, Direction, DropReason, Offload, TurnMethod};
 pub use record_metrics::{RecordLoss, RecordMetrics, Taker};
 pub use redact::{RedactedAddr, RedactedUser, ShownAddresses, ShownUserIds};
 pub use relay_stats::RelayStats;

@@ -1,5 +1,5 @@
-//! What packets and requests are counted by: which way they go, why they are dropped, what they ask for, and with which code they are
-//! answered.
+//! What packets and requests are counted by: which way they go, why they are dropped, what they ask for, why that is nobody's,
+//! and with which code they are answered.
 
 /// Which way a packet is relayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,31 @@ pub enum DropReason {
     BandwidthTotal,
     /// The client reads its stream too slowly, and newer data came.
     SlowClient,
+}
+
+/// Why a request is not believed to be anybody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthFailure {
+    /// It has no credentials, as the first one of every client: 401.
+    NoCredentials,
+    /// There is nobody of that name: 401.
+    UnknownUser,
+    /// It is not signed with the user's password: 401.
+    WrongPassword,
+    /// The access token is no good: 401.
+    InvalidToken,
+    /// The credentials were good until a moment that has passed: 401.
+    Expired,
+    /// It is for another realm: 401.
+    WrongRealm,
+    /// The session of its credentials has ended: 401.
+    GrantEnded,
+    /// The nonce is too old: 438.
+    OldNonce,
+    /// The nonce was never ours, or was another client's: 438.
+    ForeignNonce,
+    /// The allocation is another user's: 441.
+    OtherUser,
 }
 
 /// What a STUN or TURN request asks for.
@@ -133,6 +158,36 @@ impl DropReason {
             Self::BandwidthUser => "bandwidth_user",
             Self::BandwidthTotal => "bandwidth_total",
             Self::SlowClient => "slow_client",
+        }
+    }
+}
+
+impl AuthFailure {
+    pub(super) const ALL: [Self; 10] = [
+        Self::NoCredentials,
+        Self::UnknownUser,
+        Self::WrongPassword,
+        Self::InvalidToken,
+        Self::Expired,
+        Self::WrongRealm,
+        Self::GrantEnded,
+        Self::OldNonce,
+        Self::ForeignNonce,
+        Self::OtherUser,
+    ];
+
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::NoCredentials => "no_credentials",
+            Self::UnknownUser => "unknown_user",
+            Self::WrongPassword => "wrong_password",
+            Self::InvalidToken => "invalid_token",
+            Self::Expired => "expired",
+            Self::WrongRealm => "wrong_realm",
+            Self::GrantEnded => "grant_ended",
+            Self::OldNonce => "old_nonce",
+            Self::ForeignNonce => "foreign_nonce",
+            Self::OtherUser => "other_user",
         }
     }
 }

@@ -83,6 +83,11 @@ pub(super) const TURN_RESPONSES: Family = Family::new(
     "STUN and TURN responses sent, by error code or success.",
     &["code"],
 );
+pub(super) const TURN_AUTH_FAILURES: Family = Family::new(
+    "turnpike_turn_auth_failures_total",
+    "Requests answered with 401, 438 or 441, by cause. no_credentials is the first request of every client.",
+    &["cause"],
+);
 pub(super) const TURN_ALLOCATIONS: Family = Family::new(
     "turnpike_turn_allocations",
     "Allocations that live now, by what carries TURN to their clients and by the family of their relayed addresses.",

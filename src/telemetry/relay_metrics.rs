@@ -7,7 +7,7 @@ use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricT
 
 use super::allocation_labels::{AllocationRefusal, ClaimResult, ClientTransport, EndReason, RelayedFamily};
 use super::catalog::{self, Family};
-use super::packet_labels::{Direction, DropReason, Offload, RESPONSE_CODES, TurnMethod};
+use super::packet_labels::{AuthFailure, Direction, DropReason, Offload, RESPONSE_CODES, TurnMethod};
 use super::relay_stats::RelayStats;
 use super::stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};
 
@@ -66,6 +66,7 @@ impl Collector for RelayCollector {
         let offloads = Offload::ALL.map(Offload::label);
         let reasons = DropReason::ALL.map(DropReason::label);
         let methods = TurnMethod::ALL.map(TurnMethod::label);
+        let auth_failures = AuthFailure::ALL.map(AuthFailure::label);
         let ends = EndReason::ALL.map(EndReason::label);
         let claims = ClaimResult::ALL.map(ClaimResult::label);
         let refusals = AllocationRefusal::ALL.map(AllocationRefusal::label);
@@ -103,6 +104,9 @@ impl Collector for RelayCollector {
             gauges(&catalog::HOOK_ANSWERS, &["granted", "denied"], |i| answers[i]),
             counters(&catalog::TURN_REQUESTS, &methods, |i| sum(&|stats| stats.requests[i].get())),
             counters(&catalog::TURN_RESPONSES, &codes, |i| sum(&|stats| stats.responses[i].get())),
+            counters(&catalog::TURN_AUTH_FAILURES, &auth_failures, |i| {
+                sum(&|stats| stats.auth_failures[i].get())
+            }),
             table(&catalog::TURN_ALLOCATIONS, MetricType::GAUGE, [&transports, &families], |t, f| {
                 sum(&|stats| stats.allocations[t][f].get())
             }),
@@ -226,6 +230,7 @@ const FAMILIES: &[Family] = &[
     catalog::HOOK_ANSWERS,
     catalog::TURN_REQUESTS,
     catalog::TURN_RESPONSES,
+    catalog::TURN_AUTH_FAILURES,
     catalog::TURN_ALLOCATIONS,
     catalog::TURN_ALLOCATIONS_ANONYMOUS,
     catalog::TURN_ALLOCATIONS_CREATED,

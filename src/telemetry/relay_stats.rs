@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::allocation_labels::{AllocationRefusal, ClaimResult, ClientTransport, EndReason, RelayedFamily};
-use super::packet_labels::{Direction, DropReason, Offload, RESPONSE_CODES, TurnMethod};
+use super::packet_labels::{AuthFailure, Direction, DropReason, Offload, RESPONSE_CODES, TurnMethod};
 use super::stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};
 
 /// The counts of one relay worker.
@@ -26,6 +26,7 @@ pub struct RelayStats {
     pub(super) dropped: [Count; DropReason::ALL.len()],
     pub(super) requests: [Count; TurnMethod::ALL.len()],
     pub(super) responses: [Count; RESPONSE_CODES.len() + 2],
+    pub(super) auth_failures: [Count; AuthFailure::ALL.len()],
     pub(super) binding_errors: Count,
     pub(super) allocations_created: Count,
     pub(super) allocations_moved: Count,
@@ -93,6 +94,11 @@ impl RelayStats {
     pub fn error_response(&self, code: u16) {
         let index = RESPONSE_CODES.iter().position(|&(listed, _)| listed == code).unwrap_or(OTHER_CODE);
         self.responses[index].add(1);
+    }
+
+    /// Counts a request that was not believed to be anybody's.
+    pub fn auth_failed(&self, failure: AuthFailure) {
+        self.auth_failures[failure as usize].add(1);
     }
 
     /// Counts a Binding request that was answered with an error.

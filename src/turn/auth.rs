@@ -8,11 +8,12 @@ use std::time::Duration;
 use super::account::account;
 use super::allocation::Allocation;
 use super::anonymous::AnonymousListeners;
+use super::auth_failure::AuthFailure;
 use super::directory::{Directory, Entry};
 use super::five_tuple::{FiveTuple, Now};
 use super::grant::Grant;
 use super::hook::HookAnswer;
-use super::nonce::Nonces;
+use super::nonce::{BadNonce, Nonces};
 use super::reject::Reject;
 use super::security_features::{Offer, SecurityFeatures};
 use super::settings::Settings;
@@ -20,7 +21,9 @@ use crate::wire::attribute::{
     ACCESS_TOKEN, MOBILITY_TICKET, NONCE, PASSWORD_ALGORITHM, PASSWORD_ALGORITHMS, REALM,
     THIRD_PARTY_AUTHORIZATION, USERHASH, USERNAME,
 };
-use crate::wire::{Integrity, LongTermKey, Message, MessageWriter, Method as StunMethod, PasswordAlgorithm};
+use crate::wire::{
+    ErrorCode, Integrity, LongTermKey, Message, MessageWriter, Method as StunMethod, PasswordAlgorithm,
+};
 
 /// Decides who a request comes from.
 #[derive(Debug)]
@@ -62,6 +65,12 @@ pub(super) enum Denial {
     Reject(Reject),
     /// First somebody else must say who this user is.
     Ask(Arc<str>),
+}
+
+impl From<AuthFailure> for Denial {
+    fn from(failure: AuthFailure) -> Self {
+        Self::Reject(failure.into())
+    }
 }
 
 impl From<Reject> for Denial {
@@ -119,7 +128,7 @@ impl Authenticator {
                 return Ok(User::anonymous());
             }
             // First bullet: without integrity the client is told how to authenticate.
-            return Err(Reject::Unauthenticated.into());
+            return Err(AuthFailure::NoCredentials.into());
         };
         // Second bullet: integrity without what it needs is an error of the client's.
         let (Some(realm), Some(nonce)) = (message.find(REALM), message.find(NONCE)) else {
@@ -144,46 +153,49 @@ impl Authenticator {
             (..) => {}
         }
         if realm != self.realm.as_bytes() {
-            return Err(Reject::Unauthenticated.into());
+            return Err(AuthFailure::WrongRealm.into());
         }
-        let is_fresh = self.nonces.is_fresh(nonce, now.unix_seconds, path.client);
+        let nonce = self.nonces.check(nonce, now.unix_seconds, path.client).map_err(|bad| match bad {
+            BadNonce::Old => AuthFailure::OldNonce,
+            BadNonce::Foreign => AuthFailure::ForeignNonce,
+        });
         let Some(Entry { username, key, has_token, expires, grant }) = user else {
+            let failure = || self.directory.failure(username, message, answer, now.unix_seconds);
             return Err(match username.and_then(|name| self.name_to_ask(name, message)) {
-                Some(_) if answer.is_some() => Reject::Unauthenticated.into(),
+                Some(_) if answer.is_some() => failure().into(),
                 // Whoever forges its source has no nonce and cannot make us ask.
-                Some(_) if !is_fresh => Reject::StaleNonce.into(),
-                Some(name) => Denial::Ask(name.into()),
-                None => Reject::Unauthenticated.into(),
+                Some(name) => nonce.map_or_else(Denial::from, |()| Denial::Ask(name.into())),
+                None => failure().into(),
             });
         };
         // Last bullet: only who knows the password learns that the nonce is merely old.
-        if !is_fresh {
-            return Err(Reject::StaleNonce.into());
-        }
+        nonce?;
         Ok(User { username, proof: Some(Proof { key, algorithm, signature, has_token }), expires, grant })
     }
 
-    /// Tells a client how to authenticate (RFC 8489 §9.2.4).
+    /// Tells a client how to authenticate, where it gets an error for which that must be said (RFC 8489 §9.2.4); and where
+    /// tokens for us come from, if any do (RFC 7635 §6.1).
     pub(super) fn challenge<'b>(
         &self,
         now: Now,
         client: SocketAddr,
-        writer: MessageWriter<'b>,
+        error: ErrorCode,
+        mut writer: MessageWriter<'b>,
     ) -> MessageWriter<'b> {
-        let writer = writer
+        if !matches!(error, ErrorCode::UNAUTHENTICATED | ErrorCode::STALE_NONCE) {
+            return writer;
+        }
+        writer = writer
             .bytes(REALM, self.realm.as_bytes())
             .bytes(NONCE, &self.nonces.issue(now.unix_seconds, client));
-        match self.offer.is_choice() {
-            true => writer.bytes(PASSWORD_ALGORITHMS, self.offer.attribute()),
-            false => writer,
+        if self.offer.is_choice() {
+            writer = writer.bytes(PASSWORD_ALGORITHMS, self.offer.attribute());
         }
-    }
-
-    /// Tells a client where tokens for us come from, if any do (RFC 7635 §6.1).
-    pub(super) fn name_third_party<'b>(&self, writer: MessageWriter<'b>) -> MessageWriter<'b> {
         match self.directory.third_party() {
-            Some(name) => writer.bytes(THIRD_PARTY_AUTHORIZATION, name.as_bytes()),
-            None => writer,
+            Some(name) if error == ErrorCode::UNAUTHENTICATED => {
+                writer.bytes(THIRD_PARTY_AUTHORIZATION, name.as_bytes())
+            }
+            Some(_) | None => writer,
         }
     }
 

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 
 use super::access_token::TokenKeys;
+use super::auth_failure::AuthFailure;
 use super::credential::{expiry, rest_password};
 use super::grant::Grant;
 use super::grant_seal::GrantSeal;
-use super::hook::HookUser;
+use super::hook::{HookAnswer, HookUser};
 use super::settings::Settings;
 use crate::secret::Secret;
+use crate::wire::attribute::ACCESS_TOKEN;
 use crate::wire::integrity::user_hash;
 use crate::wire::{LongTermKey, Message, PasswordAlgorithm};
 
@@ -178,19 +180,48 @@ impl Directory {
         })
     }
 
+    /// Why a message is not that of the user whom it names, after it was found not to be.
+    pub(super) fn failure(
+        &self,
+        username: Option<&[u8]>,
+        message: &Message<'_>,
+        answer: Option<&HookAnswer>,
+        unix_seconds: u64,
+    ) -> AuthFailure {
+        let Some(username) = username else { return AuthFailure::UnknownUser };
+        if message.find(ACCESS_TOKEN).is_some() {
+            return AuthFailure::InvalidToken;
+        }
+        let is_over = if self.by_name.contains_key(username) {
+            false
+        } else if let Some(HookAnswer::Granted(user)) = answer {
+            user.expires().is_some_and(|expires| expires <= unix_seconds)
+        } else if let Some(Expiring { expires, .. }) = self.ever_expiring(username) {
+            !self.may_begin(expires, unix_seconds)
+        } else {
+            return AuthFailure::UnknownUser;
+        };
+        if is_over { AuthFailure::Expired } else { AuthFailure::WrongPassword }
+    }
+
     /// What is known of a user name that expires, if it is one and has not done so.
     fn expiring(&self, username: &[u8], unix_seconds: u64) -> Option<Expiring<'_>> {
-        let expiring = match expiry(username) {
-            Some(expires) if !self.secrets.is_empty() => {
-                Expiring { expires, secrets: &self.secrets, grant: None }
-            }
-            Some(_) => return None,
-            None => self.open(username)?,
-        };
-        // A session that ends with its name must not begin in the second in which it would end.
-        let is_open =
-            unix_seconds < expiring.expires || (unix_seconds == expiring.expires && !self.sessions_end);
-        is_open.then_some(expiring)
+        self.ever_expiring(username).filter(|expiring| self.may_begin(expiring.expires, unix_seconds))
+    }
+
+    /// The same, whenever it expires.
+    fn ever_expiring(&self, username: &[u8]) -> Option<Expiring<'_>> {
+        match expiry(username) {
+            Some(_) if self.secrets.is_empty() => None,
+            Some(expires) => Some(Expiring { expires, secrets: &self.secrets, grant: None }),
+            None => self.open(username),
+        }
+    }
+
+    /// Whether sessions may begin with a name that expires then. One that ends with its name must not begin in the second
+    /// in which it would end.
+    fn may_begin(&self, expires: u64, unix_seconds: u64) -> bool {
+        unix_seconds < expires || (unix_seconds == expires && !self.sessions_end)
     }
 
     /// What a sealed user name says.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::allocate::granted_lifetime;
 use super::allocation::Allocation;
 use super::auth::User;
+use super::auth_failure::AuthFailure;
 use super::five_tuple::{AllocationId, FiveTuple, Now};
 use super::mobility_ticket::{Serial, Ticket};
 use super::output::{EndReason, Output};
@@ -266,7 +267,7 @@ impl From<MoveRefusal> for Reject {
         match refusal {
             // RFC 8016 §3.2.2: a ticket that was used, or whose allocation has ended, finds none.
             MoveRefusal::NoAllocation => Self::NoAllocation,
-            MoveRefusal::OtherUser => Self::OtherUser,
+            MoveRefusal::OtherUser => AuthFailure::OtherUser.into(),
         }
     }
 }

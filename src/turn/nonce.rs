@@ -35,6 +35,15 @@ impl fmt::Debug for NonceKeys {
     }
 }
 
+/// Why a nonce is no good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BadNonce {
+    /// It was issued to this client, and not of late.
+    Old,
+    /// It was not issued here, or not to this client.
+    Foreign,
+}
+
 /// A nonce on the wire: short, since it goes to addresses that have proven nothing yet.
 pub(super) type Nonce = [u8; NONCE_LEN];
 
@@ -51,20 +60,22 @@ impl Nonces {
     }
 
     /// Whether the nonce was issued to this client, and not too long ago.
-    pub(super) fn is_fresh(&self, nonce: &[u8], unix_seconds: u64, client: SocketAddr) -> bool {
+    pub(super) fn check(&self, nonce: &[u8], unix_seconds: u64, client: SocketAddr) -> Result<(), BadNonce> {
         // A cookie that somebody changed, or that announces what is no longer offered, makes the nonce no good.
-        let Some(text) = nonce.strip_prefix(&self.cookie) else {
-            return false;
-        };
+        let text = nonce.strip_prefix(&self.cookie).filter(|text| text.len() == TEXT_LEN);
         let mut sealed = [0; SEALED_LEN];
-        if text.len() != TEXT_LEN || URL_SAFE_NO_PAD.decode_slice(text, &mut sealed).is_err() {
-            return false;
-        }
+        URL_SAFE_NO_PAD
+            .decode_slice(text.ok_or(BadNonce::Foreign)?, &mut sealed)
+            .map_err(|_| BadNonce::Foreign)?;
         let issued = u32::from_be_bytes([sealed[0], sealed[1], sealed[2], sealed[3]]);
         let age_seconds = i64::from((unix_seconds as u32).wrapping_sub(issued) as i32);
         let is_in_time = (-MAX_CLOCK_SKEW_SECONDS..=self.lifetime.as_secs() as i64).contains(&age_seconds);
         let is_ours = |mac| mac_of(mac, issued, client).verify_truncated_left(&sealed[4..]).is_ok();
-        is_in_time && self.macs.iter().any(is_ours)
+        match self.macs.iter().any(is_ours) {
+            true if is_in_time => Ok(()),
+            true => Err(BadNonce::Old),
+            false => Err(BadNonce::Foreign),
+        }
     }
 
     fn seal(&self, issued: u32, client: SocketAddr) -> Nonce {
@@ -132,17 +143,17 @@ mod tests {
     #[test]
     fn is_good_for_its_lifetime() {
         let nonce = nonces().issue(NOW, client("192.0.2.1:5000"));
-        assert!(nonces().is_fresh(&nonce, NOW, client("192.0.2.1:5000")));
-        assert!(nonces().is_fresh(&nonce, NOW + 600, client("192.0.2.1:5000")));
-        assert!(!nonces().is_fresh(&nonce, NOW + 601, client("192.0.2.1:5000")));
+        assert!(nonces().check(&nonce, NOW, client("192.0.2.1:5000")).is_ok());
+        assert!(nonces().check(&nonce, NOW + 600, client("192.0.2.1:5000")).is_ok());
+        assert_eq!(nonces().check(&nonce, NOW + 601, client("192.0.2.1:5000")), Err(BadNonce::Old));
     }
 
     // RFC 8489 §9.2
     #[test]
     fn is_good_for_its_client_alone() {
         let nonce = nonces().issue(NOW, client("192.0.2.1:5000"));
-        assert!(!nonces().is_fresh(&nonce, NOW, client("192.0.2.2:5000")));
-        assert!(!nonces().is_fresh(&nonce, NOW, client("192.0.2.1:5001")));
+        assert_eq!(nonces().check(&nonce, NOW, client("192.0.2.2:5000")), Err(BadNonce::Foreign));
+        assert!(nonces().check(&nonce, NOW, client("192.0.2.1:5001")).is_err());
     }
 
     #[test]
@@ -157,7 +168,7 @@ mod tests {
             b"obMatJos2gAABno base64 at all",
             &[0xff; 400],
         ] {
-            assert!(!nonces().is_fresh(nonce, NOW, client("192.0.2.1:5000")));
+            assert_eq!(nonces().check(nonce, NOW, client("192.0.2.1:5000")), Err(BadNonce::Foreign));
         }
     }
 
@@ -168,7 +179,7 @@ mod tests {
         for index in 0..nonce.len() {
             let mut changed = nonce;
             changed[index] ^= 1;
-            assert!(!nonces().is_fresh(&changed, NOW, client), "{index}");
+            assert!(nonces().check(&changed, NOW, client).is_err(), "{index}");
         }
     }
 
@@ -180,17 +191,17 @@ mod tests {
         let steps = [(old, None), (old, Some(new)), (new, Some(old)), (new, None)];
         for pair in steps.windows(2) {
             let [here, there] = [pair[0], pair[1]].map(|(issuing, previous)| nonces_of(issuing, previous));
-            assert!(here.is_fresh(&there.issue(NOW, client), NOW, client));
-            assert!(there.is_fresh(&here.issue(NOW, client), NOW, client));
+            assert!(here.check(&there.issue(NOW, client), NOW, client).is_ok());
+            assert!(there.check(&here.issue(NOW, client), NOW, client).is_ok());
         }
-        assert!(!nonces_of(old, None).is_fresh(&nonces_of(new, None).issue(NOW, client), NOW, client));
+        assert!(nonces_of(old, None).check(&nonces_of(new, None).issue(NOW, client), NOW, client).is_err());
     }
 
     #[test]
     fn bears_a_replica_whose_clock_is_ahead() {
         let nonce = nonces().issue(NOW + 60, client("[2001:db8::1]:9"));
-        assert!(nonces().is_fresh(&nonce, NOW, client("[2001:db8::1]:9")));
+        assert!(nonces().check(&nonce, NOW, client("[2001:db8::1]:9")).is_ok());
         let nonce = nonces().issue(NOW + 61, client("[2001:db8::1]:9"));
-        assert!(!nonces().is_fresh(&nonce, NOW, client("[2001:db8::1]:9")));
+        assert!(nonces().check(&nonce, NOW, client("[2001:db8::1]:9")).is_err());
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::auth::User;
+use super::auth_failure::AuthFailure;
 use super::five_tuple::{AllocationId, FiveTuple};
 use super::grant::Grant;
 use super::hook::Undecided;
@@ -17,6 +18,15 @@ use super::relay_wish::{RelayTransport, RelayWish, ReservationToken};
 use super::server::Reply;
 use super::source::SourcePrefix;
 use crate::wire::{AddressFamily, ChannelNumber, ErrorCode, Method};
+
+/// What a request failed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// What the client is told.
+    pub code: ErrorCode,
+    /// What operators may learn beyond that.
+    pub auth_failure: Option<AuthFailure>,
+}
 
 /// One thing to do; the order of several matters.
 #[derive(Debug)]
@@ -30,7 +40,7 @@ pub enum Output {
         /// What was asked.
         method: Method,
         /// What it failed with, if it failed.
-        error: Option<ErrorCode>,
+        error: Option<Refusal>,
     },
     /// Send the payload that a peer just sent to the client, as a Data indication.
     Indicate {

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::output::RelayRefusal;
+use super::auth_failure::AuthFailure;
+use super::output::{Refusal, RelayRefusal};
 use crate::wire::ErrorCode;
 use crate::wire::attribute::AttributeType;
 
@@ -11,20 +12,16 @@ use crate::wire::attribute::AttributeType;
 pub(super) enum Reject {
     /// Attributes overrun, are missing, or have a wrong length or value.
     Malformed,
-    /// No credentials, or wrong ones: the answer says how to authenticate.
-    Unauthenticated,
+    /// No credentials, or not the right ones.
+    Auth(AuthFailure),
     /// Nobody could say who the client is.
     Undecided,
-    /// The nonce is old or not ours: the answer has a new one.
-    StaleNonce,
     /// Attributes that must be understood and are not.
     UnknownAttributes(Vec<AttributeType>),
     /// The request needs an allocation that is not there.
     NoAllocation,
     /// The 5-tuple has an allocation already.
     AllocationExists,
-    /// The allocation belongs to somebody else.
-    OtherUser,
     /// Peers are not reached by that protocol.
     UnsupportedTransport,
     /// There is no relayed address of that family.
@@ -54,13 +51,11 @@ impl Reject {
     pub(super) fn code(&self) -> ErrorCode {
         match self {
             Self::Malformed | Self::ChannelConflict => ErrorCode::BAD_REQUEST,
-            Self::Unauthenticated => ErrorCode::UNAUTHENTICATED,
+            Self::Auth(failure) => failure.code(),
             // RFC 8489 §14.8: 500 is for errors of the server's, after which the client may try again.
             Self::Undecided => ErrorCode::SERVER_ERROR,
-            Self::StaleNonce => ErrorCode::STALE_NONCE,
             Self::UnknownAttributes(_) => ErrorCode::UNKNOWN_ATTRIBUTE,
             Self::NoAllocation | Self::AllocationExists => ErrorCode::ALLOCATION_MISMATCH,
-            Self::OtherUser => ErrorCode::WRONG_CREDENTIALS,
             Self::UnsupportedTransport => ErrorCode::UNSUPPORTED_TRANSPORT,
             Self::UnsupportedFamily => ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED,
             Self::PeerFamilyMismatch => ErrorCode::PEER_FAMILY_MISMATCH,
@@ -74,9 +69,20 @@ impl Reject {
         }
     }
 
-    /// Whether the answer must say how to authenticate: realm and a fresh nonce (RFC 8489 §9.2.4).
-    pub(super) fn is_challenge(&self) -> bool {
-        matches!(self, Self::Unauthenticated | Self::StaleNonce)
+    /// What becomes of it outside.
+    pub(super) fn to_refusal(&self) -> Refusal {
+        Refusal { code: self.code(), auth_failure: self.auth_failure() }
+    }
+
+    /// What is wrong with the credentials, if anything is.
+    pub(super) fn auth_failure(&self) -> Option<AuthFailure> {
+        if let Self::Auth(failure) = self { Some(*failure) } else { None }
+    }
+}
+
+impl From<AuthFailure> for Reject {
+    fn from(failure: AuthFailure) -> Self {
+        Self::Auth(failure)
     }
 }
 
@@ -93,7 +99,7 @@ impl From<RelayRefusal> for Reject {
             | RelayRefusal::Capacity
             | RelayRefusal::AnonymousCapacity => Self::InsufficientCapacity,
             // RFC 8489 §9.2.4: as credentials that nobody knows.
-            RelayRefusal::GrantEnded => Self::Unauthenticated,
+            RelayRefusal::GrantEnded => AuthFailure::GrantEnded.into(),
         }
     }
 }

@@ -11,10 +11,11 @@ use rand::{Rng, SeedableRng};
 use super::allocation::RouteChange;
 use super::alternates::Alternates;
 use super::auth::{Authenticator, Denial, User};
+use super::auth_failure::AuthFailure;
 use super::five_tuple::{AllocationId, FiveTuple, Now, Transport};
 use super::hook::{HookAnswer, Undecided};
 use super::mobility_ticket::Tickets;
-use super::output::{DropReason, EndReason, Output};
+use super::output::{DropReason, EndReason, Output, Refusal};
 use super::peer_connection::ConnectionIndex;
 use super::peer_policy::PeerPolicy;
 use super::recently_ended::RecentlyEnded;
@@ -25,7 +26,7 @@ use super::table::Table;
 use super::understood::unknown_attributes;
 use crate::wire::attribute;
 use crate::wire::message::ParseError;
-use crate::wire::{AddressFamily, Class, ErrorCode, Message, MessageWriter, Method, TransactionId};
+use crate::wire::{AddressFamily, Class, Message, MessageWriter, Method, TransactionId};
 
 /// A TURN server; `turn`'s module documentation tells how to drive it.
 #[derive(Debug)]
@@ -277,7 +278,7 @@ impl Server {
         let id = self.table.find(&request.path).ok_or(Reject::NoAllocation)?;
         let is_own = self.table.get(id).is_some_and(|allocation| allocation.user.is_same_as(&request.user));
         if !is_own {
-            return Err(Reject::OtherUser);
+            return Err(AuthFailure::OtherUser.into());
         }
         Ok(id)
     }
@@ -326,8 +327,8 @@ impl Server {
             return self.drop_input(DropReason::RateLimited);
         }
         let Self { authenticator, scratch, outputs, settings, .. } = self;
-        let code = reject.code();
-        outputs.push_back(reply.write(scratch, Class::Error, user, Some(code), |writer| {
+        let refusal @ Refusal { code, .. } = reject.to_refusal();
+        outputs.push_back(reply.write(scratch, Class::Error, user, Some(refusal), |writer| {
             let mut writer = writer.error_code(code);
             if let Reject::UnknownAttributes(unknown) = &reject {
                 writer = writer.unknown_attributes(unknown);
@@ -335,13 +336,7 @@ impl Server {
             if let Reject::TryAlternate(server) = reject {
                 writer = settings.name_alternate(reply.to.transport, server, writer);
             }
-            if reject.is_challenge() {
-                writer = authenticator.challenge(now, reply.to.client, writer);
-            }
-            if reject == Reject::Unauthenticated {
-                writer = authenticator.name_third_party(writer);
-            }
-            writer
+            authenticator.challenge(now, reply.to.client, code, writer)
         }));
     }
 
@@ -384,7 +379,7 @@ impl Reply {
         scratch: &mut Vec<u8>,
         class: Class,
         user: Option<&User>,
-        error: Option<ErrorCode>,
+        error: Option<Refusal>,
         write: impl FnOnce(MessageWriter<'_>) -> MessageWriter<'_>,
     ) -> Output {
         let start = scratch.len();

@@ -1,5 +1,6 @@
 //! How often clients are answered who have not shown who they are; beyond that they are dropped.
 
+use super::auth_failure::AuthFailure;
 use super::five_tuple::Now;
 use super::reject::Reject;
 use super::server::{Reply, Server};
@@ -12,7 +13,9 @@ impl Server {
     pub(super) fn may_refuse_stranger(&self, now: Now, reply: Reply, reject: &Reject) -> bool {
         // Its nonce is old but its signature is right: it has an allocation here, which must not be lost because
         // somebody else floods us in its name.
-        if *reject == Reject::StaleNonce && self.table.find(&reply.to).is_some() {
+        if reject.auth_failure().is_some_and(AuthFailure::is_stale_nonce)
+            && self.table.find(&reply.to).is_some()
+        {
             return true;
         }
         let is_binding = reply.method == Method::Binding;

@@ -41,6 +41,24 @@ async fn traffic_is_counted_exactly_and_live_for_each_transport() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_let_in_is_counted_by_cause() {
+    let app = start(CONFIG).await;
+    let count =
+        |cause: &str| metric(&app, &format!("turnpike_turn_auth_failures_total{{cause=\"{cause}\"}}"));
+    let client = || Client::new(app.turn_addrs()[0]);
+
+    // Each asks without credentials first, as it does not know the realm.
+    assert_eq!(code(&client().allocate()), 0);
+    assert_eq!(code(&client().named("alice".into(), "looking-glass".into()).allocate()), 401);
+    assert_eq!(code(&client().named("eve".into(), "wonderland".into()).allocate()), 401);
+
+    assert_eq!(count("no_credentials"), 3.0);
+    assert_eq!((count("wrong_password"), count("unknown_user")), (1.0, 1.0));
+    assert_eq!(metric(&app, "turnpike_turn_auth_failures_total"), 5.0);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn coturns_names_count_the_same() {
     let config = format!("{CONFIG}[metrics]\ncompat = [\"coturn\"]\n");
     let app = start(&config).await;

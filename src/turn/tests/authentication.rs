@@ -2,8 +2,8 @@
 
 use super::harness::*;
 use crate::secret::Secret;
-use crate::turn::DropReason;
 use crate::turn::credential::{Credentials, UserKey, rest_password};
+use crate::turn::{AuthFailure, DropReason, RelayRefusal};
 use crate::wire::attribute::{self, AttributeType};
 use crate::wire::{Class, MessageWriter, Method, TransactionId};
 
@@ -75,6 +75,35 @@ fn wrong_password_unknown_user_and_wrong_realm_get_the_same_401() {
     assert_eq!(answers[0].code(), 401);
     assert_eq!(answers[0], answers[1]);
     assert_eq!(answers[0], answers[2]);
+}
+
+#[test]
+fn operators_learn_more_than_the_client_does() {
+    let mut net = Harness::with(|settings| settings.credentials.add_secret(Secret::new("north")));
+    let alice = net.alice();
+    let now = net.now.unix_seconds;
+    let late = net.client(&format!("{}:carol", now - 1), "", 4003);
+    let forged = net.client(&format!("{}:carol", now + 60), "", 4004);
+    for (client, code, failure) in [
+        (Client { password: "looking-glass".into(), ..alice.clone() }, 401, AuthFailure::WrongPassword),
+        (Client { username: "eve".into(), ..alice.clone() }, 401, AuthFailure::UnknownUser),
+        (Client { realm: "example.com".into(), ..alice.clone() }, 401, AuthFailure::WrongRealm),
+        (Client { nonce: b"made up".into(), ..alice.clone() }, 438, AuthFailure::ForeignNonce),
+        (late, 401, AuthFailure::Expired),
+        (forged, 401, AuthFailure::WrongPassword),
+    ] {
+        assert_eq!((net.allocate(&client).code(), net.auth_failure), (code, Some(failure)));
+    }
+    net.refused.v4 = Some(RelayRefusal::GrantEnded);
+    assert_eq!((net.allocate(&alice).code(), net.auth_failure), (401, Some(AuthFailure::GrantEnded)));
+    net.refused.v4 = None;
+    assert_eq!((net.allocate(&alice).code(), net.auth_failure), (0, None));
+    let bob = Client { path: alice.path, nonce: alice.nonce.clone(), ..net.client("bob", "builder", 4001) };
+    assert_eq!((net.refresh(&bob, 600).code(), net.auth_failure), (441, Some(AuthFailure::OtherUser)));
+    net.seconds(601);
+    assert_eq!((net.refresh(&alice, 600).code(), net.auth_failure), (438, Some(AuthFailure::OldNonce)));
+    assert_eq!(net.ask(alice.path, &unsigned(Method::Allocate, |writer| writer)).code(), 401);
+    assert_eq!(net.auth_failure, Some(AuthFailure::NoCredentials));
 }
 
 #[test]

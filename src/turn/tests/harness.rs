@@ -8,9 +8,9 @@ pub(super) use super::answer::Answer;
 use crate::secret::Secret;
 use crate::turn::peer_policy::{PeerPolicy, PeerRule};
 use crate::turn::{
-    AllocationId, ConnectionId, DropReason, EndReason, FiveTuple, HookAnswer, NonceKeys, Now, OpenRelay,
-    OpenedRelay, Output, PerFamily, RelayPort, RelayRefusal, RelayTransport, RelayWish, ReservationToken,
-    Server, Settings, StrangerLimit, TakeOver, Transport, Undecided,
+    AllocationId, AuthFailure, ConnectionId, DropReason, EndReason, FiveTuple, HookAnswer, NonceKeys, Now,
+    OpenRelay, OpenedRelay, Output, PerFamily, RelayPort, RelayRefusal, RelayTransport, RelayWish,
+    ReservationToken, Server, Settings, StrangerLimit, TakeOver, Transport, Undecided,
 };
 use crate::wire::attribute;
 use crate::wire::{AddressFamily, Class, Key, MessageWriter, Method, TransactionId};
@@ -93,6 +93,8 @@ pub(super) struct Harness {
     pub(super) take_overs: Vec<TakeOver>,
     /// The requests of users whom somebody else is asked about.
     pub(super) undecided: Vec<Undecided>,
+    /// What was wrong with the credentials of the request that was answered last.
+    pub(super) auth_failure: Option<AuthFailure>,
     next_port: u16,
     next_transaction: u8,
 }
@@ -144,6 +146,7 @@ impl Harness {
             asked_transport: None,
             take_overs: Vec::new(),
             undecided: Vec::new(),
+            auth_failure: None,
             next_port: 50_000,
             next_transaction: 0,
         }
@@ -316,7 +319,8 @@ impl Harness {
 
     fn see(&mut self, output: Output, datagram: &[u8]) -> Seen {
         match output {
-            Output::Reply { message, .. } => {
+            Output::Reply { message, error, .. } => {
+                self.auth_failure = error.and_then(|refusal| refusal.auth_failure);
                 Seen::Reply(Answer { bytes: self.server.scratch(message).to_vec() })
             }
             Output::Indicate { to, head, .. } => {
