@@ -67,7 +67,7 @@ fn shape_of(schema: &Value) -> Shape {
             Shape::Table(keys) => Shape::Tables(keys),
             Shape::Tables(_) | Shape::Texts | Shape::Text | Shape::Literal => Shape::Texts,
         }
-    } else if of_type("integer") || of_type("boolean") {
+    } else if ["integer", "number", "boolean"].into_iter().any(of_type) {
         Shape::Literal
     } else {
         Shape::Text

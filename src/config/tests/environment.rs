@@ -19,9 +19,11 @@ fn wins_over_the_file() {
         ("TURNPIKE_TURN_LIMITS_CHANNELS", "8"),
         ("TURNPIKE_TURN_PERMISSION_FOLLOWS_CHANNEL", "false"),
         ("TURNPIKE_GATEWAY_TLS_CERTIFICATE", "/tls.crt"),
+        ("TURNPIKE_EMBEDDED_THRESHOLD", "0.5"),
         ("HOME", "/root"),
     ];
     let written = files.read(&env).unwrap();
+    assert_eq!(written.schema().embedded.threshold, 0.5);
     let turn = &written.schema().turn;
     assert_eq!(turn.realm, "environment");
     assert_eq!(turn.lifetimes.nonce.to_string(), "20m");
@@ -30,8 +32,8 @@ fn wins_over_the_file() {
     assert_eq!(turn.limits.channels, 8);
     assert!(!turn.permission_follows_channel);
     assert!(written.schema().gateway.tls.certificate.is_some());
-    assert_eq!(written.variables().count(), 6);
-    assert_eq!(written.variables().next(), Some("TURNPIKE_GATEWAY_TLS_CERTIFICATE"));
+    assert_eq!(written.variables().count(), 7);
+    assert_eq!(written.variables().next(), Some("TURNPIKE_EMBEDDED_THRESHOLD"));
 }
 
 #[test]
