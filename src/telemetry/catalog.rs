@@ -55,6 +55,11 @@ pub(super) const GATEWAY_REQUEST_DURATION: Family = Family::new(
 );
 pub(super) const GATEWAY_IN_FLIGHT: Family =
     Family::new("turnpike_gateway_requests_in_flight", "HTTP requests that are being answered now.", &[]);
+pub(super) const GATEWAY_ACCESS_LINES: Family = Family::new(
+    "turnpike_gateway_access_lines_total",
+    "HTTP requests while the access log is on, by what became of their line.",
+    &["result"],
+);
 pub(super) const GATEWAY_BACKEND_FAILURES: Family = Family::new(
     "turnpike_gateway_backend_failures_total",
     "Requests that the backend gave no usable answer to, by cause.",
@@ -230,6 +235,7 @@ pub(super) const ALL: &[Family] = &[
     GATEWAY_REQUESTS,
     GATEWAY_REQUEST_DURATION,
     GATEWAY_IN_FLIGHT,
+    GATEWAY_ACCESS_LINES,
     GATEWAY_BACKEND_FAILURES,
     BACKEND_REQUESTS,
     BACKEND_DURATION,

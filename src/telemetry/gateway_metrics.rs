@@ -205,7 +205,8 @@ impl Route {
     const ALL: [Self; 6] =
         [Self::Offer, Self::Whip, Self::IceServers, Self::Health, Self::Passthrough, Self::Other];
 
-    fn label(self) -> &'static str {
+    /// The route as logs and metrics name it.
+    pub fn label(self) -> &'static str {
         match self {
             Self::Offer => "offer",
             Self::Whip => "whip",

@@ -77,7 +77,7 @@ mod tests {
     use tracing::{debug, info, info_span, subscriber};
 
     use super::*;
-    use crate::telemetry::{LogFilter, RedactedUser};
+    use crate::telemetry::{ClientText, LogFilter, RedactedUser};
 
     const HOSTILE: &str =
         "eve\n2025-01-01T00:00:00Z ERROR forged status=200 \"x\" \u{1b}[31mred\u{9b}1m\u{2028}";
@@ -108,6 +108,7 @@ mod tests {
         let record: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
         assert_eq!(record["message"], "offer answered");
         assert_eq!(record["user_id"], RedactedUser(HOSTILE).to_string());
+        assert_eq!(record["path"], record["user_id"]);
         assert_eq!(record["status"], 201);
         assert_eq!(record["level"], "INFO");
     }
@@ -144,7 +145,8 @@ mod tests {
 
     fn log_hostile_values() {
         let _span = info_span!("request", header = HOSTILE).entered();
-        info!(user_id = %RedactedUser(HOSTILE), raw = %HOSTILE, text = HOSTILE, status = 201, "offer answered");
+        let path = ClientText::new(HOSTILE, 200);
+        info!(user_id = %RedactedUser(HOSTILE), raw = %HOSTILE, text = HOSTILE, %path, status = 201, "offer answered");
     }
 
     #[derive(Clone, Default)]

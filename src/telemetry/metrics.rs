@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use prometheus::Registry;
 use prometheus::core::Collector;
 
+use super::access_log_metrics::AccessLogMetrics;
 use super::access_metrics::AccessMetrics;
 use super::backend_metrics::{BackendsMetrics, IdempotencyMetrics};
 use super::catalog;
@@ -26,6 +27,7 @@ pub struct Metrics {
     pub(super) registry: Registry,
     gateway: GatewayMetrics,
     access: AccessMetrics,
+    access_log: AccessLogMetrics,
     backends: BackendsMetrics,
     idempotency: IdempotencyMetrics,
     front: FrontMetrics,
@@ -44,6 +46,7 @@ impl Metrics {
         let registry = Registry::new();
         let gateway = GatewayMetrics::new(|collector| register(&registry, collector));
         let access = AccessMetrics::new(|collector| register(&registry, collector));
+        let access_log = AccessLogMetrics::new(|collector| register(&registry, collector));
         let backends = BackendsMetrics::new(|collector| register(&registry, collector));
         let idempotency = IdempotencyMetrics::new(|collector| register(&registry, collector));
         let front = FrontMetrics::new(|collector| register(&registry, collector));
@@ -62,6 +65,7 @@ impl Metrics {
             registry,
             gateway,
             access,
+            access_log,
             backends,
             idempotency,
             front,
@@ -83,6 +87,11 @@ impl Metrics {
     /// The counts of keys and limits.
     pub fn access(&self) -> &AccessMetrics {
         &self.access
+    }
+
+    /// The counts of the access log.
+    pub fn access_log(&self) -> &AccessLogMetrics {
+        &self.access_log
     }
 
     /// The counts of the gateway's backends.

@@ -3,11 +3,13 @@
 //! In: counts from the rooms that do the work, and the events of `tracing`. Out: the text that Prometheus scrapes and
 //! lines on standard error.
 
+mod access_log_metrics;
 mod access_metrics;
 mod allocation_labels;
 mod backend_metrics;
 mod catalog;
 mod certificate_metrics;
+mod client_text;
 mod config_metrics;
 mod coturn_metrics;
 mod embedded_catalog;
@@ -34,12 +36,14 @@ mod session_metrics;
 mod settings;
 mod stream_labels;
 
+pub use access_log_metrics::{AccessLine, AccessLogMetrics};
 pub use access_metrics::{AccessMetrics, KeyTimes, RateLimited};
 pub use allocation_labels::{AllocationRefusal, ClaimResult, ClientTransport, EndReason, RelayedFamily};
 pub use backend_metrics::{
     BackendMetrics, BackendOutcome, BackendState, BackendsMetrics, IdempotencyMetrics, IdempotencyResult,
 };
 pub use certificate_metrics::{CertificateMetrics, CertificateOwner};
+pub use client_text::ClientText;
 pub use config_metrics::ConfigMetrics;
 pub use coturn_metrics::CompatibleWith;
 pub use embedded_metrics::{EmbeddedMetrics, FrameFate, OfferResult};
@@ -58,7 +62,7 @@ pub use logging::{LoggingError, start_logging};
 pub use metrics::Metrics;
 pub use packet_labels::{AuthFailure, Direction, DropReason, Offload, TurnMethod};
 pub use record_metrics::{RecordLoss, RecordMetrics, Taker};
-pub use redact::{RedactedAddr, RedactedUser, ShownAddresses, ShownUserIds};
+pub use redact::{RedactedAddr, RedactedText, RedactedUser, ShownAddresses, ShownUserIds};
 pub use relay_stats::RelayStats;
 pub use session_metrics::{
     SessionEnd, SessionLeg, SessionMetrics, SessionMilestone, SessionQuality, SessionRefusal, SessionState,

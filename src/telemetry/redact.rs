@@ -5,6 +5,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::OnceLock;
 
+use super::client_text::ClientText;
+
 /// What logs show of addresses of clients and peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ShownAddresses {
@@ -49,24 +51,47 @@ pub(super) fn decide(addresses: ShownAddresses, user_ids: ShownUserIds) {
 #[derive(Clone, Copy)]
 pub struct RedactedUser<'a>(pub &'a str);
 
+/// What a client wrote freely, such as a path or the name of its program, as logs show it: like a user id, as it may be
+/// or contain one.
+#[derive(Clone, Copy)]
+pub struct RedactedText<'a> {
+    text: &'a str,
+    most_characters: usize,
+}
+
 /// An address of a client or peer as logs show it.
 #[derive(Clone, Copy)]
 pub struct RedactedAddr(pub SocketAddr);
 
 impl fmt::Display for RedactedUser<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(discretion) = DISCRETION.get().filter(|chosen| chosen.user_ids == ShownUserIds::Hash) {
-            return discretion.write_hash(f, self.0);
-        }
-        let mut characters = self.0.chars();
-        for character in characters.by_ref().take(SHOWN_CHARACTERS) {
-            write_escaped(f, character)?;
-        }
-        if characters.next().is_some() { f.write_char('…') } else { Ok(()) }
+        fmt::Display::fmt(&RedactedText::new(self.0, SHOWN_CHARACTERS), f)
     }
 }
 
 impl fmt::Debug for RedactedUser<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<'a> RedactedText<'a> {
+    /// At most so many characters of it, where it is shown at all.
+    pub fn new(text: &'a str, most_characters: usize) -> Self {
+        Self { text, most_characters }
+    }
+}
+
+impl fmt::Display for RedactedText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match DISCRETION.get().filter(|chosen| chosen.user_ids == ShownUserIds::Hash) {
+            Some(discretion) => discretion.write_hash(f, self.text),
+            None => fmt::Display::fmt(&ClientText::new(self.text, self.most_characters), f),
+        }
+    }
+}
+
+impl fmt::Debug for RedactedText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
