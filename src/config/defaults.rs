@@ -7,12 +7,12 @@ use super::front_schema::{Cors, CorsOrigin};
 use super::request_rate::RequestRate;
 use super::schema::{
     Admin, Anonymous, AnonymousMode, AuthHook, ChannelNumbers, Ejection, Gateway, GatewayLimits, HealthCheck,
-    IceServers, Idempotency, Lifetimes, Limits, Log, LogFormat, LoggedAddresses, LoggedUserIds, NatDiscovery,
-    Offers, PasswordAlgorithm, Peers, PeersPolicy, RecordsFile, RecordsPostgres, RecordsTable,
-    RecordsWebhook, Redirect, Sessions, Timeouts, Tls, TrustedFields, Turn, UserIds, UsernameForm, Whip,
+    IceServers, Idempotency, Lifetimes, Limits, NatDiscovery, Offers, PasswordAlgorithm, Peers, PeersPolicy,
+    RecordsFile, RecordsPostgres, RecordsTable, RecordsWebhook, Redirect, Sessions, Timeouts, Tls,
+    TrustedFields, Turn, UserIds, UsernameForm, Whip,
 };
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
-use crate::{gateway, relay, telemetry, turn};
+use crate::{gateway, relay, turn};
 
 impl Default for Turn {
     fn default() -> Self {
@@ -361,28 +361,6 @@ impl Default for Admin {
             listen: ListenAddress(gateway::AdminSettings::default().listen),
             token: None,
             token_file: None,
-        }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        let telemetry = telemetry::Settings::default();
-        Self {
-            format: match telemetry.log_format {
-                telemetry::LogFormat::Text => LogFormat::Text,
-                telemetry::LogFormat::Json => LogFormat::Json,
-            },
-            level: telemetry.log_filter.as_str().to_owned(),
-            addresses: match telemetry.shown_addresses {
-                telemetry::ShownAddresses::Full => LoggedAddresses::Full,
-                telemetry::ShownAddresses::Short => LoggedAddresses::Short,
-                telemetry::ShownAddresses::Hash => LoggedAddresses::Hash,
-            },
-            user_ids: match telemetry.shown_user_ids {
-                telemetry::ShownUserIds::Full => LoggedUserIds::Full,
-                telemetry::ShownUserIds::Hash => LoggedUserIds::Hash,
-            },
         }
     }
 }

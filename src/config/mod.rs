@@ -20,6 +20,7 @@ mod front_schema;
 mod ice_schema;
 mod key_schema;
 mod keys;
+mod log_schema;
 pub mod moment;
 mod peer_schema;
 mod place;

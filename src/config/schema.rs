@@ -18,6 +18,7 @@ pub use super::embedded_schema::EmbeddedTable;
 pub use super::front_schema::{Cors, Passthrough, Timeouts};
 pub use super::ice_schema::IceServers;
 pub use super::key_schema::{GatewayLimits, Key};
+pub use super::log_schema::Log;
 pub use super::peer_schema::{Anonymous, Peers};
 pub use super::record_schema::{RecordsFile, RecordsPostgres, RecordsTable, RecordsWebhook};
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
@@ -367,20 +368,4 @@ pub struct MetricsTable {
     /// Other servers whose metrics are shown beside turnpike's, by their names, so that dashboards made for them go on:
     /// `coturn`.
     pub compat: Vec<OtherServer>,
-}
-
-/// What is logged.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Log {
-    /// How a line looks: `text` for people, `json` for collectors.
-    pub format: LogFormat,
-    /// The least level that is logged: `error`, `warn`, `info`, `debug`, `trace` or `off`. After it, levels of single
-    /// parts may follow, such as `info,turnpike::relay=debug`.
-    pub level: String,
-    /// What is shown of addresses of clients and peers: `full`, `short` for their network alone (/24, /48), or `hash` for a text
-    /// that is the same for an address until the process ends.
-    pub addresses: LoggedAddresses,
-    /// What is shown of user ids and TURN usernames: `full` or `hash`.
-    pub user_ids: LoggedUserIds,
 }

@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{Extensions, HeaderMap};
 use tracing::debug;
 
+use super::access_log::NamedKey;
 use super::front::Origin;
 use super::http::reject::Reject;
 use super::keys::{Identity, Keyring, Refused, Scope};
@@ -59,14 +60,14 @@ impl Gate {
         let source = source(&parts.extensions);
         let mut rates = RateFields::default();
         self.limits.take_source(source, &mut rates).map_err(reject)?;
-        let identity = self.identify_for(scope, &parts.headers, source)?;
+        let identity = self.identify_for(scope, &parts.headers, source, parts.extensions.get())?;
         self.limits.take_client(&identity.client, &mut rates).map_err(reject)?;
         Ok(Admitted { identity, limits: Arc::clone(&self.limits), rates })
     }
 
     /// Lets an operator in, whom no limit on requests may keep out.
     pub(super) fn admit_operator(&self, headers: &HeaderMap, source: IpAddr) -> Result<(), Reject> {
-        self.identify_for(Scope::Admin, headers, source).map(|_| ())
+        self.identify_for(Scope::Admin, headers, source, None).map(|_| ())
     }
 
     /// Lets a request in that takes nothing from a client: of a source, with any valid key if one is needed.
@@ -75,14 +76,20 @@ impl Gate {
         let mut rates = RateFields::default();
         self.limits.take_source(source, &mut rates).map_err(reject)?;
         if needs_key {
-            self.identify(&parts.headers, source)?;
+            self.identify(&parts.headers, source, parts.extensions.get())?;
         }
         Ok(rates)
     }
 
     /// Whose key a request has that is for a scope.
-    fn identify_for(&self, scope: Scope, headers: &HeaderMap, source: IpAddr) -> Result<Identity, Reject> {
-        let identity = self.identify(headers, source)?;
+    fn identify_for(
+        &self,
+        scope: Scope,
+        headers: &HeaderMap,
+        source: IpAddr,
+        named: Option<&NamedKey>,
+    ) -> Result<Identity, Reject> {
+        let identity = self.identify(headers, source, named)?;
         if identity.may(scope) {
             return Ok(identity);
         }
@@ -96,8 +103,18 @@ impl Gate {
     /// The limit on refused keys of a source is asked only when a key is refused. So nobody can lock out the others
     /// behind an address by sending wrong keys from it. It also means that a guess is always tried: the limit is no
     /// defence against guessing, which the length of keys is, but it tells clients with old keys to come back later.
-    fn identify(&self, headers: &HeaderMap, source: IpAddr) -> Result<Identity, Reject> {
-        self.keyring.identify(headers, now()).map_err(|Refused { cause, key }| {
+    fn identify(
+        &self,
+        headers: &HeaderMap,
+        source: IpAddr,
+        named: Option<&NamedKey>,
+    ) -> Result<Identity, Reject> {
+        let found = self.keyring.identify(headers, now());
+        let key = found.as_ref().map_or_else(|refused| refused.key.as_ref(), |identity| Some(&identity.key));
+        if let (Some(named), Some(key)) = (named, key) {
+            named.set(key);
+        }
+        found.map_err(|Refused { cause, key }| {
             self.metrics.key_refused(cause);
             debug!(cause = cause.label(), key = key.as_deref(), "key refused");
             match cause {

@@ -8,6 +8,7 @@
 //!                  └▶ offer
 //! ```
 
+mod access_log;
 mod admin;
 mod admission;
 mod backends;
@@ -30,6 +31,7 @@ mod whip;
 #[cfg(test)]
 mod tests;
 
+pub use access_log::AccessLogSettings;
 pub use admin::{Admin, Controls, Operations, PartReadiness, Readiness, ReloadReport};
 pub use backends::{
     BackendFailureView, BackendSettings, BackendTimeouts, BackendUrl, BackendUrlError, BackendView,

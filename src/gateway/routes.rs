@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{debug, error};
 
+use super::access_log::AccessLog;
 use super::admission::Gate;
 use super::backends::{Backends, Forwarded};
 use super::drain::Drain;
@@ -45,6 +46,7 @@ pub(super) struct Shared {
     pub(super) body_limit_bytes: usize,
     pub(super) timeouts: Timeouts,
     pub(super) passthrough: Passthrough,
+    pub(super) access_log: AccessLog,
     pub(super) metrics: GatewayMetrics,
 }
 
@@ -90,14 +92,17 @@ fn caught<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     ))
 }
 
-/// What every request passes on its way in, and its answer on the way out: counts, ids, problems, pages, and the check.
+/// What every request passes on its way in, and its answer on the way out: counts, ids, problems, pages, the check, and the
+/// access log.
 async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let in_flight = shared.metrics.begin(route_of(request.uri().path(), &shared.passthrough));
+    let route = route_of(request.uri().path(), &shared.passthrough);
+    let in_flight = shared.metrics.begin(route);
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id);
     let trace = TraceId::settle(request.headers_mut());
     request.extensions_mut().insert(trace);
+    let mut line = shared.access_log.begin(route, started, &mut request);
     let renderer = problem::Renderer::of(&request);
     let mut response = match shared.cors.begin(&request) {
         Asked::Preflight(answer) => answer,
@@ -107,9 +112,15 @@ async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next: Nex
             response
         }
     };
+    if let Some(line) = &mut line {
+        line.set_cause(&response);
+    }
     renderer.render(&mut response);
     in_flight.finish(response.status().as_u16(), started.elapsed());
-    response
+    match line {
+        Some(line) => line.answered(response),
+        None => response,
+    }
 }
 
 /// Refuses what is ambiguous, and takes out what only we may write, before anything is read.

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::access_log::AccessLog;
 use super::admission::Gate;
 use super::backends::{Backends, BackendsHandle};
 use super::drain::Drain;
@@ -41,6 +42,7 @@ pub struct Gateway {
     gate: Gate,
     cors: Arc<Cors>,
     passthrough: Passthrough,
+    access_log: AccessLog,
     sessions: Sessions,
     sdp_check: SdpCheck,
     whip: Whip,
@@ -68,6 +70,7 @@ impl Gateway {
         let sdp_check = SdpCheck::new(settings.offers, metrics.gateway().clone());
         let whip = Whip::new(settings.whip);
         let passthrough = Passthrough::new(&settings.passthrough, metrics.front().clone());
+        let access_log = AccessLog::new(settings.access_log, metrics.access_log().clone());
         let cors = Arc::new(Cors::new(&settings.cors, metrics.front().clone()));
         let backends = Arc::new(Backends::new(&settings.backends, metrics)?);
         let router = routes::router(Arc::new(Shared {
@@ -83,6 +86,7 @@ impl Gateway {
             body_limit_bytes: settings.body_limit_bytes,
             timeouts: settings.timeouts,
             passthrough: passthrough.clone(),
+            access_log: access_log.clone(),
             metrics: metrics.gateway().clone(),
         }));
         let front = Front {
@@ -105,6 +109,7 @@ impl Gateway {
             gate,
             cors,
             passthrough,
+            access_log,
             sessions,
             sdp_check,
             whip,
@@ -162,6 +167,7 @@ impl Gateway {
             proxies: self.front.proxies.clone(),
             cors: Arc::clone(&self.cors),
             passthrough: self.passthrough.clone(),
+            access_log: self.access_log.clone(),
         }
     }
 
@@ -206,11 +212,12 @@ pub struct Updater {
     proxies: Proxies,
     cors: Arc<Cors>,
     passthrough: Passthrough,
+    access_log: AccessLog,
 }
 
 impl Updater {
     /// The options that [`Updater::update`] puts into effect; a section stands for all that is in it.
-    pub const OPTIONS: [&str; 21] = [
+    pub const OPTIONS: [&str; 24] = [
         "gateway.backend",
         "gateway.backends",
         "gateway.cors",
@@ -232,6 +239,9 @@ impl Updater {
         "gateway.trusted_fields",
         "gateway.trusted_proxies",
         "gateway.whip",
+        "log.access_per_second",
+        "log.access_sample",
+        "log.access_slow",
     ];
 
     /// Puts new settings into effect, as far as they can change; what is in progress goes on. Reads the TLS files of the
@@ -246,6 +256,7 @@ impl Updater {
         self.proxies.update(&settings.front.proxy_protocol_from, ProxyTrust::new(&settings.proxies));
         self.cors.update(&settings.cors);
         self.passthrough.update(&settings.passthrough);
+        self.access_log.update(settings.access_log);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use super::access_log::AccessLogSettings;
 use super::backends::BackendsSettings;
 use super::front::FrontSettings;
 use super::http::{CorsSettings, ProxySettings};
@@ -55,6 +56,8 @@ pub struct Settings {
     pub sessions: SessionSettings,
     /// Paths that go to the backends as they are; default none.
     pub passthrough: Vec<PassthroughSettings>,
+    /// Which requests leave a line in the log; default none.
+    pub access_log: AccessLogSettings,
 }
 
 /// Settings of the listener that operators, probes and Prometheus use.
@@ -110,6 +113,7 @@ impl Default for Settings {
             ice_servers: IceServerSettings::default(),
             sessions: SessionSettings::default(),
             passthrough: Vec::new(),
+            access_log: AccessLogSettings::default(),
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use super::access_log::access_log;
 use super::ice_servers::ice_servers;
 use super::keys::{self, LEAST_KEY_CHARACTERS};
 use super::{Rules, backends, certificate, front};
 use crate::config::error::Cause;
-use crate::config::schema::{Admin, Gateway, Offers, Sessions, Timeouts};
+use crate::config::schema::{Admin, Gateway, Log, Offers, Sessions, Timeouts};
 use crate::config::secrets::Source;
 use crate::config::units::{ByteSize, HumanDuration};
 use crate::gateway::{self, AdminSettings, OfferSettings, SessionSettings, Settings, WhipSettings};
@@ -15,6 +16,7 @@ use crate::{relay, turn};
 /// The relay's settings say whether it shares a port, has a certificate for it, and whom it lets in.
 pub(super) fn gateway(
     written: &Gateway,
+    log: &Log,
     turn: &turn::Settings,
     relay: &relay::Settings,
     rules: &mut Rules<'_>,
@@ -41,6 +43,7 @@ pub(super) fn gateway(
         ice_servers: ice_servers(&written.ice_servers, turn, relay, rules),
         sessions: sessions(&written.sessions, rules),
         passthrough: front::passthrough(&written.passthrough, rules),
+        access_log: access_log(log, rules),
     }
 }
 

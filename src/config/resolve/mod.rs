@@ -1,5 +1,6 @@
 //! From the values of the file to the settings of the rooms; checks what types cannot, and reports all of it.
 
+mod access_log;
 mod auth_hook;
 mod backends;
 mod credentials;
@@ -38,7 +39,7 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
     let alternates = turn::alternates(&schema.turn, &mut rules);
     let relay = turn::relay(&schema.turn, &schema.gateway, &mut rules);
     let auth_hook = auth_hook::auth_hook(&schema.turn.auth_hook, &mut rules);
-    let gateway = gateway::gateway(&schema.gateway, &turn, &relay, &mut rules);
+    let gateway = gateway::gateway(&schema.gateway, &schema.log, &turn, &relay, &mut rules);
     let admin = gateway::admin(&schema.admin, &mut rules);
     let embedded = embedded::embedded(&schema.embedded, &mut rules);
     let records = records::records(&schema.records, &mut rules);

@@ -375,3 +375,22 @@ fn levels_of_the_log() {
         );
     }
 }
+
+#[test]
+fn bounds_of_the_access_log() {
+    let log = |line: &str| refused(&format!("[log]\n{line}"));
+    for share in ["-0.1", "1.01", "nan", "inf"] {
+        let value = if share == "nan" { "NaN" } else { share };
+        assert_eq!(
+            log(&format!("access_sample = {share}")),
+            [format!("turnpike.toml:2:17: log.access_sample: `{value}` is out of range; write 0 to 1")]
+        );
+    }
+    assert_eq!(
+        log("access_per_second = 0\naccess_slow = \"6m\""),
+        [
+            "turnpike.toml:2:21: log.access_per_second: `0` is out of range; write 1 to 100000",
+            "turnpike.toml:3:15: log.access_slow: `6m` is out of range; write 1ms to 5m",
+        ]
+    );
+}

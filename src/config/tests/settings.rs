@@ -162,6 +162,9 @@ token_file = "admin.token"
 [log]
 format = "json"
 level = "info,turnpike::relay=debug"
+access_sample = 1
+access_slow = "750ms"
+access_per_second = 10
 "#;
     let files = Files::new(config)
         .with("app.key", "0123456789abcdef\r\n")
@@ -319,6 +322,9 @@ level = "info,turnpike::relay=debug"
     assert_eq!(settings.admin.token.as_ref().unwrap().expose(), "fedcba9876543210");
     assert_eq!(settings.telemetry.log_format, telemetry::LogFormat::Json);
     assert_eq!(settings.telemetry.log_filter.as_str(), "info,turnpike::relay=debug");
+    let access_log =
+        gateway::AccessLogSettings { sample: 1.0, slow: Duration::from_millis(750), per_second: 10 };
+    assert_eq!(gateway.access_log, access_log);
     assert_eq!(settings.warnings, [Warning::NamesHidden]);
 }
 

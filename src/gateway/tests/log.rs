@@ -112,11 +112,11 @@ fn offer(user_field: &str) -> String {
 static EVERYWHERE: Once = Once::new();
 
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     /// Takes the events of this thread, on which a test's whole runtime runs.
-    fn capture() -> (Self, DefaultGuard) {
+    pub(super) fn capture() -> (Self, DefaultGuard) {
         // Without anybody who listens everywhere, an event that another test comes upon first would be switched off.
         EVERYWHERE.call_once(|| {
             let everything = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE);
@@ -133,24 +133,24 @@ impl Log {
         (log, tracing::subscriber::set_default(subscriber))
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    fn records(&self, message: &str) -> Vec<Value> {
+    pub(super) fn records(&self, message: &str) -> Vec<Value> {
         let records =
             self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
         records.into_iter().filter(|record| record["message"] == message).collect()
     }
 
-    fn only(&self, message: &str) -> Value {
+    pub(super) fn only(&self, message: &str) -> Value {
         let mut records = self.records(message);
         assert_eq!(records.len(), 1, "{}", self.text());
         records.remove(0)
     }
 
     /// Not even TRACE of a library shows the key or the SDP.
-    fn assert_discreet(&self) {
+    pub(super) fn assert_discreet(&self) {
         let text = self.text();
         assert!(!text.contains(KEY) && !text.contains("203.0.113.77"), "{text}");
     }

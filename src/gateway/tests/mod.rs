@@ -1,5 +1,6 @@
 //! The gateway and its admin listener over real sockets.
 
+mod access_log;
 mod admin;
 mod backend_failures;
 mod backend_states;
