@@ -12,6 +12,7 @@ from python_client import Client, default_settings
 from turnpike import ADMIN_TOKEN, API_KEY, HOOK_TOKEN, PASSWORD, REST_SECRET, Turnpike
 
 USER_ID = "a-person-with-a-name"
+QUERY_TOKEN = "a-token-in-a-query"
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,8 @@ def turnpike(network: Network, backend: Backend, tmp_path_factory: pytest.TempPa
 def log_all_and_hide_people(config: str) -> str:
     level = 'level = "info"\n'
     assert config.count(level) == 1
-    return config.replace(level, 'level = "trace"\naddresses = "hash"\nuser_ids = "hash"\n')
+    everything = 'level = "trace"\naccess_sample = 1\naddresses = "hash"\nuser_ids = "hash"\n'
+    return config.replace(level, everything)
 
 
 def test_shows_neither_secrets_nor_people(network: Network, turnpike: Turnpike, tmp_path: Path) -> None:
@@ -36,14 +38,30 @@ def test_shows_neither_secrets_nor_people(network: Network, turnpike: Turnpike, 
         "POST", RELAY_CLIENT_SIDE, turnpike.ports.gateway, "/skin/webrtc/offer", body, wrong
     )
     assert refused.status == 401
+    stray = network.client.request(
+        "GET",
+        RELAY_CLIENT_SIDE,
+        turnpike.ports.gateway,
+        f"/users/{USER_ID}?token={QUERY_TOKEN}",
+        headers={"user-agent": f"the program of {USER_ID}"},
+    )
+    assert stray.status == 404
 
     began = turnpike.log_record("allocation began")
     ended = turnpike.log_record("session ended")
+    answered = turnpike.log_record("request", route="offer", status=200)
+    not_let_in = turnpike.log_record("request", route="offer", status=401)
+    lost = turnpike.log_record("request", status=404)
     text = "".join(turnpike.log_lines())
 
     assert began["client"].startswith("#") and began["username"].startswith("#")
     assert ended["user_id"].startswith("#")
-    for secret in (API_KEY, PASSWORD, REST_SECRET, ADMIN_TOKEN, HOOK_TOKEN, "nobody-has-this-key"):
+    assert answered["client"] == not_let_in["client"] == lost["client"]
+    assert answered["client"].startswith("#") and answered["path"] == "/skin/webrtc/offer"
+    assert answered["key"] == "app" and answered["request_bytes"] > 0 and answered["answer_bytes"] > 0
+    assert not_let_in["cause"] == "api_key_invalid" and "key" not in not_let_in
+    assert lost["path"].startswith("#") and lost["user_agent"].startswith("#")
+    for secret in (API_KEY, PASSWORD, REST_SECRET, ADMIN_TOKEN, HOOK_TOKEN, "nobody-has-this-key", QUERY_TOKEN):
         assert f'"{secret}"' not in text and f"={secret}" not in text and f" {secret} " not in text, secret
     for shown in (CLIENT_ADDRESS, USER_ID, "a=candidate", "a=ice-pwd", "o=- "):
         lines = [line for line in turnpike.log_lines() if shown in line]
