@@ -6,16 +6,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::request::Parts;
-use http::{Extensions, HeaderMap};
+use http::{Extensions, HeaderMap, StatusCode};
 use tracing::debug;
 
-use super::access_log::NamedKey;
 use super::front::Origin;
 use super::http::reject::Reject;
-use super::keys::{Identity, Keyring, Refused, Scope};
+use super::keys::{Identity, Keyring, NamedKey, Refused, Scope};
 use super::limits::{Exceeded, Limits, RateFields};
 use super::settings::Settings;
-use crate::telemetry::{GatewayMetrics, KeyRefusal, Metrics};
+use crate::telemetry::{GatewayMetrics, KeyMetrics, KeyRefusal, Metrics};
 
 /// The keys and the limits of a gateway; clones share them.
 #[derive(Debug, Clone)]
@@ -23,6 +22,7 @@ pub(super) struct Gate {
     pub(super) keyring: Arc<Keyring>,
     pub(super) limits: Arc<Limits>,
     metrics: GatewayMetrics,
+    key_metrics: KeyMetrics,
 }
 
 /// A request that was let in.
@@ -36,18 +36,28 @@ pub(super) struct Admitted {
 impl Gate {
     pub(super) fn new(settings: &Settings, metrics: &Metrics) -> Self {
         let keyring = Arc::new(Keyring::new(&settings.keys));
-        metrics.access().watch_keys({
+        let counts = metrics.access().keys();
+        counts.keep(keyring.ids());
+        counts.watch({
             let keyring = Arc::clone(&keyring);
             move || keyring.times()
         });
         let limits = Arc::new(Limits::new(&settings.limits, &settings.keys, metrics.access().clone()));
-        Self { keyring, limits, metrics: metrics.gateway().clone() }
+        Self { keyring, limits, metrics: metrics.gateway().clone(), key_metrics: counts.clone() }
     }
 
     /// Takes over other keys and limits. Keys that stay keep what is known of them, and limits that stay go on counting.
     pub(super) fn update(&self, settings: &Settings) {
         self.keyring.update(&settings.keys);
+        self.key_metrics.keep(self.keyring.ids());
         self.limits.update(&settings.limits, &settings.keys);
+    }
+
+    /// Counts the answer to a request under its key, if that has a name.
+    pub(super) fn answered(&self, named: &NamedKey, status: StatusCode) {
+        if let Some(key) = named.get() {
+            self.key_metrics.answered(key, status.as_u16());
+        }
     }
 
     /// Gives up counts that nobody needs, for as long as it is polled.

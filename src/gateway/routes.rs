@@ -24,6 +24,7 @@ use super::http::reject::Reject;
 use super::http::trace::TraceId;
 use super::http::{check, headers, problem};
 use super::ice_servers::{self, IceServers};
+use super::keys::NamedKey;
 use super::offer::{self, SdpCheck};
 use super::passthrough::{self, Passthrough};
 use super::sessions::Sessions;
@@ -102,6 +103,8 @@ async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next: Nex
     request.extensions_mut().insert(id);
     let trace = TraceId::settle(request.headers_mut());
     request.extensions_mut().insert(trace);
+    let key = NamedKey::default();
+    request.extensions_mut().insert(key.clone());
     let mut line = shared.access_log.begin(route, started, &mut request);
     let renderer = problem::Renderer::of(&request);
     let mut response = match shared.cors.begin(&request) {
@@ -117,6 +120,7 @@ async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next: Nex
     }
     renderer.render(&mut response);
     in_flight.finish(response.status().as_u16(), started.elapsed());
+    shared.gate.answered(&key, response.status());
     match line {
         Some(line) => line.answered(response),
         None => response,

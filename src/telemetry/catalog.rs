@@ -122,6 +122,11 @@ pub(super) const GATEWAY_KEY_EXPIRY: Family = Family::new(
     "When a key expires, in Unix time, by its id; keys that never do are missing.",
     &["key"],
 );
+pub(super) const GATEWAY_KEY_REQUESTS: Family = Family::new(
+    "turnpike_gateway_key_requests_total",
+    "Requests with a key of the configuration, by its id and by the class of their answers' status.",
+    &["key", "class"],
+);
 pub(super) const GATEWAY_KEY_LAST_USED: Family = Family::new(
     "turnpike_gateway_key_last_used_timestamp_seconds",
     "When a key last opened something, in Unix time, by its id; 0 if it has not since the start.",
@@ -250,6 +255,7 @@ pub(super) const ALL: &[Family] = &[
     GATEWAY_KEYS_REFUSED,
     GATEWAY_KEY_EXPIRY,
     GATEWAY_KEY_LAST_USED,
+    GATEWAY_KEY_REQUESTS,
     GATEWAY_RATE_LIMITED,
     GATEWAY_RATE_BUCKETS,
     GATEWAY_RATE_BUCKETS_EVICTED,

@@ -65,9 +65,11 @@ mod tests {
         metrics.gateway().begin(Route::Offer).finish(200, Duration::from_millis(7));
         metrics.gateway().sdp_refused("version");
         metrics.certificates().serves(CertificateOwner::Relay, UNIX_EPOCH);
-        metrics.access().watch_keys(|| {
-            vec![KeyTimes { id: "app".into(), expires_at: Some(UNIX_EPOCH), last_used: None }]
-        });
+        metrics.access().keys().keep(["app".into()]);
+        metrics
+            .access()
+            .keys()
+            .watch(|| vec![KeyTimes { id: "app".into(), expires_at: Some(UNIX_EPOCH), last_used: None }]);
         metrics.register_worker().relayed(ClientTransport::Udp, Direction::ToPeer, 1, 100);
         metrics
     }

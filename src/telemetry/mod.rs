@@ -20,6 +20,7 @@ mod family;
 mod front_metrics;
 mod gateway_metrics;
 mod hook_metrics;
+mod key_metrics;
 mod live_counts;
 mod log_control;
 mod log_fields;
@@ -37,7 +38,7 @@ mod settings;
 mod stream_labels;
 
 pub use access_log_metrics::{AccessLine, AccessLogMetrics};
-pub use access_metrics::{AccessMetrics, KeyTimes, RateLimited};
+pub use access_metrics::{AccessMetrics, RateLimited};
 pub use allocation_labels::{AllocationRefusal, ClaimResult, ClientTransport, EndReason, RelayedFamily};
 pub use backend_metrics::{
     BackendMetrics, BackendOutcome, BackendState, BackendsMetrics, IdempotencyMetrics, IdempotencyResult,
@@ -56,6 +57,7 @@ pub use gateway_metrics::{
     BackendFailure, ConnectionFailure, GatewayMetrics, KeyRefusal, RequestInFlight, Route,
 };
 pub use hook_metrics::{HookBound, HookMetrics, HookResult};
+pub use key_metrics::{KeyMetrics, KeyTimes};
 pub use live_counts::LiveCounts;
 pub use log_control::LogControl;
 pub use logging::{LoggingError, start_logging};

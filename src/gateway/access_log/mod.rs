@@ -10,14 +10,13 @@ mod sampling;
 mod settings;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::extract::Request;
 use tokio::time::Instant;
 use tracing::{Level, enabled};
 
-use super::keys::KeyId;
 use crate::telemetry::{AccessLogMetrics, Route};
 use pace::Pace;
 pub(in crate::gateway) use record::AccessRecord;
@@ -32,10 +31,6 @@ struct State {
     pace: Pace,
     metrics: AccessLogMetrics,
 }
-
-/// The key of a request, for whoever finds out; an extension of requests that may have a line.
-#[derive(Debug, Clone, Default)]
-pub(in crate::gateway) struct NamedKey(Arc<OnceLock<KeyId>>);
 
 impl AccessLog {
     pub(in crate::gateway) fn new(settings: AccessLogSettings, metrics: AccessLogMetrics) -> Self {
@@ -65,17 +60,6 @@ impl AccessLog {
 impl fmt::Debug for AccessLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("AccessLog").field(&self.0.settings).finish()
-    }
-}
-
-impl NamedKey {
-    /// Tells whose name it is, whether or not the key opens anything.
-    pub(in crate::gateway) fn set(&self, key: &KeyId) {
-        let _ = self.0.set(Arc::clone(key));
-    }
-
-    fn get(&self) -> Option<&str> {
-        self.0.get().map(|key| &**key)
     }
 }
 

@@ -15,11 +15,12 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::bodies::{Answered, Received};
-use super::{AccessLog, AccessLogSettings, NamedKey, TARGET, sampling};
+use super::{AccessLog, AccessLogSettings, TARGET, sampling};
 use crate::gateway::front::Origin;
 use crate::gateway::http::ids::RequestId;
 use crate::gateway::http::reject::Reject;
 use crate::gateway::http::trace::TraceId;
+use crate::gateway::keys::NamedKey;
 use crate::telemetry::{AccessLine, ClientText, RedactedAddr, RedactedText, Route};
 
 /// What is known of a request so far. Dropped without an ending, it says that the client left.
@@ -74,12 +75,11 @@ impl AccessRecord {
         started: Instant,
         request: &mut Request,
     ) -> Self {
-        let (key, received_bytes) = (NamedKey::default(), Arc::default());
+        let received_bytes = Arc::default();
         if !request.body().is_end_stream() {
             let body = std::mem::take(request.body_mut());
             *request.body_mut() = Body::new(Received::new(body, Arc::clone(&received_bytes)));
         }
-        request.extensions_mut().insert(key.clone());
         Self {
             log,
             settings,
@@ -91,7 +91,7 @@ impl AccessRecord {
             user_agent: request.headers().get(header::USER_AGENT).cloned(),
             request_id: request.extensions().get().cloned(),
             trace_id: request.extensions().get().cloned(),
-            key,
+            key: request.extensions().get().cloned().unwrap_or_default(),
             received_bytes,
             started,
             answer: None,

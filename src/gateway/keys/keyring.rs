@@ -131,7 +131,6 @@ impl Keyring {
         self.table.load().in_order.iter().any(|known| known.key.scopes.contain(scope))
     }
 
-    /// The keys as operators see them, in the order of the configuration.
     /// Every client, in the order of its first key, with what it may do.
     pub(in crate::gateway) fn clients(&self) -> Vec<(ClientId, ClientLimits)> {
         let table = self.table.load();
@@ -145,6 +144,12 @@ impl Keyring {
         clients
     }
 
+    /// The names of all keys.
+    pub(in crate::gateway) fn ids(&self) -> Vec<KeyId> {
+        self.table.load().in_order.iter().map(|known| Arc::clone(&known.id)).collect()
+    }
+
+    /// The keys as operators see them, in the order of the configuration.
     pub(in crate::gateway) fn list(&self, now: SystemTime) -> Vec<KeyView> {
         self.table.load().in_order.iter().map(|known| known.view(now)).collect()
     }

@@ -71,6 +71,7 @@ async fn keys_that_are_not_valid_look_alike_to_clients_and_not_to_operators() {
         gateway.controls().gate.keyring.list(now).iter().map(|key| key.state).collect();
     assert_eq!(states, [KeyState::Valid, KeyState::Expired, KeyState::NotYetValid, KeyState::Revoked]);
     assert!(gateway.shows("turnpike_gateway_key_last_used_timestamp_seconds{key=\"old\"} 0"));
+    assert!(gateway.shows("turnpike_gateway_key_requests_total{class=\"4xx\",key=\"old\"} 1"));
 }
 
 #[tokio::test]
