@@ -64,7 +64,7 @@ pub use logging::{LoggingError, start_logging};
 pub use metrics::Metrics;
 pub use packet_labels::{AuthFailure, Direction, DropReason, Offload, TurnMethod};
 pub use record_metrics::{RecordLoss, RecordMetrics, Taker};
-pub use redact::{RedactedAddr, RedactedText, RedactedUser, ShownAddresses, ShownUserIds};
+pub use redact::{RedactedAddr, RedactedIp, RedactedText, RedactedUser, ShownAddresses, ShownUserIds};
 pub use relay_stats::RelayStats;
 pub use session_metrics::{
     SessionEnd, SessionLeg, SessionMetrics, SessionMilestone, SessionQuality, SessionRefusal, SessionState,

@@ -63,6 +63,10 @@ pub struct RedactedText<'a> {
 #[derive(Clone, Copy)]
 pub struct RedactedAddr(pub SocketAddr);
 
+/// The same without a port.
+#[derive(Clone, Copy)]
+pub struct RedactedIp(pub IpAddr);
+
 impl fmt::Display for RedactedUser<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&RedactedText::new(self.0, SHOWN_CHARACTERS), f)
@@ -106,16 +110,32 @@ impl fmt::Display for RedactedAddr {
     }
 }
 
+impl fmt::Display for RedactedIp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match DISCRETION.get() {
+            Some(discretion) => discretion.write_ip(f, self.0),
+            None => fmt::Display::fmt(&self.0, f),
+        }
+    }
+}
+
 impl Discretion {
     fn write_address(&self, f: &mut fmt::Formatter<'_>, address: SocketAddr) -> fmt::Result {
         match self.addresses {
             ShownAddresses::Full => fmt::Display::fmt(&address, f),
-            ShownAddresses::Short => match address.ip().to_canonical() {
+            // Without the port, which changes from session to session.
+            ShownAddresses::Short | ShownAddresses::Hash => self.write_ip(f, address.ip()),
+        }
+    }
+
+    fn write_ip(&self, f: &mut fmt::Formatter<'_>, ip: IpAddr) -> fmt::Result {
+        match self.addresses {
+            ShownAddresses::Full => fmt::Display::fmt(&ip, f),
+            ShownAddresses::Short => match ip.to_canonical() {
                 IpAddr::V4(ip) => write!(f, "{}/24", Ipv4Addr::from_bits(ip.to_bits() & !0xff)),
                 IpAddr::V6(ip) => write!(f, "{}/48", Ipv6Addr::from_bits(ip.to_bits() & (!0 << 80))),
             },
-            // Without the port, which changes from session to session.
-            ShownAddresses::Hash => self.write_hash(f, address.ip().to_canonical()),
+            ShownAddresses::Hash => self.write_hash(f, ip.to_canonical()),
         }
     }
 
@@ -125,6 +145,12 @@ impl Discretion {
 }
 
 impl fmt::Debug for RedactedAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for RedactedIp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
