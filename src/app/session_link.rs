@@ -24,7 +24,7 @@ pub(super) fn events() -> (SessionEvents, mpsc::UnboundedReceiver<SessionEvent>)
 pub(super) async fn keep(mut events: mpsc::UnboundedReceiver<SessionEvent>, sessions: SessionsHandle) {
     while let Some(event) = events.recv().await {
         match event {
-            SessionEvent::Claimed(SessionTag(session)) => {
+            SessionEvent::Claimed(SessionTag(session), _) => {
                 sessions.allocation_claimed(&SessionId::from(session));
             }
             SessionEvent::Judged(SessionTag(session)) => {

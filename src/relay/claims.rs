@@ -143,6 +143,7 @@ impl Worker {
             self.claims.tell(SessionEvent::Ended(before, report));
         }
         let Some(flow) = self.fast_path.flow_mut(index) else { return ClaimResult::NoAllocation };
+        let tag = flow.tag;
         flow.claimant =
             Some(Arc::new(Claimant { client: Arc::clone(&claim.client), user: claim.user.clone() }));
         flow.session = Some(claim.session.clone());
@@ -155,7 +156,7 @@ impl Worker {
         }
         self.relays.claimed(allocation.index);
         self.tie(&claim.session, allocation);
-        self.claims.tell(SessionEvent::Claimed(claim.session.clone()));
+        self.claims.tell(SessionEvent::Claimed(claim.session.clone(), tag));
         if let Some(grant) = grant {
             self.claims.unclaimed.remove(&grant, allocation);
             self.settle(&grant);

@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use super::by_allocation::ByAllocation;
 use super::claim::Claimant;
 use super::outbox::Via;
-use super::session_events::SessionTag;
+use super::session_events::{AllocationTag, SessionTag};
 use crate::media::FlowWatch;
 use crate::telemetry::{Direction, DropReason, RelayedFamily};
 use crate::turn::{AllocationId, FiveTuple, Grant, Transport};
@@ -26,6 +26,8 @@ pub(super) struct FastPath {
 /// What relaying for one allocation needs and counts.
 #[derive(Debug)]
 pub(super) struct Flow {
+    /// What sessions know the allocation by.
+    pub(super) tag: AllocationTag,
     /// The way to the client.
     pub(super) client: FiveTuple,
     /// The socket that it is reached by.
@@ -114,6 +116,7 @@ impl FastPath {
         let (routes, traffic) = (Vec::new(), Traffic::default());
         let told = traffic;
         let flow = Flow {
+            tag: AllocationTag::new(),
             client,
             via,
             previous: None,

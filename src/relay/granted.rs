@@ -71,9 +71,10 @@ impl Worker {
                     let (client, user) = (Arc::clone(&grant.client), grant.user.clone());
                     flow.claimant = Some(Arc::new(Claimant { client, user }));
                     flow.session = Some(session.clone());
+                    let tag = flow.tag;
                     self.tie(&session, allocation);
                     self.stats.claimed(ClaimResult::Claimed);
-                    self.claims.tell(SessionEvent::Claimed(session.clone()));
+                    self.claims.tell(SessionEvent::Claimed(session.clone(), tag));
                 }
             }
             Standing::Blocked => {

@@ -100,7 +100,9 @@ pub use http_client::{HttpClient, HttpTaker};
 pub use own_addresses::forbid_as_peer;
 pub use policy_handle::PolicyHandle;
 pub use questions::{Answer, AskHook, AuthHook, Question};
-pub use session_events::{AllocationReport, CheckSeen, SessionEvent, SessionEvents, SessionTag};
+pub use session_events::{
+    AllocationReport, AllocationTag, CheckSeen, SessionEvent, SessionEvents, SessionTag,
+};
 pub use settings::{AnonymousSettings, BandwidthSettings, HookSettings, QuotaSettings, Settings};
 
 use crate::telemetry::Metrics;

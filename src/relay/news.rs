@@ -46,9 +46,11 @@ impl Flow {
     /// What its session is told at its end.
     pub(super) fn report(&mut self, now: Instant) -> AllocationReport {
         AllocationReport {
+            allocation: self.tag,
             client: self.client,
             lived: now.saturating_duration_since(self.began),
             untold: self.tell(),
+            traffic: self.traffic,
             stage: self.watch.as_ref().map_or(Stage::Waiting, |watch| watch.stage()),
             quality: self.watch.as_ref().map(|watch| watch.whole_quality()).unwrap_or_default(),
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::fast_path::Traffic;
@@ -13,11 +14,23 @@ use crate::turn::FiveTuple;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SessionTag(pub Arc<str>);
 
+/// Tells the allocations of a process apart, wherever they move: their ids are those of a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AllocationTag(pub u64);
+
+impl AllocationTag {
+    /// One that no other allocation has.
+    pub(super) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// What became of the allocations of sessions.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SessionEvent {
     /// An allocation is the session's from now on.
-    Claimed(SessionTag),
+    Claimed(SessionTag, AllocationTag),
     /// One claim of the session was judged, whichever way; where it was proven, that was told before.
     Judged(SessionTag),
     /// This much more was relayed for an allocation of the session.
@@ -46,12 +59,16 @@ pub struct CheckSeen {
 /// What there is to say of an allocation that has ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AllocationReport {
+    /// Which one.
+    pub allocation: AllocationTag,
     /// Its client, where it was seen last.
     pub client: FiveTuple,
     /// How long it was there.
     pub lived: Duration,
     /// What was relayed since the session was told last.
     pub untold: Traffic,
+    /// What was relayed for it, in all.
+    pub traffic: Traffic,
     /// How far it had come.
     pub stage: Stage,
     /// How its media went, in all.

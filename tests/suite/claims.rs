@@ -3,7 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::{Receiver, channel};
 
-use turnpike::relay::{Claim, ClaimsHandle, Count, Partners, Relay, SessionEvent, SessionEvents, SessionTag};
+use turnpike::relay::{
+    AllocationTag, Claim, ClaimsHandle, Count, Partners, Relay, SessionEvent, SessionEvents, SessionTag,
+};
 use turnpike::telemetry::Metrics;
 use turnpike::wire::Method;
 
@@ -38,10 +40,13 @@ impl Claiming {
         self.events.recv_timeout(DEADLINE).expect("an event within five seconds")
     }
 
-    /// Once a claim was proven, and judged with that.
-    fn assert_claimed(&self, session: &str) {
-        assert_eq!(self.next(), SessionEvent::Claimed(tag(session)));
+    /// Once a claim was proven, and judged with that; the allocation that it was for.
+    fn assert_claimed(&self, session: &str) -> AllocationTag {
+        let event = self.next();
+        let SessionEvent::Claimed(claimed, allocation) = event else { panic!("{event:?}") };
+        assert_eq!(claimed, tag(session));
         self.assert_judged(session);
+        allocation
     }
 
     fn assert_judged(&self, session: &str) {
@@ -156,7 +161,7 @@ fn an_allocation_stays_its_sessions_wherever_its_client_goes() {
     let mut client = relay.client();
     let (relayed, mut ticket) = allocate_mobile(&mut client);
     relay.claims.present(claim("one", relayed, LOOPBACK));
-    relay.assert_claimed("one");
+    let allocation = relay.assert_claimed("one");
     for _ in 0..12 {
         client = relay.client();
         ticket = ticket_of(&show(&mut client, &ticket));
@@ -164,7 +169,9 @@ fn an_allocation_stays_its_sessions_wherever_its_client_goes() {
 
     relay.claims.end(&tag("one"));
 
-    relay.assert_ended("one");
+    let event = relay.next();
+    let SessionEvent::Ended(session, report) = event else { panic!("{event:?}") };
+    assert_eq!((session, report.allocation), (tag("one"), allocation), "on whichever worker it is now");
     assert_eq!(code(&client.request(Method::Refresh, |writer| writer)), 437);
 }
 
