@@ -34,8 +34,8 @@ use crate::demo::EmbeddedBackend;
 use crate::gateway::{Admin, Controls, Door, Drain, Gateway, Handed, Operations, ReloadReport};
 use crate::records::Records;
 use crate::relay::{HttpClient, HttpTaker, Partners, Relay};
-use crate::telemetry::{self, CertificateOwner, LogControl, Metrics};
-use crate::{sys, turn};
+use crate::telemetry::{self, CertificateOwner, LogControl, Metrics, TraceMetrics, TraceSettings, Traces};
+use crate::{sys, tls, turn};
 use certificate_keeper::CertificateKeeper;
 use health_keeper::PendingHealth;
 use operations::{Load, ProcessOperations};
@@ -123,6 +123,7 @@ pub struct App {
     keepers: [AbortHandle; 3],
     operations: Arc<ProcessOperations>,
     records: Option<Records>,
+    traces: Traces,
     /// Serves until it is dropped.
     embedded: Option<EmbeddedBackend>,
 }
@@ -156,6 +157,11 @@ impl App {
         if let Some(records) = &records {
             gateway.join_records(records.clone());
         }
+        let traces = match &settings.traces {
+            Some(settings) => start_traces(settings, metrics.traces().clone())?,
+            None => Traces::default(),
+        };
+        gateway.join_traces(traces.clone());
         let drain = gateway.drain();
         let relay_health = PendingHealth::default();
         let readiness = health_keeper::readiness(drain.clone(), Arc::clone(&relay_health));
@@ -229,6 +235,7 @@ impl App {
             keepers,
             operations,
             records,
+            traces,
             embedded,
         })
     }
@@ -263,7 +270,8 @@ impl App {
         self.operations.reload()
     }
 
-    /// Stops in order: no longer ready, then no more offers, then no more media, then nobody watches any more.
+    /// Stops in order: no longer ready, then no more offers, then no more media, then what is known of them goes where it
+    /// belongs, then nobody watches any more.
     pub async fn stop(self) {
         self.drain.set(true);
         self.relay.drain();
@@ -276,9 +284,19 @@ impl App {
         if let Some(records) = self.records {
             report_panic("records", tokio::task::spawn_blocking(move || records.close()).await);
         }
+        self.traces.close().await;
         let _ = self.stop_admin.send(true);
         report_panic("admin", self.admin.await);
     }
+}
+
+/// Begins to send traces to their collector.
+fn start_traces(settings: &TraceSettings, metrics: TraceMetrics) -> anyhow::Result<Traces> {
+    let tls = match settings.is_secure() {
+        true => tls::client_config(settings.ca_file.as_deref()).context("traces")?,
+        false => tls::client_config_of_nobody(),
+    };
+    Ok(Traces::start(settings, tls, metrics))
 }
 
 /// Leads clients of the relay's ports that speak HTTP to the gateway.

@@ -6,7 +6,8 @@ use tokio::sync::mpsc;
 
 use crate::gateway::{self, AllocationEnd, RelayView, SessionId, SessionsHandle, UntilDone, Usage};
 use crate::relay::{
-    AllocationReport, CheckSeen, Claim, ClaimsHandle, SessionEvent, SessionEvents, SessionTag, Traffic,
+    AllocationReport, AllocationTag, CheckSeen, Claim, ClaimsHandle, SessionEvent, SessionEvents, SessionTag,
+    Traffic,
 };
 
 /// What the workers tell, and where it arrives. There are no more events under way than a few for each allocation that has
@@ -24,8 +25,9 @@ pub(super) fn events() -> (SessionEvents, mpsc::UnboundedReceiver<SessionEvent>)
 pub(super) async fn keep(mut events: mpsc::UnboundedReceiver<SessionEvent>, sessions: SessionsHandle) {
     while let Some(event) = events.recv().await {
         match event {
-            SessionEvent::Claimed(SessionTag(session), _) => {
-                sessions.allocation_claimed(&SessionId::from(session));
+            SessionEvent::Claimed(SessionTag(session), AllocationTag(allocation)) => {
+                let allocation = gateway::AllocationTag(allocation);
+                sessions.allocation_claimed(&SessionId::from(session), allocation);
             }
             SessionEvent::Judged(SessionTag(session)) => {
                 sessions.claim_judged(&SessionId::from(session));
@@ -40,8 +42,16 @@ pub(super) async fn keep(mut events: mpsc::UnboundedReceiver<SessionEvent>, sess
                 sessions.measured(&SessionId::from(session), *quality);
             }
             SessionEvent::Ended(SessionTag(session), report) => {
-                let AllocationReport { untold, stage, quality, .. } = *report;
-                let last = AllocationEnd { usage: usage(&untold), stage, quality };
+                let AllocationReport { allocation, client, lived, untold, traffic, stage, quality } = *report;
+                let last = AllocationEnd {
+                    allocation: gateway::AllocationTag(allocation.0),
+                    client,
+                    lived,
+                    usage: usage(&untold),
+                    traffic: usage(&traffic),
+                    stage,
+                    quality,
+                };
                 sessions.allocation_ended(&SessionId::from(session), last);
             }
             SessionEvent::CheckSeen(CheckSeen { relayed, client, message }) => {

@@ -34,6 +34,9 @@ pub(super) fn run(file: &ConfigFile) -> anyhow::Result<()> {
     if let Some(hook) = settings.auth_hook.as_ref().filter(|hook| hook.url.is_secure()) {
         tls::client_config(hook.ca_file.as_deref()).map_err(|error| anyhow!("turn.auth_hook: {error}"))?;
     }
+    if let Some(traces) = settings.traces.as_ref().filter(|traces| traces.is_secure()) {
+        tls::client_config(traces.ca_file.as_deref()).map_err(|error| anyhow!("traces: {error}"))?;
+    }
     #[expect(clippy::print_stdout, reason = "what the command is for")]
     {
         print!("{}", explain(&written, &settings, now)?);
@@ -44,7 +47,7 @@ pub(super) fn run(file: &ConfigFile) -> anyhow::Result<()> {
 
 /// What the configuration means, in the order of the file; warnings last.
 fn explain(written: &Written, settings: &Settings, now: SystemTime) -> Result<String, fmt::Error> {
-    let Schema { turn, gateway, admin, records, embedded, log, metrics } = written.schema();
+    let Schema { turn, gateway, admin, records, embedded, traces, log, metrics } = written.schema();
     let mut out = String::new();
     out.push_str("turn\n");
     explain_turn(&mut out, turn, settings)?;
@@ -75,6 +78,11 @@ fn explain(written: &Written, settings: &Settings, now: SystemTime) -> Result<St
         line(&mut out, "detector", &settings.detector)?;
         line(&mut out, "clients", format_args!("{} at most", settings.most_clients))?;
         line(&mut out, "threads", embedded.threads)?;
+    }
+    if let Some(settings) = &settings.traces {
+        out.push_str("traces\n");
+        line(&mut out, "sent to", &settings.endpoint)?;
+        line(&mut out, "recorded", format_args!("{} % of them", traces.sample_ratio * 100.0))?;
     }
     let format = match log.format {
         LogFormat::Text => "text",

@@ -338,6 +338,21 @@ pub enum Cause {
     /// A webhook that is nowhere.
     #[error("says how a webhook is told and not where; give url too, or leave the section out")]
     WebhookWithoutUrl,
+    /// A collector that is nowhere.
+    #[error("says how traces are sent and not where; give endpoint too, or leave the section out")]
+    TracesWithoutEndpoint,
+    /// Issuers for a collector that shows no certificate.
+    #[error("has no effect with an http endpoint; write https there, or remove ca_file")]
+    CollectorInTheClear,
+    /// A header field that no request can have.
+    #[error("`{0}` is no name of a header field; write one such as authorization")]
+    HeaderName(String),
+    /// A header field that is set for each request.
+    #[error("`{0}` is a header field that turnpike sets itself; remove it")]
+    OwnHeader(String),
+    /// A value that no HTTP header can carry.
+    #[error("has characters that a header cannot carry; write printable ASCII")]
+    HeaderCharacters,
     /// Not what NAT discovery needs.
     #[error("needs two different addresses of one family, and two different ports from 1 on")]
     NotTwoPairs,

@@ -31,6 +31,7 @@ pub mod schema;
 mod secrets;
 mod suggestion;
 mod text;
+mod trace_schema;
 pub mod units;
 mod values;
 mod warning;
@@ -78,6 +79,8 @@ pub struct Settings {
     pub embedded: Option<demo::EmbeddedSettings>,
     /// Logs.
     pub telemetry: telemetry::Settings,
+    /// Where traces go, if anything is traced.
+    pub traces: Option<telemetry::TraceSettings>,
     /// What is allowed and probably not meant.
     pub warnings: Vec<Warning>,
     /// What was written for each option.

@@ -21,6 +21,7 @@ pub use super::key_schema::{GatewayLimits, Key};
 pub use super::log_schema::Log;
 pub use super::peer_schema::{Anonymous, Peers};
 pub use super::record_schema::{RecordsFile, RecordsPostgres, RecordsTable, RecordsWebhook};
+pub use super::trace_schema::{TracesHeader, TracesTable};
 use super::units::{BitRate, ByteSize, HumanDuration, PortRange, Workers};
 use crate::secret::Secret;
 
@@ -40,6 +41,8 @@ pub struct Schema {
     pub records: RecordsTable,
     /// The inference backend of this process, for a gateway whose backend is `embedded`.
     pub embedded: EmbeddedTable,
+    /// Traces of offers and their sessions, for a collector.
+    pub traces: TracesTable,
     /// What is logged.
     pub log: Log,
 }

@@ -41,6 +41,9 @@ pub enum Warning {
         "turn.auth_hook.url is {0}: its answers, which hold keys of users, cross the network unprotected; use https"
     )]
     HookInTheClear(HookUrl),
+    /// What shows a collector who we are crosses the network for all to see.
+    #[error("traces.endpoint is {0}: the fields of traces.headers cross the network unprotected; use https")]
+    TracesInTheClear(HookUrl),
     /// The gateway lets nobody in.
     #[error("every offer is refused with 401: there are no keys; add [[gateway.keys]]")]
     NobodyMayOffer,
@@ -144,6 +147,10 @@ pub(super) fn find(schema: &Schema, policy: &PeerPolicy, gateway: &gateway::Sett
     }
     if let Some(url) = turn.auth_hook.url.as_ref().filter(|url| !url.is_secure() && !url.is_local()) {
         found.push(Warning::HookInTheClear(url.clone()));
+    }
+    let collector = schema.traces.endpoint.as_ref().filter(|_| !schema.traces.headers.is_empty());
+    if let Some(url) = collector.filter(|url| !url.is_secure() && !url.is_local()) {
+        found.push(Warning::TracesInTheClear(url.clone()));
     }
     if turn.hide_usernames && (has_short_lived || asks_hook) {
         found.push(Warning::NamesHidden);

@@ -37,7 +37,7 @@ pub(super) async fn run(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-/// The same on ports of its own, which leaves no records and lets the doctor in.
+/// The same on ports of its own, which leaves neither records nor traces and lets the doctor in.
 fn copy_of(settings: &Settings) -> Settings {
     let mut copy = settings.clone();
     let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -52,7 +52,7 @@ fn copy_of(settings: &Settings) -> Settings {
     copy.gateway.health_needs_key = false;
     copy.gateway.front.proxy_protocol_from = Vec::new();
     copy.admin.listen = free;
-    copy.records = None;
+    (copy.records, copy.traces) = (None, None);
     copy
 }
 

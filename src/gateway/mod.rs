@@ -22,10 +22,12 @@ mod offer;
 mod passthrough;
 mod record_link;
 mod relay_link;
+mod request_span;
 mod routes;
 mod server;
 mod sessions;
 mod settings;
+mod trace_link;
 mod whip;
 
 #[cfg(test)]
@@ -50,7 +52,8 @@ pub use passthrough::PassthroughSettings;
 pub use relay_link::{Claim, RelayView, UntilDone};
 pub use server::{Gateway, Updater};
 pub use sessions::{
-    AllocationEnd, CheckSeen, LegView, QualityView, SessionSettings, SessionView, SessionsHandle, Usage,
+    AllocationEnd, AllocationTag, CheckSeen, LegView, QualityView, SessionSettings, SessionView,
+    SessionsHandle, Usage,
 };
 pub use settings::{AdminSettings, Settings, Timeouts};
 pub use whip::WhipSettings;

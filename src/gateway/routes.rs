@@ -1,5 +1,6 @@
 //! The public routes, and what every request passes: its id, its counts, and problems as JSON.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Router;
@@ -21,14 +22,15 @@ use super::drain::Drain;
 use super::http::cors::{Asked, Cors};
 use super::http::ids::RequestId;
 use super::http::reject::Reject;
-use super::http::trace::TraceId;
-use super::http::{check, headers, problem};
+use super::http::{check, headers, problem, trace};
 use super::ice_servers::{self, IceServers};
 use super::keys::NamedKey;
 use super::offer::{self, SdpCheck};
 use super::passthrough::{self, Passthrough};
+use super::request_span::RequestSpan;
 use super::sessions::Sessions;
 use super::settings::Timeouts;
+use super::trace_link::TraceLink;
 use super::whip::{self, Whip};
 use crate::telemetry::{ErrorChain, GatewayMetrics, Route};
 
@@ -48,6 +50,7 @@ pub(super) struct Shared {
     pub(super) timeouts: Timeouts,
     pub(super) passthrough: Passthrough,
     pub(super) access_log: AccessLog,
+    pub(super) traces: TraceLink,
     pub(super) metrics: GatewayMetrics,
 }
 
@@ -101,11 +104,13 @@ async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next: Nex
     let in_flight = shared.metrics.begin(route);
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id);
-    let trace = TraceId::settle(request.headers_mut());
-    request.extensions_mut().insert(trace);
+    let trace = trace::settle(request.headers_mut());
+    request.extensions_mut().insert(trace.0);
     let key = NamedKey::default();
     request.extensions_mut().insert(key.clone());
     let mut line = shared.access_log.begin(route, started, &mut request);
+    let template = |path: &str| template_of(route, path, &shared.passthrough);
+    let span = RequestSpan::begin(&shared.traces, &mut request, trace, template);
     let renderer = problem::Renderer::of(&request);
     let mut response = match shared.cors.begin(&request) {
         Asked::Preflight(answer) => answer,
@@ -118,6 +123,7 @@ async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next: Nex
     if let Some(line) = &mut line {
         line.set_cause(&response);
     }
+    span.finish(&response);
     renderer.render(&mut response);
     in_flight.finish(response.status().as_u16(), started.elapsed());
     shared.gate.answered(&key, response.status());
@@ -148,6 +154,19 @@ fn route_of(path: &str, passthrough: &Passthrough) -> Route {
         HEALTH => Route::Health,
         _ if passthrough.covers(path) => Route::Passthrough,
         _ => Route::Other,
+    }
+}
+
+/// The path of a route as traces name it, where requests leave traces: checks of health come without end and mean nothing,
+/// and of what is nobody's route there is no end either.
+fn template_of(route: Route, path: &str, passthrough: &Passthrough) -> Option<Cow<'static, str>> {
+    match route {
+        Route::Offer => Some(OFFER.into()),
+        Route::Whip if path.trim_end_matches('/') == whip::PATH => Some(whip::PATH.into()),
+        Route::Whip => Some(whip::SESSION.into()),
+        Route::IceServers => Some(ice_servers::PATH.into()),
+        Route::Passthrough => passthrough.prefix_of(path).map(|prefix| format!("{prefix}*").into()),
+        Route::Health | Route::Other => None,
     }
 }
 

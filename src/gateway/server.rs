@@ -27,9 +27,10 @@ use super::relay_link::{RelayLink, RelayView};
 use super::routes::{self, Shared};
 use super::sessions::{Sessions, SessionsHandle};
 use super::settings::Settings;
+use super::trace_link::TraceLink;
 use super::whip::Whip;
 use crate::records::Records;
-use crate::telemetry::{HttpListener, Metrics};
+use crate::telemetry::{HttpListener, Metrics, Traces};
 use crate::tls::{CertificateStore, TlsError};
 
 /// The signaling gateway, bound to its address if it has one of its own.
@@ -48,6 +49,7 @@ pub struct Gateway {
     whip: Whip,
     relay: RelayLink,
     records: RecordLink,
+    traces: TraceLink,
     drain: Drain,
     backends: BackendsHandle,
 }
@@ -63,7 +65,8 @@ impl Gateway {
             Some(address) => Some(listener::bind(Listener::Gateway, address).await?),
             None => None,
         };
-        let (relay, records, drain) = (RelayLink::default(), RecordLink::default(), Drain::default());
+        let (relay, records, traces) = (RelayLink::default(), RecordLink::default(), TraceLink::default());
+        let drain = Drain::default();
         let sessions =
             Sessions::new(settings.sessions, relay.clone(), records.clone(), metrics.sessions().clone());
         let gate = Gate::new(settings, metrics);
@@ -87,6 +90,7 @@ impl Gateway {
             timeouts: settings.timeouts,
             passthrough: passthrough.clone(),
             access_log: access_log.clone(),
+            traces: traces.clone(),
             metrics: metrics.gateway().clone(),
         }));
         let front = Front {
@@ -115,6 +119,7 @@ impl Gateway {
             whip,
             relay,
             records,
+            traces,
             drain,
             backends,
         })
@@ -179,6 +184,11 @@ impl Gateway {
     /// Tells where sessions are recorded; the first one stays.
     pub fn join_records(&self, records: Records) {
         self.records.join(records);
+    }
+
+    /// Tells where traces begin; the first ones stay.
+    pub fn join_traces(&self, traces: Traces) {
+        self.traces.join(traces);
     }
 
     /// The way to the records.

@@ -204,6 +204,13 @@ pub(super) const RECORDS_LOST: Family = Family::new(
     "Records that were not written, or will not be brought to whom they are owed, by cause.",
     &["cause"],
 );
+pub(super) const TRACES_SPANS_EXPORTED: Family =
+    Family::new("turnpike_traces_spans_exported_total", "Spans that the collector of traces has taken.", &[]);
+pub(super) const TRACES_SPANS_LOST: Family = Family::new(
+    "turnpike_traces_spans_lost_total",
+    "Spans that the collector of traces did not get or refused, by cause.",
+    &["cause"],
+);
 pub(super) const HOOK_QUESTIONS: Family = Family::new(
     "turnpike_auth_hook_questions_total",
     "Questions to the auth hook about users, by what came of them.",
@@ -305,6 +312,8 @@ pub(super) const ALL: &[Family] = &[
     RECORDS_OWED,
     RECORDS_DELIVERIES,
     RECORDS_LOST,
+    TRACES_SPANS_EXPORTED,
+    TRACES_SPANS_LOST,
     HOOK_QUESTIONS,
     HOOK_DURATION,
     HOOK_TURNED_AWAY,

@@ -20,6 +20,7 @@ use super::record_metrics::RecordMetrics;
 use super::relay_metrics::{RelayCollector, RelayRegistry};
 use super::relay_stats::RelayStats;
 use super::session_metrics::SessionMetrics;
+use super::trace_metrics::TraceMetrics;
 
 /// All metrics of one process, or of one test; clones share them.
 #[derive(Clone)]
@@ -37,6 +38,7 @@ pub struct Metrics {
     embedded: EmbeddedMetrics,
     records: RecordMetrics,
     sessions: SessionMetrics,
+    traces: TraceMetrics,
     pub(super) relay: Arc<RelayRegistry>,
 }
 
@@ -56,6 +58,7 @@ impl Metrics {
         let embedded = EmbeddedMetrics::new(|collector| register(&registry, collector));
         let records = RecordMetrics::new(|collector| register(&registry, collector));
         let sessions = SessionMetrics::new(|collector| register(&registry, collector));
+        let traces = TraceMetrics::new(|collector| register(&registry, collector));
         let relay = Arc::default();
         register(&registry, Box::new(RelayCollector::new(Arc::clone(&relay))));
         register(&registry, Box::new(build_info()));
@@ -75,6 +78,7 @@ impl Metrics {
             embedded,
             records,
             sessions,
+            traces,
             relay,
         }
     }
@@ -137,6 +141,11 @@ impl Metrics {
     /// The counts of the sessions.
     pub fn sessions(&self) -> &SessionMetrics {
         &self.sessions
+    }
+
+    /// The counts of traces.
+    pub fn traces(&self) -> &TraceMetrics {
+        &self.traces
     }
 
     /// Makes the counts of one more relay worker, which alone may add to them.

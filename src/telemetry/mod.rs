@@ -1,7 +1,7 @@
-//! What operators see: one catalogue of metrics, log lines that nobody can forge, and types that redact.
+//! What operators see: one catalogue of metrics, log lines that nobody can forge, traces, and types that redact.
 //!
-//! In: counts from the rooms that do the work, and the events of `tracing`. Out: the text that Prometheus scrapes and
-//! lines on standard error.
+//! In: counts and spans from the rooms that do the work, and the events of `tracing`. Out: the text that Prometheus scrapes,
+//! lines on standard error, and spans for a collector.
 
 mod access_log_metrics;
 mod access_metrics;
@@ -36,6 +36,8 @@ mod session_catalog;
 mod session_metrics;
 mod settings;
 mod stream_labels;
+mod trace_metrics;
+mod traces;
 
 pub use access_log_metrics::{AccessLine, AccessLogMetrics};
 pub use access_metrics::{AccessMetrics, RateLimited};
@@ -71,3 +73,9 @@ pub use session_metrics::{
 };
 pub use settings::{LogFilter, LogFormat, Settings};
 pub use stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};
+pub use trace_metrics::TraceMetrics;
+#[cfg(test)]
+pub(crate) use traces::tests::{TestCollector, start as start_traces};
+pub use traces::{
+    RemoteParent, Span, SpanContext, SpanId, SpanKind, TraceId, TraceSettings, Traces, Value, attribute,
+};

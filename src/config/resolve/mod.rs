@@ -11,6 +11,7 @@ mod ice_servers;
 mod keys;
 mod peers;
 mod records;
+mod traces;
 mod turn;
 
 use std::collections::HashMap;
@@ -43,6 +44,7 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
     let admin = gateway::admin(&schema.admin, &mut rules);
     let embedded = embedded::embedded(&schema.embedded, &mut rules);
     let records = records::records(&schema.records, &mut rules);
+    let traces = traces::traces(&schema.traces, &mut rules);
     let telemetry = telemetry(&schema.log, &schema.metrics, &mut rules);
     separate_listeners(schema, &relay, &mut rules);
     if !rules.errors.is_empty() {
@@ -59,6 +61,7 @@ pub(super) fn resolve(written: &Written) -> Result<Settings, ConfigErrors> {
         admin,
         records,
         telemetry,
+        traces,
         values: written.values.clone(),
     };
     Ok(settings)

@@ -12,6 +12,7 @@ mod records;
 mod settings;
 mod shared_port;
 mod strangers;
+mod traces;
 mod values;
 mod warnings;
 

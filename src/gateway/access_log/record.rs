@@ -19,9 +19,8 @@ use super::{AccessLog, AccessLogSettings, TARGET, sampling};
 use crate::gateway::front::Origin;
 use crate::gateway::http::ids::RequestId;
 use crate::gateway::http::reject::Reject;
-use crate::gateway::http::trace::TraceId;
 use crate::gateway::keys::NamedKey;
-use crate::telemetry::{AccessLine, ClientText, RedactedAddr, RedactedText, Route};
+use crate::telemetry::{AccessLine, ClientText, RedactedAddr, RedactedText, Route, TraceId};
 
 /// What is known of a request so far. Dropped without an ending, it says that the client left.
 ///
@@ -90,7 +89,7 @@ impl AccessRecord {
             client: request.extensions().get::<Origin>().map(|origin| origin.client),
             user_agent: request.headers().get(header::USER_AGENT).cloned(),
             request_id: request.extensions().get().cloned(),
-            trace_id: request.extensions().get().cloned(),
+            trace_id: request.extensions().get().copied(),
             key: request.extensions().get().cloned().unwrap_or_default(),
             received_bytes,
             started,
@@ -176,7 +175,7 @@ impl AccessRecord {
             client = self.client.map(|client| display(RedactedAddr(client))),
             key = self.key.get(),
             request_id = self.request_id.as_ref().map(RequestId::as_str),
-            trace_id = self.trace_id.as_ref().map(display),
+            trace_id = self.trace_id.map(display),
             user_agent = user_agent.as_deref().map(|text| display(RedactedText::new(text, AGENT_CHARACTERS))),
             sample = answer.sample,
             left_out = (left_out > 0).then_some(left_out),
@@ -196,7 +195,7 @@ impl AccessRecord {
     }
 
     fn trace_id(&self) -> String {
-        self.trace_id.as_ref().map(TraceId::to_string).unwrap_or_default()
+        self.trace_id.map(|trace_id| trace_id.to_string()).unwrap_or_default()
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Response, StatusCode, header};
+use http::request::Parts;
+use http::uri::Scheme;
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use tokio::time::Instant;
 
 use super::backend::Backend;
@@ -11,7 +13,9 @@ use super::circuit::{Failure, Ticket};
 use super::error::BackendError;
 use super::settings::EjectionSettings;
 use super::standing::Standing;
-use crate::telemetry::BackendOutcome;
+use crate::gateway::http::trace;
+use crate::gateway::request_span::{OTHER, name_of};
+use crate::telemetry::{BackendOutcome, Span, SpanKind, attribute};
 
 /// Counts one live media session at a backend until it is dropped.
 #[derive(Debug)]
@@ -39,6 +43,8 @@ pub(super) struct Attempt {
     started: Instant,
     ticket: Option<Ticket>,
     slot: Option<MediaSlot>,
+    /// The attempt in the trace of the client's request.
+    span: Span,
     is_ended: bool,
 }
 
@@ -47,7 +53,31 @@ impl Attempt {
     pub(super) fn begin(backend: Arc<Backend>, is_of_session: bool, now: Instant) -> Self {
         let ticket = backend.standing.begin(is_of_session, now);
         let slot = is_of_session.then(|| MediaSlot::take(&backend.standing));
-        Self { backend, started: now, ticket, slot, is_ended: false }
+        Self { backend, started: now, ticket, slot, span: Span::default(), is_ended: false }
+    }
+
+    /// Begins the attempt's span within that of the client's request, if that has one, and tells the backend of it. So many
+    /// backends were tried before.
+    pub(super) fn trace<B>(&mut self, client: &Parts, request: &mut Request<B>, tried: usize) {
+        let Some(parent) = client.extensions.get::<Span>() else { return };
+        let span = parent.child(SpanKind::Client, name_of(request.method(), "HTTP").to_owned());
+        if span.is_recorded() {
+            let uri = request.uri();
+            let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+            let default_port = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+            span.set(attribute::HTTP_REQUEST_METHOD, name_of(request.method(), OTHER));
+            span.set(attribute::BACKEND, &*self.backend.standing.name);
+            span.set(attribute::SERVER_ADDRESS, host);
+            span.set(attribute::SERVER_PORT, uri.port_u16().unwrap_or(default_port));
+            // A query may hold what is secret.
+            let url = uri.to_string();
+            span.set(attribute::URL_FULL, url.split('?').next().unwrap_or_default());
+            span.set_known(attribute::HTTP_REQUEST_RESEND_COUNT, (tried > 0).then_some(tried as u64));
+        }
+        if let Some(context) = span.context() {
+            trace::write(request.headers_mut(), context);
+        }
+        self.span = span;
     }
 
     /// The backend answered with whatever status; gives the slot for the session.
@@ -60,6 +90,10 @@ impl Attempt {
     ) -> Option<MediaSlot> {
         let is_error = answer.status().is_server_error();
         let outcome = if is_error { BackendOutcome::ErrorStatus } else { BackendOutcome::Answered };
+        self.span.set(attribute::HTTP_RESPONSE_STATUS_CODE, answer.status().as_u16());
+        if is_error || answer.status().is_client_error() {
+            self.span.fail(answer.status().as_str());
+        }
         self.end(outcome, failure_of(answer.status(), answer.headers()), may_eject, settings, now);
         self.slot.take()
     }
@@ -72,6 +106,7 @@ impl Attempt {
         settings: &EjectionSettings,
         now: Instant,
     ) {
+        self.span.fail(error.outcome().label());
         self.end(error.outcome(), Some(Failure::Plain), may_eject, settings, now);
     }
 
@@ -84,6 +119,7 @@ impl Attempt {
         now: Instant,
     ) {
         self.is_ended = true;
+        self.span.end();
         let standing = &self.backend.standing;
         standing.metrics.ended(outcome, now - self.started);
         if outcome != BackendOutcome::Answered {
@@ -106,6 +142,8 @@ impl Drop for Attempt {
         }
         let (standing, now) = (&self.backend.standing, Instant::now());
         standing.metrics.ended(BackendOutcome::ClientLeft, now - self.started);
+        self.span.fail(BackendOutcome::ClientLeft.label());
+        self.span.end();
         if let Some(ticket) = self.ticket.take() {
             standing.give_back(ticket, now);
         }

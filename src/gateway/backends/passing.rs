@@ -33,12 +33,13 @@ impl Backends {
         deadline: Duration,
     ) -> Result<Response<Incoming>, ForwardError> {
         let set = self.set();
-        let Some(attempt) = self.choose(&set, None, false, &[]) else {
+        let Some(mut attempt) = self.choose(&set, None, false, &[]) else {
             let retry_after = set.retry_after(Instant::now());
             return Err(ForwardError { backend: None, retry_after, cause: BackendError::NoBackend });
         };
         let backend = Arc::clone(&attempt.backend);
-        let request = request_to(&backend, &mut client, body, upgrade);
+        let mut request = request_to(&backend, &mut client, body, upgrade);
+        attempt.trace(&client, &mut request, 0);
         let answer = timeout(deadline, backend.clients().passing.request(request)).await;
         let answer = match answer {
             Ok(Ok(answer)) => check(answer, upgrade),

@@ -97,11 +97,14 @@ impl Backends {
         let deadline = Instant::now() + timeouts.answer;
         let mut tried: Vec<Arc<str>> = Vec::new();
         let mut last = BackendError::NoBackend;
-        while let Some(attempt) = self.choose(&set, forwarded.user_id, forwarded.session.is_some(), &tried) {
+        while let Some(mut attempt) =
+            self.choose(&set, forwarded.user_id, forwarded.session.is_some(), &tried)
+        {
             let backend = Arc::clone(&attempt.backend);
             let name = Arc::clone(&backend.standing.name);
             let is_last = tried.len() + 1 == set.backends.len();
-            let request = request_to(&backend, &forwarded, &mut client, is_last);
+            let mut request = request_to(&backend, &forwarded, &mut client, is_last);
+            attempt.trace(&client, &mut request, tried.len());
             let result = timeout_at(deadline, exchange(&backend, request, timeouts.headers)).await;
             let result = result.unwrap_or(Err(BackendError::TimedOut(timeouts.answer)));
             let now = Instant::now();

@@ -1,59 +1,52 @@
 //! W3C Trace Context: keeps what a client says of its trace, or begins one.
 
-use std::fmt;
-use std::sync::Arc;
-
 use http::{HeaderMap, HeaderName, HeaderValue};
-use rand::Rng;
+
+use crate::telemetry::{RemoteParent, SpanContext, SpanId, TraceId};
 
 pub(in crate::gateway) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// The id of the trace that a request is part of; an extension of every request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::gateway) struct TraceId(Arc<str>);
-
-impl TraceId {
-    /// Takes the trace from the headers, or begins one and writes it there, from where the backend gets it.
-    pub(in crate::gateway) fn settle(headers: &mut HeaderMap) -> Self {
-        if let Some(id) = trace_id(headers) {
-            let id = Self(id.into());
-            if !is_sound_state(headers) {
-                headers.remove(TRACESTATE);
-            }
-            return id;
+/// Takes the trace from a request's headers, or begins one and writes it there, from where the backend gets it. Also says
+/// in which span of whose the request was sent.
+pub(in crate::gateway) fn settle(headers: &mut HeaderMap) -> (TraceId, Option<RemoteParent>) {
+    if let Some((trace, parent)) = read(headers) {
+        if !is_sound_state(headers) {
+            headers.remove(TRACESTATE);
         }
-        // §3.2.2.3 and §3.3: without a parent that can be read there is no state either.
-        headers.remove(TRACESTATE);
-        let (id, parent) = (random_hex(16), random_hex(8));
-        let value = format!("00-{id}-{parent}-{NOT_SAMPLED}");
-        headers.insert(TRACEPARENT, HeaderValue::from_str(&value).expect("hexadecimal digits and dashes"));
-        Self(id.into())
+        return (trace, Some(parent));
     }
+    // §3.2.2.3 and §3.3: without a parent that can be read there is no state either.
+    headers.remove(TRACESTATE);
+    let trace = TraceId::random();
+    // Whether a trace is recorded is for those to decide who record; where we do, this is written anew.
+    write(headers, SpanContext { trace, span: SpanId::random(), is_sampled: false });
+    (trace, None)
 }
 
-impl fmt::Display for TraceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// Names the span that a request is sent in.
+pub(in crate::gateway) fn write(headers: &mut HeaderMap, context: SpanContext) {
+    let value = HeaderValue::from_str(&context.to_string()).expect("hexadecimal digits and dashes");
+    headers.insert(TRACEPARENT, value);
 }
 
 /// §3.2: `version-trace_id-parent_id-flags`. A later version may have more behind it, and is read like the first.
-fn trace_id(headers: &HeaderMap) -> Option<&str> {
+fn read(headers: &HeaderMap) -> Option<(TraceId, RemoteParent)> {
     let mut lines = headers.get_all(TRACEPARENT).iter();
     let (Some(line), None) = (lines.next(), lines.next()) else { return None };
-    let text = line.to_str().ok()?;
-    let (first, rest) = text.split_at_checked(TRACEPARENT_CHARACTERS)?;
+    let (first, rest) = line.to_str().ok()?.split_at_checked(TRACEPARENT_CHARACTERS)?;
     let mut parts = first.split('-');
-    let (version, id, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let is_hex = |text: &str, digits: usize| {
-        text.len() == digits && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let byte = |digits: &str| {
+        let is_byte =
+            digits.len() == 2 && !digits.bytes().any(|digit| digit == b'+' || digit.is_ascii_uppercase());
+        u8::from_str_radix(digits, 16).ok().filter(|_| is_byte)
     };
-    let is_whole = is_hex(version, 2) && is_hex(id, 32) && is_hex(parent, 16) && is_hex(flags, 2);
-    let is_null = id.bytes().all(|digit| digit == b'0') || parent.bytes().all(|digit| digit == b'0');
-    let may_have_more = version != "00" && rest.starts_with('-');
-    let is_sound = is_whole && !is_null && version != "ff" && parts.next().is_none();
-    (is_sound && (rest.is_empty() || may_have_more)).then_some(id)
+    let (version, flags) = (byte(version)?, byte(flags)?);
+    let may_have_more = version != 0 && rest.starts_with('-');
+    let is_sound = version != 0xff && parts.next().is_none() && (rest.is_empty() || may_have_more);
+    let parent = RemoteParent { span: SpanId::parse(span)?, is_sampled: flags & SAMPLED != 0 };
+    is_sound.then_some((TraceId::parse(trace)?, parent))
 }
 
 /// §3.3.1.1: 32 members, and §3.3.1.5: 512 characters are what everybody passes on.
@@ -70,18 +63,8 @@ fn is_sound_state(headers: &HeaderMap) -> bool {
     are_pairs && count <= MOST_MEMBERS && characters <= MOST_STATE_CHARACTERS
 }
 
-fn random_hex(bytes: usize) -> String {
-    let mut random = [0_u8; 16];
-    let random = &mut random[..bytes];
-    rand::rng().fill_bytes(random);
-    // §3.2.2.3: all zero means invalid.
-    random[0] |= 1;
-    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
-    random.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
-/// Whether a trace is recorded is for those to decide who record: we pass on what they said, and claim nothing ourselves.
-const NOT_SAMPLED: &str = "00";
+/// §3.2.2.5.1: whoever sent the request may have recorded it.
+const SAMPLED: u8 = 1;
 const TRACEPARENT_CHARACTERS: usize = 55;
 const MOST_MEMBERS: usize = 32;
 const MOST_STATE_CHARACTERS: usize = 512;
@@ -96,7 +79,13 @@ mod tests {
             let mut headers = map(&[("traceparent", parent), ("tracestate", "rojo=1, congo=2")]);
             let before = headers.clone();
 
-            assert_eq!(TraceId::settle(&mut headers).to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+            let (trace, from) = settle(&mut headers);
+
+            assert_eq!(trace.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+            assert_eq!(
+                from,
+                Some(RemoteParent { span: SpanId::parse("00f067aa0ba902b7").unwrap(), is_sampled: true })
+            );
             assert_eq!(headers, before);
         }
     }
@@ -122,11 +111,12 @@ mod tests {
                 headers.append(TRACEPARENT, HeaderValue::from_str(parent).unwrap());
             }
 
-            let id = TraceId::settle(&mut headers);
+            let (trace, from) = settle(&mut headers);
 
             let made = headers.get_all(TRACEPARENT).iter().collect::<Vec<_>>();
             assert_eq!(made.len(), 1, "{parents:?}");
-            assert_eq!(trace_id(&headers), Some(&*id.0), "{parents:?}");
+            assert_eq!(from, None, "{parents:?}");
+            assert_eq!(read(&headers).unwrap().0, trace, "{parents:?}");
             assert!(made[0].to_str().unwrap().ends_with("-00"), "{parents:?}");
             assert!(!headers.contains_key(TRACESTATE), "{parents:?}");
         }
@@ -140,7 +130,7 @@ mod tests {
             let mut headers = map(&[("traceparent", PARENT)]);
             headers.insert(TRACESTATE, HeaderValue::from_str(state).unwrap());
 
-            TraceId::settle(&mut headers);
+            settle(&mut headers);
 
             assert!(headers.contains_key(TRACEPARENT) && !headers.contains_key(TRACESTATE), "{state}");
         }

@@ -1,4 +1,4 @@
-//! The one log line of an offer, written when its fate is known.
+//! The one log line of an offer, written when its fate is known; its span says the same.
 
 use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
@@ -8,18 +8,19 @@ use tracing::{info, warn};
 use crate::gateway::backends::ForwardError;
 use crate::gateway::http::ids::{RequestId, SessionId, X_SESSION_ID};
 use crate::gateway::http::reject::Reject;
-use crate::gateway::http::trace::TraceId;
 use crate::gateway::keys::KeyId;
-use crate::telemetry::{ErrorChain, RedactedUser};
+use crate::telemetry::{ErrorChain, RedactedUser, Span, TraceId, Value, attribute};
 
 /// What is known of an offer so far. Dropped without an ending, it says that the client left.
 ///
-/// It has no place for an SDP or a key, so neither can reach the log.
+/// It has no place for an SDP or a key, so neither can reach the log or a trace.
 pub(in crate::gateway) struct OfferRecord {
     session: SessionId,
     key: KeyId,
     request_id: Option<RequestId>,
     trace_id: Option<TraceId>,
+    /// Of the request that brought the offer.
+    span: Span,
     user_id: Option<String>,
     started: Instant,
     is_written: bool,
@@ -32,18 +33,25 @@ impl OfferRecord {
             key,
             request_id,
             trace_id: None,
+            span: Span::default(),
             user_id: None,
             started: Instant::now(),
             is_written: false,
         }
     }
 
-    pub(in crate::gateway) fn set_trace(&mut self, trace_id: Option<TraceId>) {
+    pub(in crate::gateway) fn set_trace(&mut self, trace_id: Option<TraceId>, span: Span) {
         self.trace_id = trace_id;
+        span.set(attribute::SESSION_ID, self.session.as_str());
+        span.set(attribute::KEY, &*self.key);
+        self.span = span;
     }
 
     pub(in crate::gateway) fn set_user(&mut self, user_id: Option<String>) {
         self.user_id = user_id;
+        if self.span.is_recorded() {
+            self.span.set_known(attribute::USER_ID, self.user().map(Value::shown));
+        }
     }
 
     /// A backend answered, with whatever status.
@@ -52,6 +60,7 @@ impl OfferRecord {
             return self.write_failure(Some(backend), status, "backend_status");
         }
         self.is_written = true;
+        self.span.set(attribute::BACKEND, backend);
         info!(
             session = %self.session,
             user_id = self.user(),
@@ -69,6 +78,8 @@ impl OfferRecord {
     pub(in crate::gateway) fn replayed(mut self, answer: &HeaderMap) {
         self.is_written = true;
         let session = answer.get(X_SESSION_ID).and_then(|session| session.to_str().ok());
+        self.span.set(attribute::REPLAYED, true);
+        self.span.set_known(attribute::SESSION_ID, session);
         info!(
             session,
             user_id = self.user(),
@@ -89,6 +100,8 @@ impl OfferRecord {
     pub(in crate::gateway) fn failed(mut self, error: &ForwardError) -> Reject {
         self.is_written = true;
         let reject = Reject::from(error);
+        self.span.set_known(attribute::BACKEND, error.backend.as_deref());
+        self.span.fail(reject.code());
         warn!(
             session = %self.session,
             user_id = self.user(),
@@ -107,6 +120,10 @@ impl OfferRecord {
 
     fn write_failure(&mut self, backend: Option<&str>, status: StatusCode, cause: &str) {
         self.is_written = true;
+        self.span.set_known(attribute::BACKEND, backend);
+        if status.is_server_error() {
+            self.span.fail(cause);
+        }
         info!(
             session = %self.session,
             user_id = self.user(),
@@ -129,8 +146,8 @@ impl OfferRecord {
         self.request_id.as_ref().map(RequestId::as_str)
     }
 
-    fn trace_id(&self) -> Option<DisplayValue<&TraceId>> {
-        self.trace_id.as_ref().map(display)
+    fn trace_id(&self) -> Option<DisplayValue<TraceId>> {
+        self.trace_id.map(display)
     }
 
     fn duration_ms(&self) -> u64 {

@@ -23,12 +23,11 @@ use crate::gateway::http::body;
 use crate::gateway::http::headers::name_key;
 use crate::gateway::http::ids::{RequestId, SessionId, X_SESSION_ID};
 use crate::gateway::http::reject::Reject;
-use crate::gateway::http::trace::TraceId;
 use crate::gateway::keys::{Identity, Scope};
 use crate::gateway::relay_link::Claim;
 use crate::gateway::routes::{OFFER, Shared};
 use crate::gateway::sessions::{Bounds, Opening};
-use crate::telemetry::KeyRefusal;
+use crate::telemetry::{KeyRefusal, Span, TraceId};
 use crate::turn::Grant;
 
 /// How a route writes offers and answers.
@@ -98,7 +97,7 @@ async fn forward_admitted<F: Form>(
     let request_id = head.extensions.get::<RequestId>().cloned();
     let Identity { key, client, .. } = admitted.identity.clone();
     let mut record = OfferRecord::begin(session.clone(), Arc::clone(&key), request_id);
-    record.set_trace(head.extensions.get::<TraceId>().cloned());
+    record.set_trace(head.extensions.get::<TraceId>().copied(), span_of(&head));
     name_key(&mut head.headers, &key);
 
     let body =
@@ -144,6 +143,11 @@ async fn forward_admitted<F: Form>(
     }
 }
 
+/// The span of the request that brought an offer.
+fn span_of(head: &Parts) -> Span {
+    head.extensions.get::<Span>().cloned().unwrap_or_default()
+}
+
 /// An offer that is to be sent to a backend.
 struct Pending {
     session: SessionId,
@@ -176,7 +180,7 @@ async fn exchange<F: Form>(
         user_id: user_id.as_deref().map(Arc::from),
         address: offered_from,
     };
-    let open_session = match shared.sessions.open(opening, bounds) {
+    let open_session = match shared.sessions.open(opening, bounds, &span_of(&head)) {
         Ok(open_session) => open_session,
         Err(refusal) => return Err(record.refused(Reject::Sessions(refusal))),
     };

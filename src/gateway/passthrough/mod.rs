@@ -55,6 +55,11 @@ impl Passthrough {
         self.rules.load().iter().any(|rule| rule.covers(path))
     }
 
+    /// What the rule of a path is for.
+    pub(in crate::gateway) fn prefix_of(&self, path: &str) -> Option<String> {
+        self.of(path).map(|rule| rule.prefix)
+    }
+
     /// The rule of a path: that with the longest prefix.
     fn of(&self, path: &str) -> Option<PassthroughSettings> {
         let rules = self.rules.load();

@@ -1,11 +1,13 @@
 //! `SessionsHandle`: where `app` brings what the relay says about the sessions' allocations.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::store::Sessions;
 use super::usage::Usage;
 use crate::gateway::http::ids::SessionId;
 use crate::media::{Quality, Stage};
+use crate::turn::FiveTuple;
 
 /// Leads to the live sessions of a gateway.
 #[derive(Debug, Clone)]
@@ -13,9 +15,21 @@ pub struct SessionsHandle {
     pub(in crate::gateway) sessions: Sessions,
 }
 
+/// Tells the allocations of a process apart, wherever they move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AllocationTag(pub u64);
+
 /// What there is to say of an allocation that has ended.
 #[derive(Debug, Clone, Copy)]
 pub struct AllocationEnd {
+    /// Which one.
+    pub allocation: AllocationTag,
+    /// Its client, where it was seen last.
+    pub client: FiveTuple,
+    /// How long it was there.
+    pub lived: Duration,
+    /// What was relayed for it, in all.
+    pub traffic: Usage,
     /// What was relayed since the session was told last.
     pub usage: Usage,
     /// How far it had come.
@@ -42,8 +56,8 @@ impl SessionsHandle {
     }
 
     /// A claim was proven: an allocation belongs to the session from now on.
-    pub fn allocation_claimed(&self, session: &SessionId) {
-        self.sessions.allocation_claimed(session);
+    pub fn allocation_claimed(&self, session: &SessionId, allocation: AllocationTag) {
+        self.sessions.allocation_claimed(session, allocation);
     }
 
     /// One of the session's claims was judged; where it was proven, that was told before.

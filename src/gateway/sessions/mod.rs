@@ -17,13 +17,14 @@ mod progress;
 mod record;
 mod registry;
 mod session;
+mod session_span;
 mod settings;
 mod store;
 mod usage;
 
 pub(in crate::gateway) use expected_checks::ExpectedCheck;
 pub(in crate::gateway) use filter::Filter;
-pub use handle::{AllocationEnd, CheckSeen, SessionsHandle};
+pub use handle::{AllocationEnd, AllocationTag, CheckSeen, SessionsHandle};
 pub use progress::{LegView, QualityView};
 pub(in crate::gateway) use registry::{Bounds, Refusal};
 pub(in crate::gateway) use session::Opening;

@@ -73,6 +73,9 @@ impl OpenSession {
         let mut opening = None;
         let is_live = self.sessions.change(|registry| {
             let is_live = registry.answered(&self.id, (backend, slot), Instant::now());
+            if let Some(span) = registry.span_of(&self.id).filter(|_| is_live) {
+                span.answered();
+            }
             opening = records.and_then(|_| registry.get(&self.id).map(record::opening));
             is_live
         });

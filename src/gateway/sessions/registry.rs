@@ -11,13 +11,14 @@ use super::expected_checks::{ExpectedCheck, ExpectedChecks};
 use super::handle::AllocationEnd;
 use super::progress::Progress;
 use super::session::{Opening, Session};
+use super::session_span::SessionSpan;
 use super::settings::SessionSettings;
 use super::usage::Usage;
 use crate::gateway::backends::MediaSlot;
 use crate::gateway::http::ids::SessionId;
 use crate::media::{Quality, Stage};
 use crate::secret::Secret;
-use crate::telemetry::{SessionEnd, SessionMilestone, SessionRefusal, SessionState};
+use crate::telemetry::{SessionEnd, SessionMilestone, SessionRefusal, SessionState, Span};
 
 /// All sessions of a process.
 #[derive(Debug)]
@@ -143,6 +144,7 @@ impl Registry {
             usage: Usage::default(),
             progress: Progress::default(),
             has_news: false,
+            span: SessionSpan::default(),
             ended: None,
             opening,
         };
@@ -244,10 +246,14 @@ impl Registry {
     pub(super) fn allocation_ended(
         &mut self,
         id: &SessionId,
-        AllocationEnd { usage, stage, quality }: AllocationEnd,
+        last: AllocationEnd,
         now: Instant,
     ) -> Option<Session> {
+        let AllocationEnd { usage, stage, quality, .. } = last;
         self.relayed(id, usage);
+        if let Some(span) = self.span_of(id) {
+            span.allocation_ended(&last);
+        }
         if let Some(session) = self.ending.get_mut(id) {
             session.allocations = session.allocations.saturating_sub(1);
             session.progress.allocation_ended(stage, quality);
@@ -336,6 +342,19 @@ impl Registry {
         matching.map(|session| session.opening.id.clone()).collect()
     }
 
+    /// Begins the spans of a session, within that of the request that brought its offer.
+    pub(super) fn trace(&mut self, id: &SessionId, request: &Span) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.span = SessionSpan::begin(request, &session.opening);
+        }
+    }
+
+    /// The spans of a session of which not all is known yet.
+    pub(super) fn span_of(&mut self, id: &SessionId) -> Option<&mut SessionSpan> {
+        let session = self.sessions.get_mut(id).or_else(|| self.ending.get_mut(id))?;
+        Some(&mut session.span)
+    }
+
     pub(super) fn get(&self, id: &SessionId) -> Option<&Session> {
         self.sessions.get(id)
     }
@@ -383,6 +402,9 @@ fn count_down<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: K) {
 mod tests {
     use super::*;
     use std::net::{IpAddr, Ipv4Addr};
+
+    use crate::gateway::AllocationTag;
+    use crate::turn::{FiveTuple, Transport};
 
     #[test]
     fn bounds_the_sessions_of_a_client_and_of_each_user() {
@@ -557,7 +579,20 @@ mod tests {
     }
 
     fn ended_with(packets_to_peer: u64) -> AllocationEnd {
-        AllocationEnd { usage: sent(packets_to_peer), stage: Stage::Media, quality: Quality::default() }
+        let client = FiveTuple {
+            transport: Transport::Udp,
+            client: ([192, 0, 2, 1], 50_000).into(),
+            server: ([192, 0, 2, 2], 3478).into(),
+        };
+        AllocationEnd {
+            allocation: AllocationTag(1),
+            client,
+            lived: Duration::ZERO,
+            usage: sent(packets_to_peer),
+            traffic: sent(packets_to_peer),
+            stage: Stage::Media,
+            quality: Quality::default(),
+        }
     }
 
     fn end(registry: &mut Registry, id: &SessionId) -> Ended {

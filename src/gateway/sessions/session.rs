@@ -8,6 +8,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::progress::{Progress, QualityView};
+use super::session_span::SessionSpan;
 use super::usage::Usage;
 use crate::gateway::backends::MediaSlot;
 use crate::gateway::http::ids::SessionId;
@@ -54,6 +55,8 @@ pub(super) struct Session {
     pub(super) progress: Progress,
     /// Whether that is more than the records know.
     pub(super) has_news: bool,
+    /// The session in its trace.
+    pub(super) span: SessionSpan,
     /// Why it has ended, and how long it lived, once it has.
     pub(super) ended: Option<(SessionEnd, Duration)>,
 }

@@ -11,7 +11,7 @@ use tracing::info;
 
 use super::expected_checks;
 use super::filter::Filter;
-use super::handle::{AllocationEnd, CheckSeen};
+use super::handle::{AllocationEnd, AllocationTag, CheckSeen};
 use super::open_session::OpenSession;
 use super::record;
 use super::registry::{Bounds, Ended, Refusal, Registry};
@@ -22,7 +22,9 @@ use crate::gateway::http::ids::SessionId;
 use crate::gateway::record_link::RecordLink;
 use crate::gateway::relay_link::{Claim, RelayLink};
 use crate::media::{LegQuality, Quality, Stage};
-use crate::telemetry::{RedactedUser, SessionEnd, SessionLeg, SessionMetrics, SessionQuality, SessionState};
+use crate::telemetry::{
+    RedactedUser, SessionEnd, SessionLeg, SessionMetrics, SessionQuality, SessionState, Span,
+};
 use crate::turn::Grant;
 
 /// The live sessions; clones share them.
@@ -51,10 +53,18 @@ impl Sessions {
         Self { shared: Arc::new(Shared { registry, relay, records, metrics }) }
     }
 
-    /// Begins a session, if there may be one more.
-    pub(in crate::gateway) fn open(&self, opening: Opening, bounds: Bounds) -> Result<OpenSession, Refusal> {
+    /// Begins a session, if there may be one more; `request` is the span of the request that brought the offer.
+    pub(in crate::gateway) fn open(
+        &self,
+        opening: Opening,
+        bounds: Bounds,
+        request: &Span,
+    ) -> Result<OpenSession, Refusal> {
         let id = opening.id.clone();
-        let opened = self.change(|registry| registry.open(opening, bounds, Instant::now(), present()));
+        let opened = self.change(|registry| {
+            let opened = registry.open(opening, bounds, Instant::now(), present());
+            opened.map(|()| registry.trace(&id, request))
+        });
         opened.inspect_err(|refusal| self.shared.metrics.refused(refusal.cause()))?;
         Ok(OpenSession { sessions: self.clone(), id, is_answered: false })
     }
@@ -82,8 +92,14 @@ impl Sessions {
     }
 
     /// An allocation of the relay belongs to a session from now on; false if that has ended, and then it ends too.
-    pub(in crate::gateway) fn allocation_claimed(&self, id: &SessionId) -> bool {
-        let is_live = self.change(|registry| registry.allocation_claimed(id));
+    pub(in crate::gateway) fn allocation_claimed(&self, id: &SessionId, allocation: AllocationTag) -> bool {
+        let is_live = self.change(|registry| {
+            let is_live = registry.allocation_claimed(id);
+            if let Some(span) = registry.span_of(id).filter(|_| is_live) {
+                span.claimed(allocation);
+            }
+            is_live
+        });
         if !is_live {
             self.shared.relay.close(id);
         }
@@ -152,7 +168,12 @@ impl Sessions {
 
     /// The relay says how far an allocation of a session has come.
     pub(in crate::gateway) fn reached(&self, id: &SessionId, stage: Stage) {
-        let first = self.change(|registry| registry.reached(id, stage, Instant::now()));
+        let first = self.change(|registry| {
+            if let Some(span) = registry.span_of(id) {
+                span.reached(stage);
+            }
+            registry.reached(id, stage, Instant::now())
+        });
         if let Some((milestone, after)) = first {
             self.shared.metrics.reached(milestone, after);
         }
@@ -304,6 +325,7 @@ impl Sessions {
     fn record(&self, session: &Session) {
         let Opening { id, client, key, user_id, .. } = &session.opening;
         let Some((reason, age)) = session.ended else { return };
+        session.span.end(session, reason);
         // What became of an offer without an answer stands in its own line.
         if reason == SessionEnd::Failed {
             return;
@@ -439,7 +461,7 @@ mod tests {
             user: None,
         };
         open_session.claim([claim]).unwrap();
-        assert!(sessions.allocation_claimed(&id));
+        assert!(sessions.allocation_claimed(&id, AllocationTag(1)));
         assert!(open_session.answered("one".into(), None));
         assert!(shows(&metrics, r#"turnpike_sessions{state="claimed"} 1"#));
 
@@ -538,7 +560,7 @@ mod tests {
             user_id: None,
             address: Ipv4Addr::LOCALHOST.into(),
         };
-        sessions.open(opening, Bounds::default()).unwrap()
+        sessions.open(opening, Bounds::default(), &Span::default()).unwrap()
     }
 
     fn shows(metrics: &Metrics, line: &str) -> bool {

@@ -15,7 +15,7 @@ use tokio_stream::{Stream, iter};
 use super::harness::{KEY, OFFER, TestBackend, json_response, nobody, read_to_close, start, write};
 use super::log::Log;
 use crate::gateway::access_log::{AccessLog, AccessLogSettings};
-use crate::gateway::http::trace::TraceId;
+use crate::gateway::http::trace;
 use crate::gateway::{ApiKey, PassthroughSettings, Scope, Settings};
 use crate::telemetry::{Metrics, Route};
 
@@ -279,7 +279,7 @@ fn seldom() -> AccessLog {
 
 fn request() -> Request {
     let mut request = Request::default();
-    let trace = TraceId::settle(request.headers_mut());
+    let (trace, _) = trace::settle(request.headers_mut());
     request.extensions_mut().insert(trace);
     request
 }

@@ -23,9 +23,9 @@ use tokio::time::timeout;
 
 use crate::gateway::{
     ApiKey, BackendUrl, BackendsHandle, BackendsSettings, Controls, Drain, Gateway, Operations, ReloadReport,
-    Settings, Updater,
+    SessionsHandle, Settings, Updater,
 };
-use crate::telemetry::{LogFilter, Metrics};
+use crate::telemetry::{LogFilter, Metrics, Traces};
 
 pub(super) const KEY: &str = "open-sesame";
 
@@ -50,12 +50,22 @@ pub(super) struct Running {
     pub(super) drain: Drain,
     pub(super) metrics: Metrics,
     pub(super) backends: BackendsHandle,
+    pub(super) sessions: SessionsHandle,
     pub(super) stop: oneshot::Sender<()>,
     pub(super) task: JoinHandle<()>,
 }
 
 /// Starts a gateway on a free port, with settings for tests changed as the test likes.
 pub(super) async fn start(backend: SocketAddr, change: impl FnOnce(&mut Settings)) -> Running {
+    start_traced(backend, Traces::default(), change).await
+}
+
+/// The same with traces.
+pub(super) async fn start_traced(
+    backend: SocketAddr,
+    traces: Traces,
+    change: impl FnOnce(&mut Settings),
+) -> Running {
     let mut settings = Settings {
         listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
         backends: BackendsSettings::of_one(url_of(backend)),
@@ -68,13 +78,14 @@ pub(super) async fn start(backend: SocketAddr, change: impl FnOnce(&mut Settings
     let address = gateway.local_addr().unwrap().unwrap();
     let controls = Controls::new(&gateway, Arc::new(TestOperations::default()));
     let (updater, drain) = (gateway.updater(), gateway.drain());
-    let backends = gateway.backends();
+    let (backends, sessions) = (gateway.backends(), gateway.sessions());
+    gateway.join_traces(traces);
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(gateway.serve(async {
         let _ = stopped.await;
     }));
     let backend_settings = settings.backends;
-    Running { address, controls, backend_settings, updater, drain, metrics, backends, stop, task }
+    Running { address, controls, backend_settings, updater, drain, metrics, backends, sessions, stop, task }
 }
 
 /// A process that remembers its log level, and whose configuration is right or broken as the test likes.

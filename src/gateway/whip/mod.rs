@@ -8,5 +8,5 @@ mod routes;
 mod settings;
 
 pub(in crate::gateway) use offer::APPLICATION_SDP;
-pub(in crate::gateway) use routes::{ACCEPT_POST, PATH, Whip, routes};
+pub(in crate::gateway) use routes::{ACCEPT_POST, PATH, SESSION, Whip, routes};
 pub use settings::WhipSettings;

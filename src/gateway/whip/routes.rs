@@ -37,7 +37,7 @@ impl Whip {
 
 /// The path is fixed: clients get the whole URL in their settings, and one more name for it would help nobody.
 pub(in crate::gateway) const PATH: &str = "/whip";
-const SESSION: &str = "/whip/{session}";
+pub(in crate::gateway) const SESSION: &str = "/whip/{session}";
 
 pub(in crate::gateway) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     // RFC 9725 §4.1: whoever GETs either resource is told that there is nothing to see. PATCH is 405, as for sessions that

@@ -1,0 +1,104 @@
+//! `RequestSpan`: the span in which a client's request is answered, the first of ours in its trace.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use http::{Method, Version};
+
+use super::http::ids::RequestId;
+use super::http::origin::Origin;
+use super::http::reject::Reject;
+use super::trace_link::TraceLink;
+use crate::telemetry::{RedactedIp, RemoteParent, Span, TraceId, Value, attribute};
+
+/// A request's span until its answer is known. Dropped without an answer, it says that the client left.
+#[derive(Debug)]
+pub(super) struct RequestSpan {
+    span: Span,
+    is_answered: bool,
+}
+
+impl RequestSpan {
+    /// Begins a span for a request of a route, and leaves it there for whoever works for the request. A request of no route
+    /// has none, and neither has one that only asks what else it could be.
+    pub(super) fn begin(
+        traces: &TraceLink,
+        request: &mut Request,
+        (trace, parent): (TraceId, Option<RemoteParent>),
+        route: impl FnOnce(&str) -> Option<Cow<'static, str>>,
+    ) -> Self {
+        let asks = request.method() != Method::OPTIONS;
+        let named = traces.get().filter(|_| asks).zip(route(request.uri().path()).filter(|_| asks));
+        let Some((traces, route)) = named else { return Self { span: Span::default(), is_answered: false } };
+        let span = traces.serve(format!("{} {route}", name_of(request.method(), "HTTP")), trace, parent);
+        if span.is_recorded() {
+            describe(&span, &route, request);
+        }
+        request.extensions_mut().insert(span.clone());
+        Self { span, is_answered: false }
+    }
+
+    /// The answer is known; its body may be under way for long.
+    pub(super) fn finish(mut self, response: &Response<Body>) {
+        self.is_answered = true;
+        let status = response.status();
+        self.span.set(attribute::HTTP_RESPONSE_STATUS_CODE, status.as_u16());
+        self.span.set_known(attribute::PROBLEM, response.extensions().get::<Reject>().map(Reject::code));
+        // What a client did wrong is no failure of whom it asked.
+        if status.is_server_error() {
+            self.span.fail(status.as_str());
+        }
+    }
+}
+
+impl Drop for RequestSpan {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.span.fail("client_left");
+        }
+        self.span.end();
+    }
+}
+
+/// What the head of a request says, without what could be secret: its query, and its fields.
+fn describe(span: &Span, route: &str, request: &Request) {
+    span.set(attribute::HTTP_REQUEST_METHOD, name_of(request.method(), OTHER));
+    span.set(attribute::HTTP_ROUTE, route);
+    span.set(attribute::URL_PATH, request.uri().path());
+    if let Some(origin) = request.extensions().get::<Origin>() {
+        span.set(attribute::URL_SCHEME, origin.scheme.as_str());
+        span.set(attribute::CLIENT_ADDRESS, Value::shown(RedactedIp(origin.client.ip())));
+    }
+    span.set_known(
+        attribute::NETWORK_PROTOCOL_VERSION,
+        match request.version() {
+            Version::HTTP_10 => Some("1.0"),
+            Version::HTTP_11 => Some("1.1"),
+            Version::HTTP_2 => Some("2"),
+            _ => None,
+        },
+    );
+    let id = request.extensions().get::<RequestId>().map(RequestId::as_str);
+    span.set_known(attribute::REQUEST_ID, id);
+}
+
+/// A method, of which clients can make up any number, in a word of a few.
+pub(super) fn name_of<'m>(method: &'m Method, other: &'static str) -> &'m str {
+    let known = [
+        Method::CONNECT,
+        Method::DELETE,
+        Method::GET,
+        Method::HEAD,
+        Method::OPTIONS,
+        Method::PATCH,
+        Method::POST,
+        Method::PUT,
+        Method::TRACE,
+    ];
+    if known.contains(method) { method.as_str() } else { other }
+}
+
+/// What the semantic conventions write for a method that HTTP does not know.
+pub(super) const OTHER: &str = "_OTHER";
