@@ -66,6 +66,10 @@ class Turnpike:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Has it end as its supervisor would."""
         self._process.stop()
 
     @property
