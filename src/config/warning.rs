@@ -44,6 +44,9 @@ pub enum Warning {
     /// What shows a collector who we are crosses the network for all to see.
     #[error("traces.endpoint is {0}: the fields of traces.headers cross the network unprotected; use https")]
     TracesInTheClear(HookUrl),
+    /// Collectors have a path for each kind of thing that they take.
+    #[error("traces.endpoint is {0}, without a path: collectors take traces at /v1/traces; add it")]
+    TracesWithoutPath(HookUrl),
     /// The gateway lets nobody in.
     #[error("every offer is refused with 401: there are no keys; add [[gateway.keys]]")]
     NobodyMayOffer,
@@ -148,9 +151,13 @@ pub(super) fn find(schema: &Schema, policy: &PeerPolicy, gateway: &gateway::Sett
     if let Some(url) = turn.auth_hook.url.as_ref().filter(|url| !url.is_secure() && !url.is_local()) {
         found.push(Warning::HookInTheClear(url.clone()));
     }
-    let collector = schema.traces.endpoint.as_ref().filter(|_| !schema.traces.headers.is_empty());
-    if let Some(url) = collector.filter(|url| !url.is_secure() && !url.is_local()) {
-        found.push(Warning::TracesInTheClear(url.clone()));
+    if let Some(url) = &schema.traces.endpoint {
+        if !schema.traces.headers.is_empty() && !url.is_secure() && !url.is_local() {
+            found.push(Warning::TracesInTheClear(url.clone()));
+        }
+        if url.uri().path() == "/" {
+            found.push(Warning::TracesWithoutPath(url.clone()));
+        }
     }
     if turn.hide_usernames && (has_short_lived || asks_hook) {
         found.push(Warning::NamesHidden);

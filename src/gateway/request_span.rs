@@ -29,9 +29,10 @@ impl RequestSpan {
         (trace, parent): (TraceId, Option<RemoteParent>),
         route: impl FnOnce(&str) -> Option<Cow<'static, str>>,
     ) -> Self {
-        let asks = request.method() != Method::OPTIONS;
-        let named = traces.get().filter(|_| asks).zip(route(request.uri().path()).filter(|_| asks));
-        let Some((traces, route)) = named else { return Self { span: Span::default(), is_answered: false } };
+        let is_traced = request.method() != Method::OPTIONS;
+        let untraced = Self { span: Span::default(), is_answered: false };
+        let Some(traces) = traces.get().filter(|_| is_traced) else { return untraced };
+        let Some(route) = route(request.uri().path()) else { return untraced };
         let span = traces.serve(format!("{} {route}", name_of(request.method(), "HTTP")), trace, parent);
         if span.is_recorded() {
             describe(&span, &route, request);

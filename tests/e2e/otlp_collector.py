@@ -1,7 +1,8 @@
-"""A collector of traces: takes OTLP by HTTP, and prints each span as a line."""
+"""A collector of traces: takes OTLP by HTTPS, and prints each span as a line."""
 
 import json
 import os
+import ssl
 import sys
 from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -56,5 +57,9 @@ def attributes(pairs: Iterable[KeyValue]) -> dict:
 
 
 if __name__ == "__main__":
-    PORT, TOKEN = int(sys.argv[1]), sys.argv[2]
-    ThreadingHTTPServer(("127.0.0.1", PORT), Handler).serve_forever()
+    PORT, TOKEN, CERTIFICATE, KEY = int(sys.argv[1]), *sys.argv[2:]
+    server = ThreadingHTTPServer(("127.0.0.1", PORT), Handler)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(CERTIFICATE, KEY)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    server.serve_forever()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from certificate import Certificate
 from eventually import eventually
 from inference_backend import Backend
 from network import BACKEND_ADDRESS, CLIENT_ADDRESS, Network
@@ -19,8 +20,16 @@ USER_ID = "a-person-with-a-name"
 
 
 @pytest.fixture
-def collector(network: Network) -> Iterator[Process]:
-    with Process(network.relay.command(sys.executable, str(SERVICE), str(PORT), TOKEN)) as collector:
+def certificate(tmp_path: Path) -> Certificate:
+    folder = tmp_path / "collector"
+    folder.mkdir()
+    return Certificate(folder, "127.0.0.1")
+
+
+@pytest.fixture
+def collector(network: Network, certificate: Certificate) -> Iterator[Process]:
+    arguments = [str(PORT), TOKEN, str(certificate.file), str(certificate.key_file)]
+    with Process(network.relay.command(sys.executable, str(SERVICE), *arguments)) as collector:
         yield collector
 
 
@@ -62,7 +71,7 @@ def test_one_trace_from_the_offer_to_the_end_of_its_relay_session(
 
     # It is the session of the log, byte for byte, and takes as long.
     attributes = session["attributes"]
-    assert attributes["turnpike.session.id"] == ended["session"]
+    assert attributes["turnpike.session.id"] == ended["session"] and ended["trace_id"] == offer["trace_id"]
     for name in ("packets_to_peer", "bytes_to_peer", "packets_to_client", "bytes_to_client"):
         assert attributes[f"turnpike.relay.{name}"] == ended[name], name
         assert sum(span["attributes"][f"turnpike.relay.{name}"] for span in allocations) == ended[name], name
@@ -81,6 +90,7 @@ def test_one_trace_from_the_offer_to_the_end_of_its_relay_session(
         assert hidden not in text, hidden
 
 
+@pytest.mark.usefixtures("certificate")
 def test_offers_need_no_collector(network: Network, backend: Backend, tmp_path: Path) -> None:
     with Turnpike(network.relay, tmp_path, change=with_traces) as turnpike:
         settings = default_settings()
@@ -128,7 +138,8 @@ PORT = 4318
 TOKEN = "collector-token-0123456789abcdef"
 TRACES = f"""
 [traces]
-endpoint = "http://127.0.0.1:{PORT}/v1/traces"
+endpoint = "https://127.0.0.1:{PORT}/v1/traces"
+ca_file = "collector/tls.crt"
 [[traces.headers]]
 name = "authorization"
 value = "Bearer {TOKEN}"

@@ -104,3 +104,12 @@ fn warns_of_tokens_that_cross_the_network_in_the_clear() {
         assert!(!warnings(url).iter().any(is_of_traces), "{url}");
     }
 }
+
+#[test]
+fn warns_of_an_endpoint_without_a_path() {
+    let warnings =
+        |url: &str| Files::new(&with(&format!("endpoint = \"{url}\""))).load(&[]).unwrap().warnings;
+    let is_of_path = |warning: &Warning| matches!(warning, Warning::TracesWithoutPath(_));
+    assert!(warnings("http://127.0.0.1:4318").iter().any(is_of_path));
+    assert!(!warnings("http://127.0.0.1:4318/v1/traces").iter().any(is_of_path));
+}

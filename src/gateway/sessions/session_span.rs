@@ -6,7 +6,7 @@ use super::handle::{AllocationEnd, AllocationTag};
 use super::session::{Opening, Session};
 use super::usage::Usage;
 use crate::media::{LegQuality, Quality, Stage};
-use crate::telemetry::{RedactedIp, RedactedUser, SessionEnd, Span, SpanKind, Value, attribute};
+use crate::telemetry::{RedactedIp, RedactedUser, SessionEnd, Span, SpanKind, TraceId, Value, attribute};
 
 /// The spans of one session.
 #[derive(Debug, Default)]
@@ -28,6 +28,11 @@ impl SessionSpan {
             span.set_known(attribute::USER_ID, user);
         }
         Self { span, allocations: Vec::new() }
+    }
+
+    /// The trace that it is part of, unless traces are off.
+    pub(super) fn trace_id(&self) -> Option<TraceId> {
+        self.span.context().map(|context| context.trace)
     }
 
     /// The client has its answer.

@@ -356,6 +356,7 @@ impl Sessions {
             client_frame_rate = quality.and_then(|quality| quality.client.frame_rate),
             peer_loss = quality.and_then(|quality| quality.peer.loss()),
             peer_frame_rate = quality.and_then(|quality| quality.peer.frame_rate),
+            trace_id = session.span.trace_id().map(display),
             "session ended"
         );
     }

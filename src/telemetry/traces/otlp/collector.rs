@@ -116,3 +116,29 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// An answer is empty, or has a message for people.
 const MOST_ANSWERED: usize = 64 << 10;
 const IDLE_CONNECTION: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_try_is_for_what_passes() {
+        let passing = |status: u16, retry_after: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(value) = retry_after {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(value));
+            }
+            let status = StatusCode::from_u16(status).unwrap();
+            CollectorError::Status { status, retry_after: self::retry_after(&headers) }.is_passing()
+        };
+        for status in [400, 401, 404, 413, 500] {
+            assert_eq!(passing(status, Some("3")), None, "{status}");
+        }
+        for status in [429, 502, 503, 504] {
+            assert_eq!(passing(status, None), Some(None), "{status}");
+            assert_eq!(passing(status, Some("3")), Some(Some(Duration::from_secs(3))), "{status}");
+            assert_eq!(passing(status, Some("Fri, 31 Dec 1999 23:59:59 GMT")), Some(None), "a date");
+        }
+        assert_eq!(CollectorError::TimedOut(Duration::ZERO).is_passing(), Some(None));
+    }
+}

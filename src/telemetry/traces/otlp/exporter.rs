@@ -25,6 +25,8 @@ pub(in crate::telemetry::traces) struct Exporter {
     batch: Vec<Ended>,
     /// Spans that were lost since the collector began to fail, while it does.
     lost_in_failure: Option<u64>,
+    /// Whether the collector refused some of the batch before.
+    refuses: bool,
     metrics: TraceMetrics,
 }
 
@@ -43,6 +45,7 @@ impl Exporter {
             closing,
             batch: Vec::new(),
             lost_in_failure: None,
+            refuses: false,
             metrics,
         }
     }
@@ -123,8 +126,9 @@ impl Exporter {
         if let Some(lost) = self.lost_in_failure.take() {
             info!(lost, "the collector of traces takes spans again");
         }
-        if rejected > 0 {
-            self.metrics.lost(SpanLoss::Rejected, rejected);
+        self.metrics.lost(SpanLoss::Rejected, rejected);
+        let refused_before = std::mem::replace(&mut self.refuses, rejected > 0);
+        if self.refuses && !refused_before {
             let why: String = why.chars().take(SHOWN_CHARACTERS).collect();
             warn!(rejected, why, "the collector of traces refuses spans");
         }
