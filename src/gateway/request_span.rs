@@ -11,7 +11,7 @@ use super::http::ids::RequestId;
 use super::http::origin::Origin;
 use super::http::reject::Reject;
 use super::trace_link::TraceLink;
-use crate::telemetry::{RedactedIp, RemoteParent, Span, TraceId, Value, attribute};
+use crate::telemetry::{RedactedIp, RedactedText, RemoteParent, Route, Span, TraceId, Value, attribute};
 
 /// A request's span until its answer is known. Dropped without an answer, it says that the client left.
 #[derive(Debug)]
@@ -27,15 +27,16 @@ impl RequestSpan {
         traces: &TraceLink,
         request: &mut Request,
         (trace, parent): (TraceId, Option<RemoteParent>),
-        route: impl FnOnce(&str) -> Option<Cow<'static, str>>,
+        route: Route,
+        template: impl FnOnce(&str) -> Option<Cow<'static, str>>,
     ) -> Self {
         let is_traced = request.method() != Method::OPTIONS;
         let untraced = Self { span: Span::default(), is_answered: false };
         let Some(traces) = traces.get().filter(|_| is_traced) else { return untraced };
-        let Some(route) = route(request.uri().path()) else { return untraced };
-        let span = traces.serve(format!("{} {route}", name_of(request.method(), "HTTP")), trace, parent);
+        let Some(template) = template(request.uri().path()) else { return untraced };
+        let span = traces.serve(format!("{} {template}", name_of(request.method(), "HTTP")), trace, parent);
         if span.is_recorded() {
-            describe(&span, &route, request);
+            describe(&span, route, &template, request);
         }
         request.extensions_mut().insert(span.clone());
         Self { span, is_answered: false }
@@ -64,10 +65,10 @@ impl Drop for RequestSpan {
 }
 
 /// What the head of a request says, without what could be secret: its query, and its fields.
-fn describe(span: &Span, route: &str, request: &Request) {
+fn describe(span: &Span, route: Route, template: &str, request: &Request) {
     span.set(attribute::HTTP_REQUEST_METHOD, name_of(request.method(), OTHER));
-    span.set(attribute::HTTP_ROUTE, route);
-    span.set(attribute::URL_PATH, request.uri().path());
+    span.set(attribute::HTTP_ROUTE, template);
+    span.set(attribute::URL_PATH, shown_path(request.uri().path(), PathOf::of(route)));
     if let Some(origin) = request.extensions().get::<Origin>() {
         span.set(attribute::URL_SCHEME, origin.scheme.as_str());
         span.set(attribute::CLIENT_ADDRESS, Value::shown(RedactedIp(origin.client.ip())));
@@ -85,6 +86,32 @@ fn describe(span: &Span, route: &str, request: &Request) {
     span.set_known(attribute::REQUEST_ID, id);
 }
 
+/// Whose a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PathOf {
+    /// The gateway's own; nobody's name is in it.
+    Gateway,
+    /// Passed on, and built as somebody else likes.
+    Backend,
+}
+
+impl PathOf {
+    fn of(route: Route) -> Self {
+        match route {
+            Route::Offer | Route::Whip | Route::IceServers | Route::Health => Self::Gateway,
+            Route::Passthrough | Route::Other => Self::Backend,
+        }
+    }
+}
+
+/// A path as traces show it, which is as the access log does.
+pub(super) fn shown_path(path: &str, whose: PathOf) -> Value {
+    match whose {
+        PathOf::Gateway => Value::from(path),
+        PathOf::Backend => Value::shown(RedactedText::new(path, PATH_CHARACTERS)),
+    }
+}
+
 /// A method, of which clients can make up any number, in a word of a few.
 pub(super) fn name_of<'m>(method: &'m Method, other: &'static str) -> &'m str {
     let known = [
@@ -100,6 +127,9 @@ pub(super) fn name_of<'m>(method: &'m Method, other: &'static str) -> &'m str {
     ];
     if known.contains(method) { method.as_str() } else { other }
 }
+
+/// As many as the access log has.
+const PATH_CHARACTERS: usize = 200;
 
 /// What the semantic conventions write for a method that HTTP does not know.
 pub(super) const OTHER: &str = "_OTHER";

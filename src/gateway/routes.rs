@@ -110,7 +110,7 @@ async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next: Nex
     request.extensions_mut().insert(key.clone());
     let mut line = shared.access_log.begin(route, started, &mut request);
     let template = |path: &str| template_of(route, path, &shared.passthrough);
-    let span = RequestSpan::begin(&shared.traces, &mut request, trace, template);
+    let span = RequestSpan::begin(&shared.traces, &mut request, trace, route, template);
     let renderer = problem::Renderer::of(&request);
     let mut response = match shared.cors.begin(&request) {
         Asked::Preflight(answer) => answer,

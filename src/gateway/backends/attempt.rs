@@ -14,7 +14,7 @@ use super::error::BackendError;
 use super::settings::EjectionSettings;
 use super::standing::Standing;
 use crate::gateway::http::trace;
-use crate::gateway::request_span::{OTHER, name_of};
+use crate::gateway::request_span::{OTHER, PathOf, name_of, shown_path};
 use crate::telemetry::{BackendOutcome, Span, SpanKind, attribute};
 
 /// Counts one live media session at a backend until it is dropped.
@@ -58,7 +58,13 @@ impl Attempt {
 
     /// Begins the attempt's span within that of the client's request, if that has one, and tells the backend of it. So many
     /// backends were tried before.
-    pub(super) fn trace<B>(&mut self, client: &Parts, request: &mut Request<B>, tried: usize) {
+    pub(super) fn trace<B>(
+        &mut self,
+        client: &Parts,
+        request: &mut Request<B>,
+        whose_path: PathOf,
+        tried: usize,
+    ) {
         let Some(parent) = client.extensions.get::<Span>() else { return };
         let span = parent.child(SpanKind::Client, name_of(request.method(), "HTTP").to_owned());
         if span.is_recorded() {
@@ -69,9 +75,9 @@ impl Attempt {
             span.set(attribute::BACKEND, &*self.backend.standing.name);
             span.set(attribute::SERVER_ADDRESS, host);
             span.set(attribute::SERVER_PORT, uri.port_u16().unwrap_or(default_port));
-            // A query may hold what is secret.
-            let url = uri.to_string();
-            span.set(attribute::URL_FULL, url.split('?').next().unwrap_or_default());
+            span.set(attribute::URL_SCHEME, uri.scheme_str().unwrap_or_default());
+            // Without the query, which may hold what is secret.
+            span.set(attribute::URL_PATH, shown_path(uri.path(), whose_path));
             span.set_known(attribute::HTTP_REQUEST_RESEND_COUNT, (tried > 0).then_some(tried as u64));
         }
         if let Some(context) = span.context() {

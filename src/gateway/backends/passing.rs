@@ -13,6 +13,7 @@ use super::backend::Backend;
 use super::error::{BackendError, ForwardError};
 use super::exchange::{headers_to, request_error, uri_of};
 use super::pool::Backends;
+use crate::gateway::request_span::PathOf;
 
 /// Whether a request is to become something else than HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl Backends {
         };
         let backend = Arc::clone(&attempt.backend);
         let mut request = request_to(&backend, &mut client, body, upgrade);
-        attempt.trace(&client, &mut request, 0);
+        attempt.trace(&client, &mut request, PathOf::Backend, 0);
         let answer = timeout(deadline, backend.clients().passing.request(request)).await;
         let answer = match answer {
             Ok(Ok(answer)) => check(answer, upgrade),

@@ -22,6 +22,7 @@ use super::keeper;
 use super::settings::BackendsSettings;
 use super::standing::{Standing, Usability};
 use super::view::{BackendView, UnknownBackend};
+use crate::gateway::request_span::PathOf;
 use crate::telemetry::{BackendsMetrics, ErrorChain, Metrics};
 use crate::tls::TlsError;
 
@@ -104,7 +105,7 @@ impl Backends {
             let name = Arc::clone(&backend.standing.name);
             let is_last = tried.len() + 1 == set.backends.len();
             let mut request = request_to(&backend, &forwarded, &mut client, is_last);
-            attempt.trace(&client, &mut request, tried.len());
+            attempt.trace(&client, &mut request, PathOf::Gateway, tried.len());
             let result = timeout_at(deadline, exchange(&backend, request, timeouts.headers)).await;
             let result = result.unwrap_or(Err(BackendError::TimedOut(timeouts.answer)));
             let now = Instant::now();

@@ -9,6 +9,7 @@
 //!            └─ dropped: the offer failed
 //! ```
 
+mod bounds;
 mod expected_checks;
 mod filter;
 mod handle;
@@ -16,17 +17,18 @@ mod open_session;
 mod progress;
 mod record;
 mod registry;
+mod report;
 mod session;
 mod session_span;
 mod settings;
 mod store;
 mod usage;
 
+pub(in crate::gateway) use bounds::{Bounds, Refusal};
 pub(in crate::gateway) use expected_checks::ExpectedCheck;
 pub(in crate::gateway) use filter::Filter;
 pub use handle::{AllocationEnd, AllocationTag, CheckSeen, SessionsHandle};
 pub use progress::{LegView, QualityView};
-pub(in crate::gateway) use registry::{Bounds, Refusal};
 pub(in crate::gateway) use session::Opening;
 pub use session::SessionView;
 pub use settings::SessionSettings;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::bounds::Refusal;
 use super::expected_checks::ExpectedCheck;
 use super::record;
-use super::registry::Refusal;
 use super::store::Sessions;
 use crate::gateway::backends::MediaSlot;
 use crate::gateway::http::ids::SessionId;

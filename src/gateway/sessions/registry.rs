@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use super::bounds::{Bounds, Refusal};
 use super::expected_checks::{ExpectedCheck, ExpectedChecks};
 use super::handle::AllocationEnd;
 use super::progress::Progress;
@@ -18,7 +19,7 @@ use crate::gateway::backends::MediaSlot;
 use crate::gateway::http::ids::SessionId;
 use crate::media::{Quality, Stage};
 use crate::secret::Secret;
-use crate::telemetry::{SessionEnd, SessionMilestone, SessionRefusal, SessionState, Span};
+use crate::telemetry::{SessionEnd, SessionMilestone, SessionState, Span};
 
 /// All sessions of a process.
 #[derive(Debug)]
@@ -38,13 +39,6 @@ pub(super) struct Registry {
     ending_until: VecDeque<(Instant, SessionId)>,
 }
 
-/// How many sessions a client and each of its users may have at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::gateway) struct Bounds {
-    pub(in crate::gateway) of_client: Option<usize>,
-    pub(in crate::gateway) of_user: Option<usize>,
-}
-
 /// What came of the end of a session.
 #[derive(Debug)]
 pub(super) struct Ended {
@@ -54,34 +48,6 @@ pub(super) struct Ended {
     pub(super) has_claims: bool,
     /// The session, if no more will be known of it.
     pub(super) whole: Option<Session>,
-}
-
-/// Why there may be no further session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::gateway) enum Refusal {
-    /// The client has as many as it may.
-    Client { most: usize },
-    /// The user has as many as it may.
-    User { most: usize },
-    /// There are as many as there may be.
-    Total,
-    /// The relay has no address left, and its client has none yet.
-    RelayFull,
-    /// The relay has no bandwidth left.
-    RelayBusy,
-}
-
-impl Refusal {
-    /// The refusal as metrics count it.
-    pub(super) fn cause(self) -> SessionRefusal {
-        match self {
-            Self::Client { .. } => SessionRefusal::Client,
-            Self::User { .. } => SessionRefusal::User,
-            Self::Total => SessionRefusal::Total,
-            Self::RelayFull => SessionRefusal::RelayFull,
-            Self::RelayBusy => SessionRefusal::RelayBusy,
-        }
-    }
 }
 
 impl Registry {

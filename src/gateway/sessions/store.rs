@@ -7,24 +7,22 @@ use std::time::{Duration, SystemTime};
 
 use tokio::task::yield_now;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
-use tracing::info;
 
+use super::bounds::{Bounds, Refusal};
 use super::expected_checks;
 use super::filter::Filter;
 use super::handle::{AllocationEnd, AllocationTag, CheckSeen};
 use super::open_session::OpenSession;
 use super::record;
-use super::registry::{Bounds, Ended, Refusal, Registry};
+use super::registry::{Ended, Registry};
 use super::session::{Opening, Session, SessionView};
 use super::settings::SessionSettings;
 use super::usage::Usage;
 use crate::gateway::http::ids::SessionId;
 use crate::gateway::record_link::RecordLink;
 use crate::gateway::relay_link::{Claim, RelayLink};
-use crate::media::{LegQuality, Quality, Stage};
-use crate::telemetry::{
-    RedactedUser, SessionEnd, SessionLeg, SessionMetrics, SessionQuality, SessionState, Span,
-};
+use crate::media::{Quality, Stage};
+use crate::telemetry::{SessionEnd, SessionMetrics, SessionState, Span};
 use crate::turn::Grant;
 
 /// The live sessions; clones share them.
@@ -321,46 +319,6 @@ impl Sessions {
         }
     }
 
-    /// Tells of a session of which all is known.
-    fn record(&self, session: &Session) {
-        let Opening { id, client, key, user_id, .. } = &session.opening;
-        let Some((reason, age)) = session.ended else { return };
-        session.span.end(session, reason);
-        // What became of an offer without an answer stands in its own line.
-        if reason == SessionEnd::Failed {
-            return;
-        }
-        if let Some(records) = self.shared.records.get() {
-            records.ended(record::of(session, reason, age, present()));
-        }
-        let quality = session.progress.quality();
-        if let Some(Quality { client, peer }) = quality {
-            self.shared.metrics.quality(SessionLeg::Client, measures(&client));
-            self.shared.metrics.quality(SessionLeg::Peer, measures(&peer));
-        }
-        let Usage { packets_to_peer, bytes_to_peer, packets_to_client, bytes_to_client } = session.usage;
-        info!(
-            session = %id,
-            user_id = user_id.as_deref().map(|user_id| display(RedactedUser(user_id))),
-            client = &**client,
-            key = &**key,
-            backend = session.backend.as_deref(),
-            reason = reason.label(),
-            state = session.state.label(),
-            duration_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
-            packets_to_peer,
-            bytes_to_peer,
-            packets_to_client,
-            bytes_to_client,
-            client_loss = quality.and_then(|quality| quality.client.loss()),
-            client_frame_rate = quality.and_then(|quality| quality.client.frame_rate),
-            peer_loss = quality.and_then(|quality| quality.peer.loss()),
-            peer_frame_rate = quality.and_then(|quality| quality.peer.frame_rate),
-            trace_id = session.span.trace_id().map(display),
-            "session ended"
-        );
-    }
-
     /// Changes the registry, and shows what there is afterwards.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
         let mut registry = self.registry();
@@ -375,13 +333,8 @@ impl Sessions {
     }
 }
 
-fn measures(leg: &LegQuality) -> SessionQuality {
-    let LegQuality { jitter, frame_rate, round_trip, .. } = *leg;
-    SessionQuality { loss: leg.loss(), jitter, frame_rate, round_trip }
-}
-
 #[expect(clippy::disallowed_methods, reason = "the gateway owns a clock; operators are told by the wall's")]
-fn present() -> SystemTime {
+pub(super) fn present() -> SystemTime {
     SystemTime::now()
 }
 
@@ -403,7 +356,6 @@ mod tests {
     use std::net::{Ipv4Addr, SocketAddr};
 
     use super::*;
-    use crate::gateway::sessions::registry::Refusal;
     use crate::gateway::{Claim, RelayView, UntilDone};
     use crate::telemetry::Metrics;
 

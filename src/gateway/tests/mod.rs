@@ -7,6 +7,7 @@ mod backend_states;
 mod backend_tls;
 mod backends;
 mod connections;
+mod dead_collector;
 mod drain;
 mod events;
 mod front;

@@ -18,8 +18,6 @@ pub const NETWORK_PROTOCOL_VERSION: &str = "network.protocol.version";
 pub const SERVER_ADDRESS: &str = "server.address";
 /// Its port.
 pub const SERVER_PORT: &str = "server.port";
-/// The URL of what a backend was asked for, without its query.
-pub const URL_FULL: &str = "url.full";
 /// The path of a request.
 pub const URL_PATH: &str = "url.path";
 /// `http` or `https`.
