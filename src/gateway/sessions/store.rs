@@ -69,6 +69,13 @@ impl Sessions {
 
     /// Ends a session and the allocations that belong to it; false if there is none of that id.
     pub(in crate::gateway) fn end(&self, id: &SessionId, reason: SessionEnd) -> bool {
+        let is_left =
+            reason == SessionEnd::Failed && self.registry().get(id).is_some_and(|session| session.has_claims);
+        if is_left {
+            // Its client may try again with the same addresses. First of all: once the session is gone, a worker that tells
+            // of its claim is told to end the allocation, which must come behind this.
+            self.shared.relay.release(id);
+        }
         let ended = self.change(|registry| registry.end(id, reason, Instant::now()));
         let Some(ended) = ended else { return false };
         self.settle(id, ended);
@@ -303,8 +310,8 @@ impl Sessions {
         let Ended { reason, age, has_claims, whole } = ended;
         if has_claims {
             match reason {
-                // Its client may try again with the same addresses.
-                SessionEnd::Failed => self.shared.relay.release(id),
+                // What it claimed was left to its client before.
+                SessionEnd::Failed => {}
                 SessionEnd::Client
                 | SessionEnd::Relay
                 | SessionEnd::Direct
