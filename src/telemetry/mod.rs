@@ -36,6 +36,7 @@ mod session_catalog;
 mod session_metrics;
 mod settings;
 mod stream_labels;
+mod user_metrics;
 
 pub use access_log_metrics::{AccessLine, AccessLogMetrics};
 pub use access_metrics::{AccessMetrics, RateLimited};
@@ -71,3 +72,4 @@ pub use session_metrics::{
 };
 pub use settings::{LogFilter, LogFormat, Settings};
 pub use stream_labels::{CloseReason, PeerStreamOrigin, StreamKind};
+pub use user_metrics::{USER_RANKS, UserBytes, UserMetrics};

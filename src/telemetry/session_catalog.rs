@@ -44,3 +44,8 @@ pub(super) const SESSION_FRAME_RATE: Family = Family::new(
     "Video frames a second of a session, by the end that sent them, over the session's life.",
     &["leg"],
 );
+pub(super) const USER_BYTES: Family = Family::new(
+    "turnpike_user_relayed_bytes",
+    "Payload relayed in the last 5 to 10 minutes for the user that had the most (1), the second most and so on, and the rest.",
+    &["rank"],
+);

@@ -6,6 +6,7 @@ use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::catalog;
+use super::user_metrics::UserMetrics;
 
 /// The counts of the sessions; clones share them.
 #[derive(Debug, Clone)]
@@ -19,6 +20,7 @@ pub struct SessionMetrics {
     jitter: [Histogram; SessionLeg::ALL.len()],
     round_trip: [Histogram; SessionLeg::ALL.len()],
     frame_rate: [Histogram; SessionLeg::ALL.len()],
+    users: UserMetrics,
 }
 
 /// How far a session has come.
@@ -132,6 +134,7 @@ impl SessionMetrics {
             durations: SessionEnd::ALL.map(|reason| durations.with_label_values(&[reason.label()])),
             refused: SessionRefusal::ALL.map(|cause| refused.with_label_values(&[cause.label()])),
             live: SessionState::ALL.map(|state| live.with_label_values(&[state.label()])),
+            users: UserMetrics::new(&register),
         }
     }
 
@@ -166,6 +169,11 @@ impl SessionMetrics {
     /// Counts an offer for which there was no further session.
     pub fn refused(&self, cause: SessionRefusal) {
         self.refused[cause as usize].inc();
+    }
+
+    /// What is shown of their users.
+    pub fn users(&self) -> &UserMetrics {
+        &self.users
     }
 
     /// Shows how many sessions there are in each state.

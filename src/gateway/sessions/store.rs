@@ -47,8 +47,10 @@ impl Sessions {
         records: RecordLink,
         metrics: SessionMetrics,
     ) -> Self {
-        let registry = Mutex::new(Registry::new(settings));
-        Self { shared: Arc::new(Shared { registry, relay, records, metrics }) }
+        let registry = Mutex::new(Registry::new(settings, Instant::now()));
+        let sessions = Self { shared: Arc::new(Shared { registry, relay, records, metrics }) };
+        sessions.show_biggest_users();
+        sessions
     }
 
     /// Begins a session, if there may be one more.
@@ -165,7 +167,7 @@ impl Sessions {
 
     /// The relay says that it carried more for a session.
     pub(in crate::gateway) fn relayed(&self, id: &SessionId, usage: Usage) {
-        self.registry().relayed(id, usage);
+        self.registry().relayed(id, usage, Instant::now());
     }
 
     /// One session, if it lives.

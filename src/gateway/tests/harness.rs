@@ -14,7 +14,7 @@ use http::{HeaderMap, Method, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use crate::gateway::{
     ApiKey, BackendUrl, BackendsHandle, BackendsSettings, Controls, Drain, Gateway, Operations, ReloadReport,
-    Settings, Updater,
+    SessionId, SessionsHandle, Settings, Updater, Usage,
 };
 use crate::telemetry::{LogFilter, Metrics};
 
@@ -50,6 +50,7 @@ pub(super) struct Running {
     pub(super) drain: Drain,
     pub(super) metrics: Metrics,
     pub(super) backends: BackendsHandle,
+    sessions: SessionsHandle,
     pub(super) stop: oneshot::Sender<()>,
     pub(super) task: JoinHandle<()>,
 }
@@ -68,13 +69,13 @@ pub(super) async fn start(backend: SocketAddr, change: impl FnOnce(&mut Settings
     let address = gateway.local_addr().unwrap().unwrap();
     let controls = Controls::new(&gateway, Arc::new(TestOperations::default()));
     let (updater, drain) = (gateway.updater(), gateway.drain());
-    let backends = gateway.backends();
+    let (backends, sessions) = (gateway.backends(), gateway.sessions());
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(gateway.serve(async {
         let _ = stopped.await;
     }));
     let backend_settings = settings.backends;
-    Running { address, controls, backend_settings, updater, drain, metrics, backends, stop, task }
+    Running { address, controls, backend_settings, updater, drain, metrics, backends, sessions, stop, task }
 }
 
 /// A process that remembers its log level, and whose configuration is right or broken as the test likes.
@@ -123,6 +124,14 @@ impl Running {
         let mut all = vec![("api-key", KEY), ("content-type", "application/json")];
         all.extend_from_slice(headers);
         self.request(Method::POST, "/skin/webrtc/offer", &all, body).await
+    }
+
+    /// Opens a session of a user, for which the relay says that it has carried so much.
+    pub(super) async fn relay_for(&self, user_id: &str, bytes_to_peer: u64) {
+        let body = json!({"sdp": SDP_IN_JSON.replace(r"\r\n", "\r\n"), "type": "offer", "user_id": user_id});
+        let answer = self.offer(&[], body.to_string()).await;
+        let session = SessionId::parse(answer.header("x-session-id")).unwrap();
+        self.sessions.relayed(&session, Usage { bytes_to_peer, ..Usage::default() });
     }
 
     pub(super) async fn request(
