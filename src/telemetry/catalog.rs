@@ -45,7 +45,7 @@ pub(super) const CONFIG_LAST_RELOAD: Family = Family::new(
 
 pub(super) const GATEWAY_REQUESTS: Family = Family::new(
     "turnpike_gateway_requests_total",
-    "HTTP requests by route and status of the answer; 499 where the client left before its answer.",
+    "HTTP requests by route and status of the answer; 499 where the client left, 1xx to 5xx for statuses that are rare.",
     &["route", "status"],
 );
 pub(super) const GATEWAY_REQUEST_DURATION: Family = Family::new(

@@ -35,6 +35,7 @@ mod relay_stats;
 mod session_catalog;
 mod session_metrics;
 mod settings;
+mod status_counters;
 mod stream_labels;
 mod user_metrics;
 
