@@ -15,7 +15,7 @@ pub(super) use super::relay_catalog::{
 };
 pub(super) use super::session_catalog::{
     SESSION_DURATION, SESSION_FRAME_RATE, SESSION_JITTER, SESSION_LOSS, SESSION_ROUND_TRIP, SESSION_SETUP,
-    SESSIONS, SESSIONS_ENDED, SESSIONS_REFUSED, USER_BYTES,
+    SESSIONS, SESSIONS_BEGAN, SESSIONS_ENDED, SESSIONS_LIMIT, SESSIONS_REFUSED, USER_BYTES,
 };
 
 pub(super) const BUILD_INFO: Family =
@@ -75,6 +75,11 @@ pub(super) const BACKEND_DURATION: Family = Family::new(
     "Time that each backend took for its whole answer, or for its failure, connecting included.",
     &["backend"],
 );
+pub(super) const BACKEND_RETRIES: Family = Family::new(
+    "turnpike_gateway_backend_retries_total",
+    "Requests that a backend could not be reached for, and that were tried at another one.",
+    &["backend"],
+);
 pub(super) const BACKEND_SESSIONS: Family = Family::new(
     "turnpike_gateway_backend_sessions",
     "Media sessions that live at each backend, offers under way counted in.",
@@ -115,6 +120,11 @@ pub(super) const IDEMPOTENT_BYTES: Family = Family::new(
     "Memory that answers take which are kept for their Idempotency-Key.",
     &[],
 );
+pub(super) const IDEMPOTENT_BYTES_LIMIT: Family = Family::new(
+    "turnpike_gateway_idempotent_answers_limit_bytes",
+    "Memory that answers may take which are kept for their Idempotency-Key; 0 where none are kept.",
+    &[],
+);
 pub(super) const GATEWAY_KEYS_REFUSED: Family =
     Family::new("turnpike_gateway_keys_refused_total", "Requests that no key opened, by cause.", &["cause"]);
 pub(super) const GATEWAY_KEY_EXPIRY: Family = Family::new(
@@ -142,6 +152,11 @@ pub(super) const GATEWAY_RATE_BUCKETS: Family = Family::new(
     "Users and sources whose requests are being counted, by the limit that counts them.",
     &["limit"],
 );
+pub(super) const GATEWAY_RATE_BUCKETS_LIMIT: Family = Family::new(
+    "turnpike_gateway_rate_buckets_limit",
+    "Users and sources whose requests can be counted at once, by the limit that counts them; limits that are off are missing.",
+    &["limit"],
+);
 pub(super) const GATEWAY_RATE_BUCKETS_EVICTED: Family = Family::new(
     "turnpike_gateway_rate_buckets_evicted_total",
     "Users and sources whose count was given up early, since there were too many of them, by limit.",
@@ -161,6 +176,11 @@ pub(super) const GATEWAY_CONNECTION_FAILURES: Family = Family::new(
 pub(super) const FRONT_CONNECTIONS: Family = Family::new(
     "turnpike_gateway_connections",
     "Open connections of HTTP clients, by listener.",
+    &["listener"],
+);
+pub(super) const FRONT_CONNECTIONS_LIMIT: Family = Family::new(
+    "turnpike_gateway_connections_limit",
+    "Open connections of HTTP clients that there may be, by listener.",
     &["listener"],
 );
 pub(super) const FRONT_CONNECTIONS_REFUSED: Family = Family::new(
@@ -244,6 +264,7 @@ pub(super) const ALL: &[Family] = &[
     GATEWAY_BACKEND_FAILURES,
     BACKEND_REQUESTS,
     BACKEND_DURATION,
+    BACKEND_RETRIES,
     BACKEND_SESSIONS,
     BACKEND_STATE,
     BACKEND_EJECTIONS,
@@ -252,16 +273,20 @@ pub(super) const ALL: &[Family] = &[
     BACKEND_CERTIFICATE_FAILURES,
     IDEMPOTENT_REQUESTS,
     IDEMPOTENT_BYTES,
+    IDEMPOTENT_BYTES_LIMIT,
     GATEWAY_KEYS_REFUSED,
     GATEWAY_KEY_EXPIRY,
     GATEWAY_KEY_LAST_USED,
     GATEWAY_KEY_REQUESTS,
     GATEWAY_RATE_LIMITED,
     GATEWAY_RATE_BUCKETS,
+    GATEWAY_RATE_BUCKETS_LIMIT,
     GATEWAY_RATE_BUCKETS_EVICTED,
     GATEWAY_SDP_REFUSED,
     GATEWAY_CONNECTION_FAILURES,
     SESSIONS,
+    SESSIONS_LIMIT,
+    SESSIONS_BEGAN,
     SESSIONS_ENDED,
     SESSIONS_REFUSED,
     SESSION_DURATION,
@@ -272,6 +297,7 @@ pub(super) const ALL: &[Family] = &[
     SESSION_FRAME_RATE,
     USER_BYTES,
     FRONT_CONNECTIONS,
+    FRONT_CONNECTIONS_LIMIT,
     FRONT_CONNECTIONS_REFUSED,
     FRONT_CONNECTIONS_CUT,
     FRONT_WEB_SOCKETS,

@@ -21,7 +21,9 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-    use crate::telemetry::{CertificateOwner, ClientTransport, Direction, KeyTimes, Route, catalog};
+    use crate::telemetry::{
+        CertificateOwner, ClientTransport, Direction, KeyTimes, RateLimited, Route, catalog,
+    };
 
     #[test]
     fn shows_every_metric_of_the_catalogue() {
@@ -64,6 +66,7 @@ mod tests {
         metrics.backends().shows_certificate("default", Some(UNIX_EPOCH));
         metrics.gateway().begin(Route::Offer).finish(200, Duration::from_millis(7));
         metrics.gateway().sdp_refused("version");
+        metrics.access().can_track(RateLimited::Source, Some(7));
         metrics.certificates().serves(CertificateOwner::Relay, UNIX_EPOCH);
         metrics.access().keys().keep(["app".into()]);
         metrics

@@ -7,6 +7,16 @@ pub(super) const SESSIONS: Family = Family::new(
     "Live sessions by state: offered, answered, claimed, connected, media, stalled.",
     &["state"],
 );
+pub(super) const SESSIONS_LIMIT: Family = Family::new(
+    "turnpike_sessions_limit",
+    "Sessions that there may be at once (gateway.sessions.total).",
+    &[],
+);
+pub(super) const SESSIONS_BEGAN: Family = Family::new(
+    "turnpike_sessions_began_total",
+    "Sessions that have begun, each with an offer that was let in; those that ended are the others that do not live.",
+    &[],
+);
 pub(super) const SESSIONS_ENDED: Family =
     Family::new("turnpike_sessions_ended_total", "Sessions that have ended, by reason.", &["reason"]);
 pub(super) const SESSIONS_REFUSED: Family = Family::new(

@@ -11,6 +11,8 @@ use super::user_metrics::UserMetrics;
 /// The counts of the sessions; clones share them.
 #[derive(Debug, Clone)]
 pub struct SessionMetrics {
+    began: IntCounter,
+    limit: IntGauge,
     ended: [IntCounter; SessionEnd::ALL.len()],
     durations: [Histogram; SessionEnd::ALL.len()],
     refused: [IntCounter; SessionRefusal::ALL.len()],
@@ -114,6 +116,8 @@ impl SessionMetrics {
         let durations = registered(durations, &register);
         let refused = IntCounterVec::new(catalog::SESSIONS_REFUSED.opts(), catalog::SESSIONS_REFUSED.labels);
         let refused = registered(refused, &register);
+        let began = registered(IntCounter::with_opts(catalog::SESSIONS_BEGAN.opts()), &register);
+        let limit = registered(IntGauge::with_opts(catalog::SESSIONS_LIMIT.opts()), &register);
         let live = IntGaugeVec::new(catalog::SESSIONS.opts(), catalog::SESSIONS.labels);
         let live = registered(live, &register);
         let of_legs = |family: &catalog::Family, buckets: &[f64]| {
@@ -125,6 +129,8 @@ impl SessionMetrics {
         let setup = HistogramVec::new(family.histogram_opts(&SETUP_BUCKETS), family.labels);
         let setup = registered(setup, &register);
         Self {
+            began,
+            limit,
             setup: SessionMilestone::ALL.map(|milestone| setup.with_label_values(&[milestone.label()])),
             loss: of_legs(&catalog::SESSION_LOSS, &LOSS_BUCKETS),
             jitter: of_legs(&catalog::SESSION_JITTER, &TIME_BUCKETS),
@@ -136,6 +142,16 @@ impl SessionMetrics {
             live: SessionState::ALL.map(|state| live.with_label_values(&[state.label()])),
             users: UserMetrics::new(&register),
         }
+    }
+
+    /// Counts a session that has begun.
+    pub fn began(&self) {
+        self.began.inc();
+    }
+
+    /// Shows how many there may be.
+    pub fn set_limit(&self, most: usize) {
+        self.limit.set(i64::try_from(most).unwrap_or(i64::MAX));
     }
 
     /// Counts a session that has ended, and how long it lived.

@@ -47,6 +47,7 @@ impl Sessions {
         records: RecordLink,
         metrics: SessionMetrics,
     ) -> Self {
+        metrics.set_limit(settings.most);
         let registry = Mutex::new(Registry::new(settings, Instant::now()));
         let sessions = Self { shared: Arc::new(Shared { registry, relay, records, metrics }) };
         sessions.show_biggest_users();
@@ -58,6 +59,7 @@ impl Sessions {
         let id = opening.id.clone();
         let opened = self.change(|registry| registry.open(opening, bounds, Instant::now(), present()));
         opened.inspect_err(|refusal| self.shared.metrics.refused(refusal.cause()))?;
+        self.shared.metrics.began();
         Ok(OpenSession { sessions: self.clone(), id, is_answered: false })
     }
 
@@ -233,6 +235,7 @@ impl Sessions {
     /// Changes the bounds; sessions that there are stay.
     pub(in crate::gateway) fn update(&self, settings: SessionSettings) {
         self.change(|registry| registry.set_settings(settings));
+        self.shared.metrics.set_limit(settings.most);
     }
 
     /// Ends sessions that have become direct, for as long as it is polled.
@@ -423,6 +426,7 @@ mod tests {
 
         drop(open(&sessions, "app", "key"));
 
+        assert!(shows(&metrics, "turnpike_sessions_began_total 1"));
         assert!(shows(&metrics, r#"turnpike_sessions{state="offered"} 0"#));
         assert!(shows(&metrics, r#"turnpike_sessions_ended_total{reason="failed"} 1"#));
     }
@@ -462,6 +466,16 @@ mod tests {
 
         assert_eq!(refused, Refusal::RelayFull);
         assert!(shows(&metrics, r#"turnpike_sessions_refused_total{cause="relay_full"} 1"#));
+    }
+
+    #[test]
+    fn shows_the_bound_that_is_in_effect() {
+        let (sessions, metrics, _) = start();
+        assert!(shows(&metrics, "turnpike_sessions_limit 100000"));
+
+        sessions.update(SessionSettings { most: 7, ..SessionSettings::default() });
+
+        assert!(shows(&metrics, "turnpike_sessions_limit 7"));
     }
 
     #[test]
