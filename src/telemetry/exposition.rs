@@ -22,7 +22,8 @@ mod tests {
 
     use super::*;
     use crate::telemetry::{
-        CertificateOwner, ClientTransport, Direction, KeyTimes, RateLimited, Route, catalog,
+        CertificateOwner, ClientTransport, Direction, KeyTimes, RateLimited, RelayBounds, Route, Used,
+        catalog,
     };
 
     #[test]
@@ -73,7 +74,16 @@ mod tests {
             .access()
             .keys()
             .watch(|| vec![KeyTimes { id: "app".into(), expires_at: Some(UNIX_EPOCH), last_used: None }]);
-        metrics.register_worker().relayed(ClientTransport::Udp, Direction::ToPeer, 1, 100);
+        let worker = metrics.register_worker();
+        worker.relayed(ClientTransport::Udp, Direction::ToPeer, 1, 100);
+        worker.watch_cpu_time(|| Some(Duration::from_secs(1)));
+        metrics.watch_relay_ports(|| (2, 1));
+        let used = Some(Used { used: 1, most: 2 });
+        metrics.watch_relay_bounds(move || RelayBounds {
+            connections: 7,
+            allocations: used,
+            bandwidth: used,
+        });
         metrics
     }
 }

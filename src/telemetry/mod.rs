@@ -7,6 +7,7 @@ mod access_log_metrics;
 mod access_metrics;
 mod allocation_labels;
 mod backend_metrics;
+mod capacity_metrics;
 mod catalog;
 mod certificate_metrics;
 mod client_text;
@@ -45,6 +46,7 @@ pub use allocation_labels::{AllocationRefusal, ClaimResult, ClientTransport, End
 pub use backend_metrics::{
     BackendMetrics, BackendOutcome, BackendState, BackendsMetrics, IdempotencyMetrics, IdempotencyResult,
 };
+pub use capacity_metrics::{RelayBounds, Used};
 pub use certificate_metrics::{CertificateMetrics, CertificateOwner};
 pub use client_text::ClientText;
 pub use config_metrics::ConfigMetrics;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
+use super::capacity_metrics::Used;
 use super::catalog;
 use super::user_metrics::UserMetrics;
 
@@ -152,6 +153,14 @@ impl SessionMetrics {
     /// Shows how many there may be.
     pub fn set_limit(&self, most: usize) {
         self.limit.set(i64::try_from(most).unwrap_or(i64::MAX));
+    }
+
+    /// How many there are, and may be.
+    pub(super) fn used(&self) -> Option<Used> {
+        let count = |gauge: &IntGauge| u64::try_from(gauge.get()).unwrap_or(0);
+        let most = count(&self.limit);
+        // Without a gateway nothing was ever said.
+        (most > 0).then(|| Used { used: self.live.iter().map(count).sum(), most })
     }
 
     /// Counts a session that has ended, and how long it lived.
