@@ -22,4 +22,5 @@ mod offer;
 mod passthrough;
 mod refusals;
 mod sdp;
+mod series;
 mod whip;
