@@ -121,7 +121,7 @@ pub(super) const TURN_ALLOCATIONS: Family = Family::new(
 );
 pub(super) const TURN_ALLOCATIONS_LIMIT: Family = Family::new(
     "turnpike_turn_allocations_limit",
-    "Allocations that may live at once; missing without a bound of their number.",
+    "Allocations that may live at once; missing without turn.limits.allocations.",
     &[],
 );
 pub(super) const TURN_ALLOCATIONS_ANONYMOUS: Family = Family::new(
