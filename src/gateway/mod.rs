@@ -52,8 +52,8 @@ pub use passthrough::PassthroughSettings;
 pub use relay_link::{Claim, RelayView, UntilDone};
 pub use server::{Gateway, Updater};
 pub use sessions::{
-    AllocationEnd, AllocationTag, CheckSeen, LegView, QualityView, SessionSettings, SessionView,
-    SessionsHandle, Usage,
+    AllocationEnd, AllocationTag, BiggestUsers, CheckSeen, LegView, QualityView, SessionSettings,
+    SessionView, SessionsHandle, Usage, UserShare,
 };
 pub use settings::{AdminSettings, Settings, Timeouts};
 pub use whip::WhipSettings;

@@ -13,7 +13,7 @@ use super::fair_share::{FairShare, FlowShare, TotalBandwidth};
 use super::settings::BandwidthSettings;
 use super::token_bucket::{BitRate, TokenBucket};
 use super::user_buckets::{UserBucket, UserBuckets};
-use crate::telemetry::DropReason;
+use crate::telemetry::{DropReason, Used};
 
 /// What the workers share of it.
 #[derive(Debug)]
@@ -64,6 +64,14 @@ impl SharedBandwidth {
     pub(super) fn is_exhausted(&self, now: Instant) -> bool {
         let now_ns = now.saturating_duration_since(self.start).as_nanos() as u64;
         self.total.as_ref().is_some_and(|total| total.is_exhausted(now_ns))
+    }
+
+    /// How many bytes a second were relayed of late, and may be, if the total is limited.
+    pub(super) fn used(&self, now: Instant) -> Option<Used> {
+        let now_ns = now.saturating_duration_since(self.start).as_nanos() as u64;
+        self.total
+            .as_ref()
+            .map(|total| Used { used: total.used_bytes_per_second(now_ns), most: total.bytes_per_second() })
     }
 }
 
@@ -233,6 +241,36 @@ mod tests {
             }
         }
         assert!(passed.iter().all(|passed| (490..=510).contains(passed)), "{passed:?}");
+    }
+
+    #[test]
+    fn tells_how_much_of_the_total_is_used() {
+        let settings = BandwidthSettings { total: 10_000_000, ..Default::default() };
+        let start = start();
+        let shared = Arc::new(SharedBandwidth::new(&settings, 2, start).unwrap());
+        let mut workers = [0, 1].map(|index| Bandwidth::new(Arc::clone(&shared), index));
+        for worker in &mut workers {
+            let flow = worker.flow_of(b"alice");
+            worker.begin(0, flow);
+        }
+        let mut used = Vec::new();
+        // A minute of 5 Mbit/s, one of 20 Mbit/s, and one of nothing.
+        for ms in 0..120_000_u64 {
+            let now = start + Duration::from_millis(ms);
+            let packets = if ms < 60_000 { u64::from(ms % 2 == 0) } else { 2 };
+            for packet in 0..packets {
+                let _ = workers[(ms / 2 + packet) as usize % 2].take(now, 0, 1250);
+            }
+            if ms % 60_000 == 59_999 {
+                used.push(shared.used(now).unwrap());
+            }
+        }
+        used.push(shared.used(start + Duration::from_secs(180)).unwrap());
+
+        assert!(used.iter().all(|used| used.most == 1_250_000), "{used:?}");
+        let used: Vec<u64> = used.iter().map(|used| used.used).collect();
+        assert!(used[0].abs_diff(625_000) < 10_000 && used[1].abs_diff(1_250_000) < 10_000, "{used:?}");
+        assert!(used[2] < 10_000, "{used:?}");
     }
 
     #[test]

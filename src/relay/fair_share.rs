@@ -19,6 +19,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::mean_use::MeanUse;
 use super::token_bucket::{BitRate, SharedBucket, TokenBucket};
 
 /// What the workers share of it.
@@ -30,6 +31,7 @@ pub(super) struct TotalBandwidth {
     level: AtomicU64,
     /// The first of the epochs without a break in which not all fitted, or `NEVER`.
     short_since: AtomicU64,
+    used: MeanUse,
     workers: Box<[Published]>,
 }
 
@@ -81,6 +83,7 @@ impl TotalBandwidth {
             epoch: AtomicU64::new(0),
             level: AtomicU64::new(NO_LEVEL),
             short_since: AtomicU64::new(NEVER),
+            used: MeanUse::default(),
             workers: (0..workers).map(|_| Published::default()).collect(),
         }
     }
@@ -93,6 +96,17 @@ impl TotalBandwidth {
         is_present && since.checked_add(EPOCHS_TO_EXHAUST).is_some_and(|by| by <= epoch)
     }
 
+    /// How many bytes a second may pass.
+    pub(super) fn bytes_per_second(&self) -> u64 {
+        self.rate.bytes_in(EPOCHS_PER_SECOND * EPOCH_NS)
+    }
+
+    /// How many did of late.
+    pub(super) fn used_bytes_per_second(&self, now_ns: u64) -> u64 {
+        let idle_epochs = (now_ns / EPOCH_NS + 1).saturating_sub(self.epoch.load(Ordering::Relaxed));
+        (self.used.after(idle_epochs) * EPOCHS_PER_SECOND as f64) as u64
+    }
+
     /// The level of a new epoch, which the first worker to come works out.
     fn level_of(&self, epoch: u64) -> u64 {
         let seen = self.epoch.load(Ordering::Acquire);
@@ -100,8 +114,9 @@ impl TotalBandwidth {
             && self.epoch.compare_exchange(seen, epoch, Ordering::AcqRel, Ordering::Acquire).is_ok()
         {
             let level = self.level.load(Ordering::Relaxed);
-            let counts = self.counts_of(epoch - 1);
-            let level = next_level(level, self.rate.bytes_in(EPOCH_NS), counts);
+            let capacity = self.rate.bytes_in(EPOCH_NS);
+            self.used.note(self.counts_of(seen).wanted.min(capacity), epoch - 1 - seen);
+            let level = next_level(level, capacity, self.counts_of(epoch - 1));
             self.level.store(level, Ordering::Release);
             if level == NO_LEVEL {
                 self.short_since.store(NEVER, Ordering::Relaxed);
@@ -212,6 +227,7 @@ impl FairShare {
 const NO_LEVEL: u64 = u64::MAX;
 /// Long enough that a video flow sends several frames in it, short enough that shares follow what flows want.
 const EPOCH_NS: u64 = 100_000_000;
+const EPOCHS_PER_SECOND: u64 = 10;
 /// Later than every epoch.
 const NEVER: u64 = u64::MAX;
 /// A second: key frames and other bursts are over by then.

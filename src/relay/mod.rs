@@ -50,6 +50,7 @@ mod http_client;
 mod intake;
 mod listener_drops;
 mod listeners;
+mod mean_use;
 mod moves;
 mod news;
 mod outbox;
@@ -105,7 +106,7 @@ pub use session_events::{
 };
 pub use settings::{AnonymousSettings, BandwidthSettings, HookSettings, QuotaSettings, Settings};
 
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, RelayBounds};
 use crate::tls::CertificateStore;
 use crate::turn::peer_policy::{OwnListener, PeerPolicy};
 use crate::turn::{self, AnonymousListeners};
@@ -179,6 +180,15 @@ impl Relay {
         metrics.watch_relay_ports({
             let ports = Arc::clone(&shared.ports);
             move || ports.count(Instant::now())
+        });
+        metrics.watch_relay_bounds({
+            let (quotas, bandwidth) = (Arc::clone(&shared.quotas), shared.bandwidth.clone());
+            let connections = settings.max_connections as u64;
+            move || RelayBounds {
+                connections,
+                allocations: quotas.used(),
+                bandwidth: bandwidth.as_ref().and_then(|bandwidth| bandwidth.used(Instant::now())),
+            }
         });
         metrics.watch_anonymous_allocations({
             let quotas = Arc::clone(&shared.quotas);

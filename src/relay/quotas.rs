@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::settings::QuotaSettings;
+use crate::telemetry::Used;
 use crate::turn::{OpenRelay, RelayRefusal, SourcePrefix};
 
 /// The counts, one for the whole relay.
@@ -52,6 +53,12 @@ impl Quotas {
     /// How many allocations there are without credentials, ports that are reserved for such among them.
     pub(super) fn anonymous(&self) -> usize {
         self.anonymous.load(Ordering::Relaxed)
+    }
+
+    /// How many allocations there are and may be, if all together are limited.
+    pub(super) fn used(&self) -> Option<Used> {
+        let (used, most) = (self.total.load(Ordering::Relaxed), self.settings.total);
+        (most > 0).then_some(Used { used: used as u64, most: most as u64 })
     }
 
     /// Counts one more allocation, unless a limit is reached; what is refused is not counted anywhere.

@@ -33,7 +33,7 @@ use super::shared::Shared;
 use super::streams::Streams;
 use super::token::Token;
 use super::waiting::WaitingRequests;
-use crate::sys::{Readiness, Ready, Received, Receiver, UdpSocket};
+use crate::sys::{Readiness, Ready, Received, Receiver, ThreadClock, UdpSocket};
 use crate::telemetry::{DropReason, Offload, RelayStats};
 use crate::turn::{self, FiveTuple, Icmp, Now, Transport};
 use crate::wire::{AddressFamily, ChannelData, Protocol, classify};
@@ -116,6 +116,9 @@ impl Worker {
 
     /// Works until it is told to stop; false when it had to stop by itself.
     pub(super) fn run(mut self) -> bool {
+        if let Ok(clock) = ThreadClock::of_this_thread() {
+            self.stats.watch_cpu_time(move || clock.time().ok());
+        }
         let mut ready = Vec::new();
         loop {
             let deadlines =

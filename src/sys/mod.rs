@@ -9,24 +9,24 @@
 mod address;
 mod clock;
 mod control;
+mod cpu_time;
 mod datagrams;
 mod icmp;
 mod interfaces;
 mod limits;
 mod namespaces;
-mod process_time;
 mod readiness;
 mod stream_dial;
 mod stream_listener;
 mod udp_socket;
 
 pub use clock::is_clock_synchronised;
+pub use cpu_time::{ThreadClock, process_cpu_time};
 pub use datagrams::{Burst, Datagram, Received, Receiver, SendFailure, Sender};
 pub use icmp::IcmpError;
 pub use interfaces::interface_addresses;
 pub use limits::{lower_thread_priority, raise_open_files_limit};
 pub use namespaces::in_network_namespace;
-pub use process_time::process_cpu_time;
 pub use readiness::{Interest, Readiness, Ready, Waker, wait_until_readable};
 pub use stream_dial::{dial_result, dial_stream};
 pub use stream_listener::StreamListener;

@@ -13,6 +13,7 @@ use super::key_metrics::KeyMetrics;
 pub struct AccessMetrics {
     rate_limited: [IntCounter; RateLimited::ALL.len()],
     buckets: [IntGauge; RateLimited::TRACKED.len()],
+    buckets_limit: IntGaugeVec,
     evicted: [IntCounter; RateLimited::TRACKED.len()],
     keys: KeyMetrics,
 }
@@ -34,12 +35,16 @@ impl AccessMetrics {
     pub(super) fn new(register: impl Fn(Box<dyn Collector>)) -> Self {
         let rate_limited = counters(&catalog::GATEWAY_RATE_LIMITED, &register);
         let evicted = counters(&catalog::GATEWAY_RATE_BUCKETS_EVICTED, &register);
-        let family = catalog::GATEWAY_RATE_BUCKETS;
-        let buckets = IntGaugeVec::new(family.opts(), family.labels).expect(VALID);
-        register(Box::new(buckets.clone()));
+        let gauges = |family: &Family| {
+            let gauges = IntGaugeVec::new(family.opts(), family.labels).expect(VALID);
+            register(Box::new(gauges.clone()));
+            gauges
+        };
+        let buckets = gauges(&catalog::GATEWAY_RATE_BUCKETS);
         Self {
             rate_limited: RateLimited::ALL.map(|limit| rate_limited.with_label_values(&[limit.label()])),
             buckets: RateLimited::TRACKED.map(|limit| buckets.with_label_values(&[limit.label()])),
+            buckets_limit: gauges(&catalog::GATEWAY_RATE_BUCKETS_LIMIT),
             evicted: RateLimited::TRACKED.map(|limit| evicted.with_label_values(&[limit.label()])),
             keys: KeyMetrics::new(register),
         }
@@ -54,6 +59,15 @@ impl AccessMetrics {
     pub fn tracks(&self, limit: RateLimited, count: usize) {
         if let Some(buckets) = self.buckets.get(limit as usize) {
             buckets.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Notes how many can be counted for a limit; `None` where it is off.
+    pub fn can_track(&self, limit: RateLimited, most: Option<usize>) {
+        match most {
+            Some(most) => self.buckets_limit.with_label_values(&[limit.label()]).set(most as i64),
+            // One that was never on is not there to be removed.
+            None => drop(self.buckets_limit.remove_label_values(&[limit.label()])),
         }
     }
 

@@ -13,6 +13,7 @@ use super::gateway_metrics::{VALID, counters, histograms};
 pub struct BackendsMetrics {
     requests: IntCounterVec,
     durations: HistogramVec,
+    retries: IntCounterVec,
     sessions: IntGaugeVec,
     state: IntGaugeVec,
     ejections: IntCounterVec,
@@ -26,6 +27,7 @@ pub struct BackendsMetrics {
 pub struct BackendMetrics {
     requests: [IntCounter; BackendOutcome::ALL.len()],
     duration: Histogram,
+    retries: IntCounter,
     sessions: IntGauge,
     state: [IntGauge; BackendState::ALL.len()],
     ejections: IntCounter,
@@ -72,6 +74,7 @@ pub enum BackendState {
 pub struct IdempotencyMetrics {
     results: [IntCounter; IdempotencyResult::ALL.len()],
     bytes: IntGauge,
+    limit_bytes: IntGauge,
 }
 
 /// What came of an Idempotency-Key.
@@ -96,6 +99,7 @@ impl BackendsMetrics {
         Self {
             requests: counters(&catalog::BACKEND_REQUESTS, &register),
             durations: histograms(&catalog::BACKEND_DURATION, &register),
+            retries: counters(&catalog::BACKEND_RETRIES, &register),
             sessions: gauges(&catalog::BACKEND_SESSIONS, &register),
             state: gauges(&catalog::BACKEND_STATE, &register),
             ejections: counters(&catalog::BACKEND_EJECTIONS, &register),
@@ -112,6 +116,7 @@ impl BackendsMetrics {
             requests: BackendOutcome::ALL
                 .map(|outcome| self.requests.with_label_values(&[backend, outcome.label()])),
             duration: self.durations.with_label_values(&[backend]),
+            retries: self.retries.with_label_values(&[backend]),
             sessions: self.sessions.with_label_values(&[backend]),
             state,
             ejections: self.ejections.with_label_values(&[backend]),
@@ -133,7 +138,9 @@ impl BackendsMetrics {
         for gauges in [&self.sessions, &self.certificate_expiry] {
             let _ = gauges.remove_label_values(&[backend]);
         }
-        for counters in [&self.ejections, &self.health_checks_failed, &self.certificate_failures] {
+        for counters in
+            [&self.retries, &self.ejections, &self.health_checks_failed, &self.certificate_failures]
+        {
             let _ = counters.remove_label_values(&[backend]);
         }
     }
@@ -159,6 +166,11 @@ impl BackendMetrics {
         if outcome != BackendOutcome::ClientLeft {
             self.duration.observe(elapsed.as_secs_f64());
         }
+    }
+
+    /// Counts a request that it could not be reached for, and that is tried at another one.
+    pub fn retried_elsewhere(&self) {
+        self.retries.inc();
     }
 
     /// Counts a session in.
@@ -238,11 +250,15 @@ impl BackendState {
 impl IdempotencyMetrics {
     pub(super) fn new(register: impl Fn(Box<dyn Collector>)) -> Self {
         let results = counters(&catalog::IDEMPOTENT_REQUESTS, &register);
-        let bytes = IntGauge::with_opts(catalog::IDEMPOTENT_BYTES.opts()).expect(VALID);
-        register(Box::new(bytes.clone()));
+        let gauge = |family: &Family| {
+            let gauge = IntGauge::with_opts(family.opts()).expect(VALID);
+            register(Box::new(gauge.clone()));
+            gauge
+        };
         Self {
             results: IdempotencyResult::ALL.map(|result| results.with_label_values(&[result.label()])),
-            bytes,
+            bytes: gauge(&catalog::IDEMPOTENT_BYTES),
+            limit_bytes: gauge(&catalog::IDEMPOTENT_BYTES_LIMIT),
         }
     }
 
@@ -254,6 +270,11 @@ impl IdempotencyMetrics {
     /// Shows how much memory the answers take.
     pub fn bytes(&self, bytes: usize) {
         self.bytes.set(bytes as i64);
+    }
+
+    /// Shows how much it may be.
+    pub fn set_limit(&self, bytes: usize) {
+        self.limit_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 }
 
@@ -290,6 +311,7 @@ mod tests {
         let backend = metrics.backends().of("a");
 
         let _ = BackendOutcome::ALL.map(|outcome| backend.ended(outcome, Duration::from_millis(7)));
+        backend.retried_elsewhere();
         backend.session_began();
         backend.session_began();
         backend.session_ended();
@@ -310,6 +332,7 @@ mod tests {
         for line in [
             // A client that left says nothing about the backend's time.
             "turnpike_gateway_backend_request_duration_seconds_count{backend=\"a\"} 7",
+            "turnpike_gateway_backend_retries_total{backend=\"a\"} 1",
             "turnpike_gateway_backend_sessions{backend=\"a\"} 1",
             "turnpike_gateway_backend_state{backend=\"a\",state=\"healthy\"} 0",
             "turnpike_gateway_backend_state{backend=\"a\",state=\"ejected\"} 1",
@@ -329,10 +352,12 @@ mod tests {
 
         let _ = IdempotencyResult::ALL.map(|result| metrics.idempotency().seen(result));
         metrics.idempotency().bytes(5);
+        metrics.idempotency().set_limit(9);
         let text = metrics.exposition().unwrap();
 
         let counted = text.lines().filter(|line| line.contains("{result=") && line.ends_with("} 1"));
         assert_eq!(counted.count(), IdempotencyResult::ALL.len());
         assert!(text.contains("turnpike_gateway_idempotent_answers_bytes 5\n"));
+        assert!(text.contains("turnpike_gateway_idempotent_answers_limit_bytes 9\n"));
     }
 }

@@ -6,16 +6,17 @@ pub(super) use super::embedded_catalog::{
 };
 pub(super) use super::family::Family;
 pub(super) use super::relay_catalog::{
-    RELAY_BATCHES, RELAY_BYTES, RELAY_CONNECTIONS, RELAY_CONNECTIONS_ACCEPTED, RELAY_CONNECTIONS_CLOSED,
-    RELAY_DROPPED, RELAY_HANDED_OVER, RELAY_LISTENER_DROPS, RELAY_OFFLOAD_WORKERS, RELAY_PACKETS,
-    RELAY_PEER_CONNECTIONS, RELAY_PEER_CONNECTIONS_OPENED, RELAY_PORTS, RELAY_PORTS_FREE, RELAY_READY,
-    RELAY_RECEIVED, RELAY_WORKERS, TURN_ALLOCATION_CLAIMS, TURN_ALLOCATIONS, TURN_ALLOCATIONS_ANONYMOUS,
-    TURN_ALLOCATIONS_CREATED, TURN_ALLOCATIONS_ENDED, TURN_ALLOCATIONS_MOVED, TURN_ALLOCATIONS_REFUSED,
-    TURN_AUTH_FAILURES, TURN_GRANTS_BLOCKED, TURN_REQUESTS, TURN_RESPONSES,
+    CAPACITY, RELAY_BANDWIDTH, RELAY_BANDWIDTH_LIMIT, RELAY_BATCHES, RELAY_BYTES, RELAY_CONNECTIONS,
+    RELAY_CONNECTIONS_ACCEPTED, RELAY_CONNECTIONS_CLOSED, RELAY_CONNECTIONS_LIMIT, RELAY_DROPPED,
+    RELAY_HANDED_OVER, RELAY_LISTENER_DROPS, RELAY_OFFLOAD_WORKERS, RELAY_PACKETS, RELAY_PEER_CONNECTIONS,
+    RELAY_PEER_CONNECTIONS_OPENED, RELAY_PORTS, RELAY_PORTS_FREE, RELAY_READY, RELAY_RECEIVED,
+    RELAY_WORKER_CPU, RELAY_WORKERS, TURN_ALLOCATION_CLAIMS, TURN_ALLOCATIONS, TURN_ALLOCATIONS_ANONYMOUS,
+    TURN_ALLOCATIONS_CREATED, TURN_ALLOCATIONS_ENDED, TURN_ALLOCATIONS_LIMIT, TURN_ALLOCATIONS_MOVED,
+    TURN_ALLOCATIONS_REFUSED, TURN_AUTH_FAILURES, TURN_GRANTS_BLOCKED, TURN_REQUESTS, TURN_RESPONSES,
 };
 pub(super) use super::session_catalog::{
     SESSION_DURATION, SESSION_FRAME_RATE, SESSION_JITTER, SESSION_LOSS, SESSION_ROUND_TRIP, SESSION_SETUP,
-    SESSIONS, SESSIONS_ENDED, SESSIONS_REFUSED,
+    SESSIONS, SESSIONS_BEGAN, SESSIONS_ENDED, SESSIONS_LIMIT, SESSIONS_REFUSED, USER_BYTES,
 };
 
 pub(super) const BUILD_INFO: Family =
@@ -45,7 +46,7 @@ pub(super) const CONFIG_LAST_RELOAD: Family = Family::new(
 
 pub(super) const GATEWAY_REQUESTS: Family = Family::new(
     "turnpike_gateway_requests_total",
-    "HTTP requests by route and status of the answer; 499 where the client left before its answer.",
+    "HTTP requests by route and status of the answer; 499 where the client left, 1xx to 5xx for statuses that are rare.",
     &["route", "status"],
 );
 pub(super) const GATEWAY_REQUEST_DURATION: Family = Family::new(
@@ -73,6 +74,11 @@ pub(super) const BACKEND_REQUESTS: Family = Family::new(
 pub(super) const BACKEND_DURATION: Family = Family::new(
     "turnpike_gateway_backend_request_duration_seconds",
     "Time that each backend took for its whole answer, or for its failure, connecting included.",
+    &["backend"],
+);
+pub(super) const BACKEND_RETRIES: Family = Family::new(
+    "turnpike_gateway_backend_retries_total",
+    "Requests that a backend could not be reached for, and that were tried at another one.",
     &["backend"],
 );
 pub(super) const BACKEND_SESSIONS: Family = Family::new(
@@ -115,6 +121,11 @@ pub(super) const IDEMPOTENT_BYTES: Family = Family::new(
     "Memory that answers take which are kept for their Idempotency-Key.",
     &[],
 );
+pub(super) const IDEMPOTENT_BYTES_LIMIT: Family = Family::new(
+    "turnpike_gateway_idempotent_answers_limit_bytes",
+    "Memory that answers may take which are kept for their Idempotency-Key; 0 where none are kept.",
+    &[],
+);
 pub(super) const GATEWAY_KEYS_REFUSED: Family =
     Family::new("turnpike_gateway_keys_refused_total", "Requests that no key opened, by cause.", &["cause"]);
 pub(super) const GATEWAY_KEY_EXPIRY: Family = Family::new(
@@ -142,6 +153,11 @@ pub(super) const GATEWAY_RATE_BUCKETS: Family = Family::new(
     "Users and sources whose requests are being counted, by the limit that counts them.",
     &["limit"],
 );
+pub(super) const GATEWAY_RATE_BUCKETS_LIMIT: Family = Family::new(
+    "turnpike_gateway_rate_buckets_limit",
+    "Users and sources whose requests can be counted at once, by the limit that counts them; limits that are off are missing.",
+    &["limit"],
+);
 pub(super) const GATEWAY_RATE_BUCKETS_EVICTED: Family = Family::new(
     "turnpike_gateway_rate_buckets_evicted_total",
     "Users and sources whose count was given up early, since there were too many of them, by limit.",
@@ -161,6 +177,11 @@ pub(super) const GATEWAY_CONNECTION_FAILURES: Family = Family::new(
 pub(super) const FRONT_CONNECTIONS: Family = Family::new(
     "turnpike_gateway_connections",
     "Open connections of HTTP clients, by listener.",
+    &["listener"],
+);
+pub(super) const FRONT_CONNECTIONS_LIMIT: Family = Family::new(
+    "turnpike_gateway_connections_limit",
+    "Open connections of HTTP clients that there may be, by listener.",
     &["listener"],
 );
 pub(super) const FRONT_CONNECTIONS_REFUSED: Family = Family::new(
@@ -251,6 +272,7 @@ pub(super) const ALL: &[Family] = &[
     GATEWAY_BACKEND_FAILURES,
     BACKEND_REQUESTS,
     BACKEND_DURATION,
+    BACKEND_RETRIES,
     BACKEND_SESSIONS,
     BACKEND_STATE,
     BACKEND_EJECTIONS,
@@ -259,16 +281,20 @@ pub(super) const ALL: &[Family] = &[
     BACKEND_CERTIFICATE_FAILURES,
     IDEMPOTENT_REQUESTS,
     IDEMPOTENT_BYTES,
+    IDEMPOTENT_BYTES_LIMIT,
     GATEWAY_KEYS_REFUSED,
     GATEWAY_KEY_EXPIRY,
     GATEWAY_KEY_LAST_USED,
     GATEWAY_KEY_REQUESTS,
     GATEWAY_RATE_LIMITED,
     GATEWAY_RATE_BUCKETS,
+    GATEWAY_RATE_BUCKETS_LIMIT,
     GATEWAY_RATE_BUCKETS_EVICTED,
     GATEWAY_SDP_REFUSED,
     GATEWAY_CONNECTION_FAILURES,
     SESSIONS,
+    SESSIONS_LIMIT,
+    SESSIONS_BEGAN,
     SESSIONS_ENDED,
     SESSIONS_REFUSED,
     SESSION_DURATION,
@@ -277,7 +303,9 @@ pub(super) const ALL: &[Family] = &[
     SESSION_JITTER,
     SESSION_ROUND_TRIP,
     SESSION_FRAME_RATE,
+    USER_BYTES,
     FRONT_CONNECTIONS,
+    FRONT_CONNECTIONS_LIMIT,
     FRONT_CONNECTIONS_REFUSED,
     FRONT_CONNECTIONS_CUT,
     FRONT_WEB_SOCKETS,
@@ -294,8 +322,13 @@ pub(super) const ALL: &[Family] = &[
     RELAY_PORTS_FREE,
     RELAY_READY,
     RELAY_WORKERS,
+    RELAY_WORKER_CPU,
+    RELAY_BANDWIDTH,
+    RELAY_BANDWIDTH_LIMIT,
+    CAPACITY,
     RELAY_OFFLOAD_WORKERS,
     RELAY_CONNECTIONS,
+    RELAY_CONNECTIONS_LIMIT,
     RELAY_CONNECTIONS_ACCEPTED,
     RELAY_CONNECTIONS_CLOSED,
     RELAY_PEER_CONNECTIONS,
@@ -323,6 +356,7 @@ pub(super) const ALL: &[Family] = &[
     TURN_RESPONSES,
     TURN_AUTH_FAILURES,
     TURN_ALLOCATIONS,
+    TURN_ALLOCATIONS_LIMIT,
     TURN_ALLOCATIONS_ANONYMOUS,
     TURN_GRANTS_BLOCKED,
     TURN_ALLOCATIONS_CREATED,

@@ -21,7 +21,10 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-    use crate::telemetry::{CertificateOwner, ClientTransport, Direction, KeyTimes, Route, catalog};
+    use crate::telemetry::{
+        CertificateOwner, ClientTransport, Direction, KeyTimes, RateLimited, RelayBounds, Route, Used,
+        catalog,
+    };
 
     #[test]
     fn shows_every_metric_of_the_catalogue() {
@@ -64,13 +67,23 @@ mod tests {
         metrics.backends().shows_certificate("default", Some(UNIX_EPOCH));
         metrics.gateway().begin(Route::Offer).finish(200, Duration::from_millis(7));
         metrics.gateway().sdp_refused("version");
+        metrics.access().can_track(RateLimited::Source, Some(7));
         metrics.certificates().serves(CertificateOwner::Relay, UNIX_EPOCH);
         metrics.access().keys().keep(["app".into()]);
         metrics
             .access()
             .keys()
             .watch(|| vec![KeyTimes { id: "app".into(), expires_at: Some(UNIX_EPOCH), last_used: None }]);
-        metrics.register_worker().relayed(ClientTransport::Udp, Direction::ToPeer, 1, 100);
+        let worker = metrics.register_worker();
+        worker.relayed(ClientTransport::Udp, Direction::ToPeer, 1, 100);
+        worker.watch_cpu_time(|| Some(Duration::from_secs(1)));
+        metrics.watch_relay_ports(|| (2, 1));
+        let used = Some(Used { used: 1, most: 2 });
+        metrics.watch_relay_bounds(move || RelayBounds {
+            connections: 7,
+            allocations: used,
+            bandwidth: used,
+        });
         metrics
     }
 }

@@ -9,6 +9,7 @@ use super::catalog::{self, Family};
 #[derive(Debug, Clone)]
 pub struct FrontMetrics {
     connections: [IntGauge; HttpListener::ALL.len()],
+    connections_limit: [IntGauge; HttpListener::ALL.len()],
     connections_refused: [[IntCounter; ConnectionBound::ALL.len()]; HttpListener::ALL.len()],
     connections_cut: [IntCounter; CutCause::ALL.len()],
     preflights: [IntCounter; Preflight::ALL.len()],
@@ -74,9 +75,11 @@ pub struct OpenWebSocket {
 
 impl FrontMetrics {
     pub(super) fn new(register: impl Fn(Box<dyn Collector>)) -> Self {
-        let connections = catalog::FRONT_CONNECTIONS;
-        let connections = IntGaugeVec::new(connections.opts(), connections.labels).expect(VALID);
-        register(Box::new(connections.clone()));
+        let of_listeners = |family: &Family| {
+            let gauges = IntGaugeVec::new(family.opts(), family.labels).expect(VALID);
+            register(Box::new(gauges.clone()));
+            HttpListener::ALL.map(|listener| gauges.with_label_values(&[listener.label()]))
+        };
         let web_sockets = IntGauge::with_opts(catalog::FRONT_WEB_SOCKETS.opts()).expect(VALID);
         register(Box::new(web_sockets.clone()));
         let ended = counters(&catalog::FRONT_WEB_SOCKETS_ENDED, &register);
@@ -84,7 +87,8 @@ impl FrontMetrics {
         let cut = counters(&catalog::FRONT_CONNECTIONS_CUT, &register);
         let preflights = counters(&catalog::FRONT_PREFLIGHTS, &register);
         Self {
-            connections: HttpListener::ALL.map(|listener| connections.with_label_values(&[listener.label()])),
+            connections: of_listeners(&catalog::FRONT_CONNECTIONS),
+            connections_limit: of_listeners(&catalog::FRONT_CONNECTIONS_LIMIT),
             connections_refused: HttpListener::ALL.map(|listener| {
                 ConnectionBound::ALL
                     .map(|bound| refused.with_label_values(&[listener.label(), bound.label()]))
@@ -99,6 +103,11 @@ impl FrontMetrics {
     /// Tells how many connections a listener has.
     pub fn set_connections(&self, listener: HttpListener, count: usize) {
         self.connections[listener as usize].set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Tells how many it may have.
+    pub fn set_connections_limit(&self, listener: HttpListener, most: usize) {
+        self.connections_limit[listener as usize].set(i64::try_from(most).unwrap_or(i64::MAX));
     }
 
     /// Counts a connection that was closed at once.
@@ -214,6 +223,7 @@ mod tests {
 
         for listener in HttpListener::ALL {
             front.set_connections(listener, 1);
+            front.set_connections_limit(listener, 1);
             let _ = ConnectionBound::ALL.map(|bound| front.connection_refused(listener, bound));
         }
         let _ = CutCause::ALL.map(|cause| front.connection_cut(cause));
@@ -222,12 +232,19 @@ mod tests {
         let still_open = front.open_web_socket();
         let text = metrics.exposition().unwrap();
 
-        let names = ["connections{", "connections_refused", "connections_cut", "preflights", "websockets"];
+        let names = [
+            "connections{",
+            "connections_limit",
+            "connections_refused",
+            "connections_cut",
+            "preflights",
+            "websockets",
+        ];
         let counted = text.lines().filter(|line| {
             let name = line.strip_prefix("turnpike_gateway_");
             name.is_some_and(|name| names.iter().any(|start| name.starts_with(start))) && line.ends_with(" 1")
         });
-        assert_eq!(counted.count(), 15, "{text}");
+        assert_eq!(counted.count(), 17, "{text}");
         drop(still_open);
         assert!(metrics.exposition().unwrap().contains("turnpike_gateway_websockets 0\n"));
     }

@@ -7,6 +7,7 @@ use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge};
 
 use super::catalog::{self, Family};
+use super::status_counters::StatusCounters;
 
 /// The counts of the HTTP gateway; clones share them, and cost next to nothing.
 #[derive(Debug, Clone)]
@@ -14,7 +15,7 @@ pub struct GatewayMetrics(Arc<Counts>);
 
 #[derive(Debug)]
 struct Counts {
-    requests: IntCounterVec,
+    requests: [StatusCounters; Route::ALL.len()],
     durations: [Histogram; Route::ALL.len()],
     in_flight: IntGauge,
     backend_failures: [IntCounter; BackendFailure::ALL.len()],
@@ -105,7 +106,10 @@ impl GatewayMetrics {
         register(Box::new(in_flight.clone()));
         let durations = histograms(&catalog::GATEWAY_REQUEST_DURATION, &register);
         let counts = Counts {
-            requests: counters(&catalog::GATEWAY_REQUESTS, &register),
+            requests: {
+                let counters = counters(&catalog::GATEWAY_REQUESTS, &register);
+                Route::ALL.map(|route| StatusCounters::new(&counters, route))
+            },
             durations: Route::ALL.map(|route| durations.with_label_values(&[route.label()])),
             in_flight,
             backend_failures: {
@@ -122,10 +126,6 @@ impl GatewayMetrics {
                 ConnectionFailure::ALL.map(|cause| counters.with_label_values(&[cause.label()]))
             },
         };
-        // A rate can be computed of the first failure only if the series was there before it.
-        for route in [Route::Offer, Route::Health] {
-            counts.requests.with_label_values(&[route.label(), "200"]);
-        }
         Self(Arc::new(counts))
     }
 
@@ -137,23 +137,9 @@ impl GatewayMetrics {
 
     /// How many offers were answered, refused for the client's sake, and failed for ours.
     pub(super) fn offers(&self) -> [u64; 3] {
-        let [mut answered, mut refused, mut failed] = [0; 3];
-        for metric in self.0.requests.collect().iter().flat_map(|family| family.get_metric()) {
-            let label = |name: &str| {
-                let labels = metric.get_label().iter();
-                labels.filter(|label| label.name() == name).map(|label| label.value()).next()
-            };
-            if label("route") != Some(Route::Offer.label()) {
-                continue;
-            }
-            let count = metric.get_counter().get_value() as u64;
-            match label("status").and_then(|status| status.chars().next()) {
-                Some('2') => answered += count,
-                Some('4') => refused += count,
-                _ => failed += count,
-            }
-        }
-        [answered, refused, failed]
+        let [informational, answered, redirected, refused, failed] =
+            self.0.requests[Route::Offer as usize].by_class();
+        [answered, refused, informational + redirected + failed]
     }
 
     /// Counts a request that no backend answered.
@@ -186,9 +172,7 @@ impl RequestInFlight {
     }
 
     fn count(&self, status: u16) {
-        // Three digits at most leave HTTP, and the backend chooses among them: the label stays bounded.
-        let status = status.to_string();
-        self.counts.requests.with_label_values(&[self.route.label(), &status]).inc();
+        self.counts.requests[self.route as usize].count(status);
     }
 }
 

@@ -9,6 +9,7 @@ use prometheus::core::Collector;
 use super::access_log_metrics::AccessLogMetrics;
 use super::access_metrics::AccessMetrics;
 use super::backend_metrics::{BackendsMetrics, IdempotencyMetrics};
+use super::capacity_metrics::{CapacityCollector, RelayBounds};
 use super::catalog;
 use super::certificate_metrics::CertificateMetrics;
 use super::config_metrics::ConfigMetrics;
@@ -61,6 +62,7 @@ impl Metrics {
         let traces = TraceMetrics::new(|collector| register(&registry, collector));
         let relay = Arc::default();
         register(&registry, Box::new(RelayCollector::new(Arc::clone(&relay))));
+        register(&registry, Box::new(CapacityCollector::new(Arc::clone(&relay), sessions.clone())));
         register(&registry, Box::new(build_info()));
         #[cfg(target_os = "linux")]
         register(&registry, Box::new(prometheus::process_collector::ProcessCollector::for_self()));
@@ -164,6 +166,11 @@ impl Metrics {
     /// Tells how to count relay ports: all of them, and the free ones. Only the first relay of a process is shown.
     pub fn watch_relay_ports(&self, count: impl Fn() -> (u64, u64) + Send + Sync + 'static) {
         let _ = self.relay.ports.set(Box::new(count));
+    }
+
+    /// Tells what bounds the relay. Only the first relay of a process is shown.
+    pub fn watch_relay_bounds(&self, tell: impl Fn() -> RelayBounds + Send + Sync + 'static) {
+        let _ = self.relay.bounds.set(Box::new(tell));
     }
 
     /// Tells how to count the answers of the auth hook that are kept: users, and other names. Only the first relay of a

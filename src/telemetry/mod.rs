@@ -7,6 +7,7 @@ mod access_log_metrics;
 mod access_metrics;
 mod allocation_labels;
 mod backend_metrics;
+mod capacity_metrics;
 mod catalog;
 mod certificate_metrics;
 mod client_text;
@@ -35,9 +36,11 @@ mod relay_stats;
 mod session_catalog;
 mod session_metrics;
 mod settings;
+mod status_counters;
 mod stream_labels;
 mod trace_metrics;
 mod traces;
+mod user_metrics;
 
 pub use access_log_metrics::{AccessLine, AccessLogMetrics};
 pub use access_metrics::{AccessMetrics, RateLimited};
@@ -45,6 +48,7 @@ pub use allocation_labels::{AllocationRefusal, ClaimResult, ClientTransport, End
 pub use backend_metrics::{
     BackendMetrics, BackendOutcome, BackendState, BackendsMetrics, IdempotencyMetrics, IdempotencyResult,
 };
+pub use capacity_metrics::{RelayBounds, Used};
 pub use certificate_metrics::{CertificateMetrics, CertificateOwner};
 pub use client_text::ClientText;
 pub use config_metrics::ConfigMetrics;
@@ -79,3 +83,4 @@ pub(crate) use traces::tests::{TestCollector, start as start_traces};
 pub use traces::{
     RemoteParent, Span, SpanContext, SpanId, SpanKind, TraceId, TraceSettings, Traces, Value, attribute,
 };
+pub use user_metrics::{USER_RANKS, UserBytes, UserMetrics};

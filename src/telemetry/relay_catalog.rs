@@ -43,6 +43,27 @@ pub(super) const RELAY_PORTS_FREE: Family =
 pub(super) const RELAY_WORKERS: Family =
     Family::new("turnpike_relay_workers", "Worker threads of the relay.", &[]);
 
+pub(super) const RELAY_WORKER_CPU: Family = Family::new(
+    "turnpike_relay_worker_cpu_seconds_total",
+    "Processor time of each worker, the kernel's work for it included; at one second a second its core is all used.",
+    &["worker"],
+);
+pub(super) const RELAY_BANDWIDTH: Family = Family::new(
+    "turnpike_relay_bandwidth_bytes_per_second",
+    "Payload relayed both ways together, as a mean of the last ten seconds or so; missing without turn.limits.bandwidth.",
+    &[],
+);
+pub(super) const RELAY_BANDWIDTH_LIMIT: Family = Family::new(
+    "turnpike_relay_bandwidth_limit_bytes_per_second",
+    "Payload that may be relayed, both ways together; missing without turn.limits.bandwidth.",
+    &[],
+);
+pub(super) const CAPACITY: Family = Family::new(
+    "turnpike_relay_capacity_ratio",
+    "Share of each resource that is in use, 0 to 1; those without a bound are missing, and the scarcest says how full it is.",
+    &["resource"],
+);
+
 pub(super) const RELAY_OFFLOAD_WORKERS: Family = Family::new(
     "turnpike_relay_offload_workers",
     "Workers whose kernel takes or hands over rows of packets in one piece (UDP GSO and GRO), by direction.",
@@ -53,6 +74,11 @@ pub(super) const RELAY_CONNECTIONS: Family = Family::new(
     "turnpike_relay_connections",
     "Open connections of TURN clients by transport; tcp until TLS is recognised.",
     &["transport"],
+);
+pub(super) const RELAY_CONNECTIONS_LIMIT: Family = Family::new(
+    "turnpike_relay_connections_limit",
+    "Connections of TURN clients that may be open at once (turn.limits.connections).",
+    &[],
 );
 pub(super) const RELAY_CONNECTIONS_ACCEPTED: Family = Family::new(
     "turnpike_relay_connections_accepted_total",
@@ -92,6 +118,11 @@ pub(super) const TURN_ALLOCATIONS: Family = Family::new(
     "turnpike_turn_allocations",
     "Allocations that live now, by what carries TURN to their clients and by the family of their relayed addresses.",
     &["transport", "family"],
+);
+pub(super) const TURN_ALLOCATIONS_LIMIT: Family = Family::new(
+    "turnpike_turn_allocations_limit",
+    "Allocations that may live at once; missing without turn.limits.allocations.",
+    &[],
 );
 pub(super) const TURN_ALLOCATIONS_ANONYMOUS: Family = Family::new(
     "turnpike_turn_allocations_anonymous",

@@ -6,6 +6,7 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
 use super::allocation_labels::{AllocationRefusal, ClaimResult, ClientTransport, EndReason, RelayedFamily};
+use super::capacity_metrics::RelayBounds;
 use super::catalog::{self, Family};
 use super::packet_labels::{AuthFailure, Direction, DropReason, Offload, RESPONSE_CODES, TurnMethod};
 use super::relay_stats::RelayStats;
@@ -23,6 +24,7 @@ pub(super) struct RelayRegistry {
     pub(super) workers: Mutex<Vec<Arc<RelayStats>>>,
     pub(super) is_ready: OnceLock<Box<IsReady>>,
     pub(super) ports: OnceLock<Box<CountPorts>>,
+    pub(super) bounds: OnceLock<Box<TellBounds>>,
     pub(super) anonymous: OnceLock<Box<CountAnonymous>>,
     pub(super) blocked_grants: OnceLock<Box<CountAnonymous>>,
     pub(super) hook_answers: OnceLock<Box<CountAnswers>>,
@@ -33,6 +35,9 @@ pub(super) type IsReady = dyn Fn() -> bool + Send + Sync;
 
 /// Tells how many relay ports there are, and how many of them are free.
 pub(super) type CountPorts = dyn Fn() -> (u64, u64) + Send + Sync;
+
+/// Tells what bounds the relay.
+pub(super) type TellBounds = dyn Fn() -> RelayBounds + Send + Sync;
 
 /// Tells how many allocations there are without credentials.
 pub(super) type CountAnonymous = dyn Fn() -> u64 + Send + Sync;
@@ -91,6 +96,7 @@ impl Collector for RelayCollector {
             gauge(&catalog::RELAY_PORTS, ports),
             gauge(&catalog::RELAY_PORTS_FREE, ports_free),
             gauge(&catalog::RELAY_WORKERS, workers.len() as u64),
+            cpu_times(&workers),
             gauges(&catalog::RELAY_OFFLOAD_WORKERS, &offloads, |i| sum(&|stats| stats.offloads[i].get())),
             gauges(&catalog::RELAY_CONNECTIONS, &kinds, |i| sum(&|stats| stats.connections[i].get())),
             counter(&catalog::RELAY_CONNECTIONS_ACCEPTED, sum(&|stats| stats.connections_accepted.get())),
@@ -123,6 +129,20 @@ impl Collector for RelayCollector {
             }),
         ]
     }
+}
+
+/// The processor time of each worker that tells of it, by its number.
+fn cpu_times(workers: &[Arc<RelayStats>]) -> MetricFamily {
+    let family = &catalog::RELAY_WORKER_CPU;
+    let times = workers.iter().enumerate().filter_map(|(number, stats)| Some((number, stats.cpu_time()?)));
+    let metrics = times.map(|(number, time)| {
+        let mut metric = Metric::from_label(vec![label(family, 0, &number.to_string())]);
+        let mut seconds = Counter::default();
+        seconds.set_value(time.as_secs_f64());
+        metric.set_counter(seconds);
+        metric
+    });
+    metric_family(family, MetricType::COUNTER, metrics.collect())
 }
 
 /// A counter for each value of the family's one label.
@@ -221,6 +241,7 @@ const FAMILIES: &[Family] = &[
     catalog::RELAY_PORTS,
     catalog::RELAY_PORTS_FREE,
     catalog::RELAY_WORKERS,
+    catalog::RELAY_WORKER_CPU,
     catalog::RELAY_OFFLOAD_WORKERS,
     catalog::RELAY_CONNECTIONS,
     catalog::RELAY_CONNECTIONS_ACCEPTED,
@@ -242,6 +263,8 @@ const FAMILIES: &[Family] = &[
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::telemetry::Metrics;
 
@@ -258,6 +281,7 @@ mod tests {
         metrics.watch_anonymous_allocations(|| 3);
         metrics.watch_blocked_grants(|| 4);
         first.received_batch(8);
+        second.watch_cpu_time(|| Some(Duration::from_millis(1500)));
         let text = metrics.exposition().unwrap();
 
         for line in [
@@ -271,6 +295,7 @@ mod tests {
             "turnpike_turn_allocations_anonymous 3",
             "turnpike_turn_grants_blocked 4",
             "turnpike_relay_workers 2",
+            "turnpike_relay_worker_cpu_seconds_total{worker=\"1\"} 1.5",
             "turnpike_relay_receive_batches_total 1",
             "turnpike_relay_received_packets_total 8",
         ] {

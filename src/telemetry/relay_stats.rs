@@ -1,7 +1,9 @@
 //! `RelayStats`: what one worker of the relay counts.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::allocation_labels::{AllocationRefusal, ClaimResult, ClientTransport, EndReason, RelayedFamily};
 use super::packet_labels::{AuthFailure, Direction, DropReason, Offload, RESPONSE_CODES, TurnMethod};
@@ -39,9 +41,22 @@ pub struct RelayStats {
     pub(super) offloads: [Count; Offload::ALL.len()],
     pub(super) peer_connections: Count,
     pub(super) peer_connections_opened: [Count; PeerStreamOrigin::ALL.len()],
+    cpu_time: OnceLock<Box<TellTime>>,
 }
 
+/// Tells the processor time of a worker, as long as it runs.
+type TellTime = dyn Fn() -> Option<Duration> + Send + Sync;
+
 impl RelayStats {
+    /// Says how to learn the processor time of the worker.
+    pub fn watch_cpu_time(&self, tell: impl Fn() -> Option<Duration> + Send + Sync + 'static) {
+        let _ = self.cpu_time.set(Box::new(tell));
+    }
+
+    pub(super) fn cpu_time(&self) -> Option<Duration> {
+        self.cpu_time.get()?()
+    }
+
     /// Counts packets that were relayed, and the bytes of their payloads.
     pub fn relayed(
         &self,

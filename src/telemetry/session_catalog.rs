@@ -7,6 +7,16 @@ pub(super) const SESSIONS: Family = Family::new(
     "Live sessions by state: offered, answered, claimed, connected, media, stalled.",
     &["state"],
 );
+pub(super) const SESSIONS_LIMIT: Family = Family::new(
+    "turnpike_sessions_limit",
+    "Sessions that there may be at once (gateway.sessions.total).",
+    &[],
+);
+pub(super) const SESSIONS_BEGAN: Family = Family::new(
+    "turnpike_sessions_began_total",
+    "Sessions that have begun, each with an offer that was let in; those that ended are the others that do not live.",
+    &[],
+);
 pub(super) const SESSIONS_ENDED: Family =
     Family::new("turnpike_sessions_ended_total", "Sessions that have ended, by reason.", &["reason"]);
 pub(super) const SESSIONS_REFUSED: Family = Family::new(
@@ -43,4 +53,9 @@ pub(super) const SESSION_FRAME_RATE: Family = Family::new(
     "turnpike_session_frames_per_second",
     "Video frames a second of a session, by the end that sent them, over the session's life.",
     &["leg"],
+);
+pub(super) const USER_BYTES: Family = Family::new(
+    "turnpike_user_relayed_bytes",
+    "Payload relayed in the last 5 to 10 minutes for the user that had the most (1), the second most and so on, and the rest.",
+    &["rank"],
 );

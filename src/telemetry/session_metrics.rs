@@ -5,11 +5,15 @@ use std::time::Duration;
 use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
+use super::capacity_metrics::Used;
 use super::catalog;
+use super::user_metrics::UserMetrics;
 
 /// The counts of the sessions; clones share them.
 #[derive(Debug, Clone)]
 pub struct SessionMetrics {
+    began: IntCounter,
+    limit: IntGauge,
     ended: [IntCounter; SessionEnd::ALL.len()],
     durations: [Histogram; SessionEnd::ALL.len()],
     refused: [IntCounter; SessionRefusal::ALL.len()],
@@ -19,6 +23,7 @@ pub struct SessionMetrics {
     jitter: [Histogram; SessionLeg::ALL.len()],
     round_trip: [Histogram; SessionLeg::ALL.len()],
     frame_rate: [Histogram; SessionLeg::ALL.len()],
+    users: UserMetrics,
 }
 
 /// How far a session has come.
@@ -112,6 +117,8 @@ impl SessionMetrics {
         let durations = registered(durations, &register);
         let refused = IntCounterVec::new(catalog::SESSIONS_REFUSED.opts(), catalog::SESSIONS_REFUSED.labels);
         let refused = registered(refused, &register);
+        let began = registered(IntCounter::with_opts(catalog::SESSIONS_BEGAN.opts()), &register);
+        let limit = registered(IntGauge::with_opts(catalog::SESSIONS_LIMIT.opts()), &register);
         let live = IntGaugeVec::new(catalog::SESSIONS.opts(), catalog::SESSIONS.labels);
         let live = registered(live, &register);
         let of_legs = |family: &catalog::Family, buckets: &[f64]| {
@@ -123,6 +130,8 @@ impl SessionMetrics {
         let setup = HistogramVec::new(family.histogram_opts(&SETUP_BUCKETS), family.labels);
         let setup = registered(setup, &register);
         Self {
+            began,
+            limit,
             setup: SessionMilestone::ALL.map(|milestone| setup.with_label_values(&[milestone.label()])),
             loss: of_legs(&catalog::SESSION_LOSS, &LOSS_BUCKETS),
             jitter: of_legs(&catalog::SESSION_JITTER, &TIME_BUCKETS),
@@ -132,7 +141,26 @@ impl SessionMetrics {
             durations: SessionEnd::ALL.map(|reason| durations.with_label_values(&[reason.label()])),
             refused: SessionRefusal::ALL.map(|cause| refused.with_label_values(&[cause.label()])),
             live: SessionState::ALL.map(|state| live.with_label_values(&[state.label()])),
+            users: UserMetrics::new(&register),
         }
+    }
+
+    /// Counts a session that has begun.
+    pub fn began(&self) {
+        self.began.inc();
+    }
+
+    /// Shows how many there may be.
+    pub fn set_limit(&self, most: usize) {
+        self.limit.set(i64::try_from(most).unwrap_or(i64::MAX));
+    }
+
+    /// How many there are, and may be.
+    pub(super) fn used(&self) -> Option<Used> {
+        let count = |gauge: &IntGauge| u64::try_from(gauge.get()).unwrap_or(0);
+        let most = count(&self.limit);
+        // Without a gateway nothing was ever said.
+        (most > 0).then(|| Used { used: self.live.iter().map(count).sum(), most })
     }
 
     /// Counts a session that has ended, and how long it lived.
@@ -166,6 +194,11 @@ impl SessionMetrics {
     /// Counts an offer for which there was no further session.
     pub fn refused(&self, cause: SessionRefusal) {
         self.refused[cause as usize].inc();
+    }
+
+    /// What is shown of their users.
+    pub fn users(&self) -> &UserMetrics {
+        &self.users
     }
 
     /// Shows how many sessions there are in each state.

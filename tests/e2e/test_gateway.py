@@ -32,6 +32,18 @@ def test_refuses_an_offer_without_the_key(headers: dict[str, str], network: Netw
     assert turnpike.metric("turnpike_gateway_requests_total", route="offer", status="401") == before + 1
 
 
+def test_strangers_leave_no_series_behind(network: Network, turnpike: Turnpike) -> None:
+    def come(first: int) -> set[str]:
+        for number in range(first, first + 10):
+            headers = {"api-key": f"strangers-key-{number:012}", "x-request-id": f"stranger-{number}"}
+            for path in (f"/stranger/{number}", f"/whip/{number}", f"{OFFER_PATH}?user_id={number}"):
+                network.client.request("POST", RELAY_CLIENT_SIDE, turnpike.ports.gateway, path, b"{}", headers)
+        lines = turnpike.metrics_text().splitlines()
+        return {line.rpartition(" ")[0] for line in lines if not line.startswith("#")}
+
+    assert come(0) == come(10)
+
+
 def test_refuses_a_body_above_the_limit(network: Network, turnpike: Turnpike) -> None:
     assert_problem(post_offer(network, b"x" * (BODY_LIMIT_BYTES + 1)), status=413)
 

@@ -1,6 +1,9 @@
 """The live page of the admin listener: sessions come and go on it, can be ended there, and it outlives the server."""
 
+import re
 from pathlib import Path
+
+import pytest
 
 from eventually import eventually
 from inference_backend import Backend
@@ -27,7 +30,7 @@ def test_sessions_come_go_and_are_ended(
         assert asked["state"] == "denied"
         page.do("token", text=ADMIN_TOKEN)
         before = eventually(lambda: assert_state(page, "live"))
-        assert before["sessions"] == []
+        assert before["sessions"] == before["users"] == []
         assert before["parts"] == ["gateway", "relay"]
 
         clients = [start(network, tmp_path, user) for user in ("user-7", HOSTILE_USER)]
@@ -40,6 +43,7 @@ def test_sessions_come_go_and_are_ended(
             assert shown["figures"]["sessions"] == shown["figures"]["allocations"] == "2"
             assert shown["backends"][0][2:4] == ["healthy", "2"]
             assert shown["charts"] == 3
+            eventually(lambda: assert_users(page, {"user-7", HOSTILE_USER}))
             page.do("picture", path=str(ARTEFACTS / "live-page.png"))
 
             found = page.do("filter", text="user-7")
@@ -119,6 +123,14 @@ def assert_sessions(page: LivePage, count: int) -> dict:
 
 def assert_allocations(page: LivePage, count: int) -> None:
     assert page.do("look")["figures"]["allocations"] == str(count)
+
+
+def assert_users(page: LivePage, users: set[str]) -> None:
+    """Both have had about the same relayed, and together all that there was."""
+    shown = page.do("look")["users"]
+    assert {user for user, *_ in shown} == users, shown
+    assert all(client == "app" and re.fullmatch(r"[\d.]+ [kM]B", relayed) for _, client, relayed, *_ in shown), shown
+    assert sum(number(share.removesuffix(" %")) for *_, share in shown) == pytest.approx(100, abs=0.2), shown
 
 
 def assert_media(page: LivePage, count: int) -> dict:

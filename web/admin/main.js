@@ -8,6 +8,7 @@ import { states } from "./events.js";
 import { Figures } from "./figures.js";
 import { Rates } from "./rates.js";
 import { SessionTable } from "./sessions.js";
+import { UserTable } from "./users.js";
 import { clock, duration, write } from "./words.js";
 
 const FIRST_PAUSE_MS = 1_000;
@@ -18,6 +19,7 @@ const OFFER_SECONDS = 10;
 const element = (id) => document.getElementById(id);
 const sessionTable = new SessionTable(confirmEnd);
 const backendTable = new BackendTable();
+const userTable = new UserTable();
 const charts = new Charts();
 const figures = new Figures();
 let [traffic, offers] = newRates();
@@ -59,7 +61,7 @@ async function follow() {
   }
 }
 
-function show({ time, process, parts, relay, gateway, backends, sessions }) {
+function show({ time, process, parts, relay, gateway, backends, sessions, users }) {
   const growth = { ...traffic.tell(relay, time), ...offers.tell(gateway, time) };
   const bits = (bytes) => (bytes === null ? null : bytes * 8);
   const [up, down] = [bits(growth.bytes_to_peer), bits(growth.bytes_to_client)];
@@ -73,6 +75,7 @@ function show({ time, process, parts, relay, gateway, backends, sessions }) {
     offers: [growth.answered, growth.refused, growth.failed],
   });
   backendTable.show(backends);
+  userTable.show(users);
   sessionTable.show(sessions, time);
 }
 

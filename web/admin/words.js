@@ -13,6 +13,13 @@ export function bitRate(bits) {
   return `${number(bits / size, size > 1 && bits < 100 * size ? 1 : 0)} ${prefix}bit/s`;
 }
 
+/** A number of bytes, with a unit that fits. */
+export function size(bytes) {
+  if (!isKnown(bytes)) return NOTHING;
+  const [unit, prefix] = prefixOf(bytes);
+  return `${number(bytes / unit, unit > 1 && bytes < 100 * unit ? 1 : 0)} ${prefix}B`;
+}
+
 /** A number for an axis: as few characters as can be. */
 export function short(value) {
   const [size, prefix] = prefixOf(value);

@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Shared, backends, events, keys, limits, process, sessions, usage};
+use super::{Shared, backends, events, keys, limits, process, sessions, usage, users};
 
 /// The routes, and the document that describes them.
 pub(super) fn api() -> (Router<Shared>, String) {
@@ -27,6 +27,7 @@ pub(super) fn api() -> (Router<Shared>, String) {
                 .routes(routes!(process::show_log_level, process::set_log_level))
                 .routes(routes!(process::reload))
                 .routes(routes!(usage::show))
+                .routes(routes!(users::list))
                 .routes(routes!(events::watch_state))
                 .routes(routes!(limits::list)),
         )

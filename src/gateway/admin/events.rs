@@ -20,8 +20,8 @@ use utoipa::ToSchema;
 
 use super::backends::BackendState;
 use super::{PartReadiness, Shared};
-use crate::gateway::SessionView;
 use crate::gateway::http::problem::ProblemSchema;
+use crate::gateway::{BiggestUsers, SessionView};
 use crate::telemetry::LiveCounts;
 
 /// Where the state is told; clones lead to the same watchers.
@@ -45,6 +45,8 @@ pub(super) struct LiveState {
     /// The backends, in the order of the configuration.
     backends: Vec<BackendState>,
     sessions: LiveSessions,
+    /// The users for whom the most was relayed of late, 5 at the most.
+    users: BiggestUsers,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -173,6 +175,7 @@ impl Shared {
             gateway: LiveOffers { answered: offers_answered, refused: offers_refused, failed: offers_failed },
             backends: controls.backends.views().into_iter().map(BackendState::from).collect(),
             sessions: LiveSessions { total: states.values().sum(), states, shown },
+            users: controls.sessions.biggest_users(MOST_USERS),
         };
         serde_json::to_string(&state).expect("maps have names and numbers are finite").into()
     }
@@ -183,3 +186,5 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(1);
 /// Some 60 KiB of JSON.
 const MOST_SHOWN: usize = 200;
+/// What can be seen at a glance.
+const MOST_USERS: usize = 5;

@@ -14,6 +14,7 @@ mod page;
 mod process;
 mod sessions;
 mod usage;
+mod users;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

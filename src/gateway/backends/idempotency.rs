@@ -72,6 +72,7 @@ struct Entry {
 impl Idempotency {
     /// Begins to forget what is old; needs a runtime.
     pub(super) fn new(settings: IdempotencySettings, metrics: IdempotencyMetrics) -> Arc<Self> {
+        metrics.set_limit(settings.memory_bytes);
         let store = Store { settings, entries: HashMap::new(), answered: VecDeque::new(), bytes: 0 };
         let idempotency = Arc::new(Self { store: Mutex::new(store), metrics });
         tokio::spawn(sweep(Arc::downgrade(&idempotency)));
@@ -84,6 +85,7 @@ impl Idempotency {
         store.forget_old(Instant::now());
         store.make_room(0);
         self.metrics.bytes(store.bytes);
+        self.metrics.set_limit(settings.memory_bytes);
     }
 
     /// Looks at the key of a client's request; `content` is what has to be the same when it is sent again.

@@ -98,10 +98,14 @@ impl Backends {
         let deadline = Instant::now() + timeouts.answer;
         let mut tried: Vec<Arc<str>> = Vec::new();
         let mut last = BackendError::NoBackend;
+        let mut unreached: Option<Arc<Backend>> = None;
         while let Some(mut attempt) =
             self.choose(&set, forwarded.user_id, forwarded.session.is_some(), &tried)
         {
             let backend = Arc::clone(&attempt.backend);
+            if let Some(before) = unreached.take() {
+                before.standing.metrics.retried_elsewhere();
+            }
             let name = Arc::clone(&backend.standing.name);
             let is_last = tried.len() + 1 == set.backends.len();
             let mut request = request_to(&backend, &forwarded, &mut client, is_last);
@@ -124,6 +128,7 @@ impl Backends {
             match &last {
                 BackendError::Unreachable(_) => {
                     debug!(backend = &*name, error = %ErrorChain(&last), "backend cannot be reached");
+                    unreached = Some(backend);
                 }
                 BackendError::NoBackend
                 | BackendError::Closed(_)

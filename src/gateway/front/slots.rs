@@ -43,6 +43,7 @@ impl Slots {
             open: 0,
             of_source: HashMap::new(),
         };
+        metrics.set_connections_limit(listener, table.most);
         Self { table: Arc::new(Mutex::new(table)), listener, metrics }
     }
 
@@ -51,6 +52,7 @@ impl Slots {
         let mut table = self.lock();
         table.most = settings.connections;
         table.most_per_source = settings.connections_per_source;
+        self.metrics.set_connections_limit(self.listener, table.most);
     }
 
     /// A place for a connection, unless there is none left.
@@ -160,9 +162,15 @@ mod tests {
 
     #[test]
     fn other_bounds_hold_for_those_who_come_later() {
-        let (slots, _) = slots(1, 1);
+        let (slots, metrics) = slots(1, 1);
+        let shows = |most: usize| {
+            let line = format!("turnpike_gateway_connections_limit{{listener=\"gateway\"}} {most}\n");
+            metrics.exposition().unwrap().contains(&line)
+        };
+        assert!(shows(1));
         let first = slots.take().unwrap();
         slots.update(&FrontSettings { connections: 2, ..FrontSettings::default() });
+        assert!(shows(2));
 
         assert!(slots.take().is_some());
         slots.update(&FrontSettings { connections: 0, ..FrontSettings::default() });

@@ -41,6 +41,7 @@ impl<K: Hash + Eq + Copy> Buckets<K> {
             young_since: Instant::now(),
             lifetime: window.max(LEAST_LIFETIME),
         };
+        metrics.can_track(limit, Some(2 * GENERATION));
         Self { generations: Arc::new(Mutex::new(generations)), limit, metrics }
     }
 

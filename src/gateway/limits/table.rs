@@ -80,6 +80,7 @@ impl Limits {
     ) -> Option<Arc<EachLimiter<K>>> {
         let Some(limit) = limit else {
             self.metrics.tracks(what, 0);
+            self.metrics.can_track(what, None);
             return None;
         };
         let same = before.as_ref().filter(|limiter| limiter.limit == limit);
@@ -179,7 +180,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_update_keeps_the_counts_of_limits_that_stay() {
-        let limits = limits(&[key("a", "app", Some(limit(2))), key("b", "other", Some(limit(1)))]);
+        let keys = [key("a", "app", Some(limit(2))), key("b", "other", Some(limit(1)))];
+        let metrics = Metrics::new();
+        let limits = Limits::new(&settings(), &keys, metrics.access().clone());
+        let shows_bound = |limit: &str| {
+            let line = format!("turnpike_gateway_rate_buckets_limit{{limit=\"{limit}\"}} 57344\n");
+            metrics.exposition().unwrap().contains(&line)
+        };
         assert_eq!(clients(&limits, "app", 2), [true, true]);
         assert_eq!(clients(&limits, "other", 1), [true]);
         assert_eq!(users(&limits, "app", "ann", 2), [true, false]);
@@ -189,7 +196,9 @@ mod tests {
         assert_eq!(clients(&limits, "app", 1), [false], "the same limit, whichever key");
         assert_eq!(clients(&limits, "other", 4), [true, true, true, false], "a new limit");
         assert_eq!(users(&limits, "app", "ann", 1), [false]);
+        assert!(shows_bound("user") && shows_bound("source"));
         limits.update(&LimitSettings { per_user: None, ..settings() }, &[]);
+        assert!(!shows_bound("user") && shows_bound("source"), "as long as there is something to bound");
         assert_eq!(clients(&limits, "app", 5), [true; 5]);
         assert_eq!(users(&limits, "app", "ann", 5), [true; 5]);
     }
@@ -247,10 +256,6 @@ mod tests {
 
         assert!(metrics.exposition().unwrap().contains(shown));
         sweeper.abort();
-    }
-
-    fn limits(keys: &[ApiKey]) -> Limits {
-        Limits::new(&settings(), keys, Metrics::new().access().clone())
     }
 
     fn settings() -> LimitSettings {

@@ -1,7 +1,8 @@
 //! Live sessions: what each offer that was answered became, until somebody ends it or the relay says that it is over.
 //!
 //! In: offers that begin, answers, what the relay tells of allocations, and orders to end. Out: bounds on how many a
-//! client or a user may have, a list for operators, and one log line at the end of each.
+//! client or a user may have, a list for operators, the users for whom
+//! the most was relayed, and one log line at the end of each.
 //!
 //! ```text
 //! open ─▶ offered ─▶ answered ─an allocation is claimed─▶ claimed ─▶ connected ─▶ media ⇄ stalled ─the last one ends─▶ ended
@@ -9,6 +10,7 @@
 //!            └─ dropped: the offer failed
 //! ```
 
+mod biggest_users;
 mod bounds;
 mod expected_checks;
 mod filter;
@@ -21,8 +23,10 @@ mod report;
 mod session;
 mod session_span;
 mod settings;
+mod space_saving;
 mod store;
 mod usage;
+mod user_traffic;
 
 pub(in crate::gateway) use bounds::{Bounds, Refusal};
 pub(in crate::gateway) use expected_checks::ExpectedCheck;
@@ -34,3 +38,4 @@ pub use session::SessionView;
 pub use settings::SessionSettings;
 pub(in crate::gateway) use store::Sessions;
 pub use usage::Usage;
+pub use user_traffic::{BiggestUsers, UserShare};

@@ -15,6 +15,7 @@ use super::session::{Opening, Session};
 use super::session_span::SessionSpan;
 use super::settings::SessionSettings;
 use super::usage::Usage;
+use super::user_traffic::{BiggestUsers, User, UserTraffic};
 use crate::gateway::backends::MediaSlot;
 use crate::gateway::http::ids::SessionId;
 use crate::media::{Quality, Stage};
@@ -28,7 +29,7 @@ pub(super) struct Registry {
     sessions: HashMap<SessionId, Session>,
     of_clients: HashMap<Arc<str>, usize>,
     /// Users are told apart by client: two applications may both have a user 1.
-    of_users: HashMap<(Arc<str>, Arc<str>), usize>,
+    of_users: HashMap<User, usize>,
     /// Sessions that were answered, with the moment when they count as direct, in the order of these moments.
     answered: VecDeque<(Instant, SessionId)>,
     by_state: [usize; SessionState::ALL.len()],
@@ -37,6 +38,7 @@ pub(super) struct Registry {
     ending: HashMap<SessionId, Session>,
     /// When each of them is not waited for any longer, in this order.
     ending_until: VecDeque<(Instant, SessionId)>,
+    user_traffic: UserTraffic,
 }
 
 /// What came of the end of a session.
@@ -51,7 +53,7 @@ pub(super) struct Ended {
 }
 
 impl Registry {
-    pub(super) fn new(settings: SessionSettings) -> Self {
+    pub(super) fn new(settings: SessionSettings, now: Instant) -> Self {
         Self {
             settings,
             sessions: HashMap::new(),
@@ -62,6 +64,7 @@ impl Registry {
             expected_checks: ExpectedChecks::default(),
             ending: HashMap::new(),
             ending_until: VecDeque::new(),
+            user_traffic: UserTraffic::new(now),
         }
     }
 
@@ -199,11 +202,17 @@ impl Registry {
     }
 
     /// This much more was relayed for a session.
-    pub(super) fn relayed(&mut self, id: &SessionId, usage: Usage) {
+    pub(super) fn relayed(&mut self, id: &SessionId, usage: Usage, now: Instant) {
         if let Some(session) = self.sessions.get_mut(id).or_else(|| self.ending.get_mut(id)) {
             session.usage.add(usage);
             session.has_news = true;
+            self.user_traffic.relayed(user_of(&session.opening).as_ref(), usage.bytes(), now);
         }
+    }
+
+    /// At most so many users, the one for whom the most was relayed of late first.
+    pub(super) fn biggest_users(&mut self, most: usize, now: Instant) -> BiggestUsers {
+        self.user_traffic.biggest(most, now)
     }
 
     /// An allocation of a session has ended; with the last one the session ends, unless its offer still waits. Clients drop
@@ -216,7 +225,7 @@ impl Registry {
         now: Instant,
     ) -> Option<Session> {
         let AllocationEnd { usage, stage, quality, .. } = last;
-        self.relayed(id, usage);
+        self.relayed(id, usage, now);
         if let Some(span) = self.span_of(id) {
             span.allocation_ended(&last);
         }
@@ -347,7 +356,7 @@ fn update_state(by_state: &mut [usize], session: &mut Session) {
     session.state = state;
 }
 
-fn user_of(opening: &Opening) -> Option<(Arc<str>, Arc<str>)> {
+fn user_of(opening: &Opening) -> Option<User> {
     opening.user_id.clone().map(|user_id| (Arc::clone(&opening.client), user_id))
 }
 
@@ -374,7 +383,7 @@ mod tests {
 
     #[test]
     fn bounds_the_sessions_of_a_client_and_of_each_user() {
-        let mut registry = Registry::new(SessionSettings::default());
+        let mut registry = Registry::new(SessionSettings::default(), Instant::now());
         let bounds = Bounds { of_client: Some(3), of_user: Some(2) };
 
         let first = open(&mut registry, "app", Some("ann"), bounds).unwrap();
@@ -390,7 +399,8 @@ mod tests {
 
     #[test]
     fn bounds_all_sessions_together_and_forgets_who_has_none() {
-        let mut registry = Registry::new(SessionSettings { most: 2, ..SessionSettings::default() });
+        let mut registry =
+            Registry::new(SessionSettings { most: 2, ..SessionSettings::default() }, Instant::now());
 
         let first = open(&mut registry, "a", Some("1"), Bounds::default()).unwrap();
         let second = open(&mut registry, "b", Some("2"), Bounds::default()).unwrap();
@@ -404,7 +414,7 @@ mod tests {
 
     #[test]
     fn ends_with_its_last_allocation() {
-        let mut registry = Registry::new(SessionSettings::default());
+        let mut registry = Registry::new(SessionSettings::default(), Instant::now());
         let id = open(&mut registry, "app", None, Bounds::default()).unwrap();
 
         // Allocations come before the answer, and clients drop one of two when they bundle.
@@ -421,7 +431,7 @@ mod tests {
 
     #[test]
     fn does_not_end_while_a_claim_is_under_way() {
-        let mut registry = Registry::new(SessionSettings::default());
+        let mut registry = Registry::new(SessionSettings::default(), Instant::now());
         let mut with_two_claims = || {
             let id = open(&mut registry, "app", None, Bounds::default()).unwrap();
             registry.claim_begins(&id);
@@ -447,7 +457,7 @@ mod tests {
 
     #[test]
     fn an_allocation_that_ends_before_the_answer_does_not_end_the_session() {
-        let mut registry = Registry::new(SessionSettings::default());
+        let mut registry = Registry::new(SessionSettings::default(), Instant::now());
         let id = open(&mut registry, "app", None, Bounds::default()).unwrap();
 
         registry.allocation_claimed(&id);
@@ -459,7 +469,7 @@ mod tests {
 
     #[test]
     fn takes_a_session_without_an_allocation_for_direct() {
-        let mut registry = Registry::new(SessionSettings::default());
+        let mut registry = Registry::new(SessionSettings::default(), Instant::now());
         let direct = open(&mut registry, "app", None, Bounds::default()).unwrap();
         let relayed = open(&mut registry, "app", None, Bounds::default()).unwrap();
         let gone = open(&mut registry, "app", None, Bounds::default()).unwrap();
@@ -480,7 +490,7 @@ mod tests {
 
     #[test]
     fn shows_how_far_the_media_has_come_and_ends_in_that_state() {
-        let mut registry = Registry::new(SessionSettings::default());
+        let mut registry = Registry::new(SessionSettings::default(), Instant::now());
         let id = open(&mut registry, "app", None, Bounds::default()).unwrap();
         let began = registry.get(&id).unwrap().began;
         registry.allocation_claimed(&id);
@@ -505,18 +515,18 @@ mod tests {
 
     #[test]
     fn a_session_that_is_ended_waits_for_the_counts_of_its_allocations() {
-        let mut registry = Registry::new(SessionSettings::default());
+        let mut registry = Registry::new(SessionSettings::default(), Instant::now());
         let id = open(&mut registry, "app", None, Bounds::default()).unwrap();
         registry.claims(&id);
         registry.allocation_claimed(&id);
         registry.allocation_claimed(&id);
         registry.answered(&id, ("one".into(), None), Instant::now());
-        registry.relayed(&id, sent(1));
+        registry.relayed(&id, sent(1), Instant::now());
 
         assert!(end(&mut registry, &id).whole.is_none());
         assert_eq!(registry.count(), [0; 6], "it counts no more");
         assert!(registry.is_waiting());
-        registry.relayed(&id, sent(2));
+        registry.relayed(&id, sent(2), Instant::now());
         assert!(registry.allocation_ended(&id, ended_with(4), Instant::now()).is_none());
         let session = registry.allocation_ended(&id, ended_with(8), Instant::now()).unwrap();
 
@@ -527,7 +537,7 @@ mod tests {
 
     #[test]
     fn does_not_wait_for_counts_forever() {
-        let mut registry = Registry::new(SessionSettings::default());
+        let mut registry = Registry::new(SessionSettings::default(), Instant::now());
         let id = open(&mut registry, "app", None, Bounds::default()).unwrap();
         registry.allocation_claimed(&id);
         registry.answered(&id, ("one".into(), None), Instant::now());

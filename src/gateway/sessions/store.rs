@@ -47,8 +47,11 @@ impl Sessions {
         records: RecordLink,
         metrics: SessionMetrics,
     ) -> Self {
-        let registry = Mutex::new(Registry::new(settings));
-        Self { shared: Arc::new(Shared { registry, relay, records, metrics }) }
+        metrics.set_limit(settings.most);
+        let registry = Mutex::new(Registry::new(settings, Instant::now()));
+        let sessions = Self { shared: Arc::new(Shared { registry, relay, records, metrics }) };
+        sessions.show_biggest_users();
+        sessions
     }
 
     /// Begins a session, if there may be one more; `request` is the span of the request that brought the offer.
@@ -64,6 +67,7 @@ impl Sessions {
             opened.map(|()| registry.trace(&id, request))
         });
         opened.inspect_err(|refusal| self.shared.metrics.refused(refusal.cause()))?;
+        self.shared.metrics.began();
         Ok(OpenSession { sessions: self.clone(), id, is_answered: false })
     }
 
@@ -191,7 +195,7 @@ impl Sessions {
 
     /// The relay says that it carried more for a session.
     pub(in crate::gateway) fn relayed(&self, id: &SessionId, usage: Usage) {
-        self.registry().relayed(id, usage);
+        self.registry().relayed(id, usage, Instant::now());
     }
 
     /// One session, if it lives.
@@ -257,6 +261,7 @@ impl Sessions {
     /// Changes the bounds; sessions that there are stay.
     pub(in crate::gateway) fn update(&self, settings: SessionSettings) {
         self.change(|registry| registry.set_settings(settings));
+        self.shared.metrics.set_limit(settings.most);
     }
 
     /// Ends sessions that have become direct, for as long as it is polled.
@@ -403,6 +408,7 @@ mod tests {
 
         drop(open(&sessions, "app", "key"));
 
+        assert!(shows(&metrics, "turnpike_sessions_began_total 1"));
         assert!(shows(&metrics, r#"turnpike_sessions{state="offered"} 0"#));
         assert!(shows(&metrics, r#"turnpike_sessions_ended_total{reason="failed"} 1"#));
     }
@@ -442,6 +448,16 @@ mod tests {
 
         assert_eq!(refused, Refusal::RelayFull);
         assert!(shows(&metrics, r#"turnpike_sessions_refused_total{cause="relay_full"} 1"#));
+    }
+
+    #[test]
+    fn shows_the_bound_that_is_in_effect() {
+        let (sessions, metrics, _) = start();
+        assert!(shows(&metrics, "turnpike_sessions_limit 100000"));
+
+        sessions.update(SessionSettings { most: 7, ..SessionSettings::default() });
+
+        assert!(shows(&metrics, "turnpike_sessions_limit 7"));
     }
 
     #[test]

@@ -23,4 +23,9 @@ impl Usage {
         self.packets_to_client += more.packets_to_client;
         self.bytes_to_client += more.bytes_to_client;
     }
+
+    /// Bytes both ways.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes_to_peer.saturating_add(self.bytes_to_client)
+    }
 }

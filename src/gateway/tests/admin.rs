@@ -102,6 +102,33 @@ async fn lists_shows_and_ends_sessions() {
 }
 
 #[tokio::test]
+async fn lists_the_users_for_whom_the_most_was_relayed() {
+    let backend = TestBackend::agreeable().await;
+    let running = harness::start(backend.address, |_| {}).await;
+    let admin = start_for(&running.controls(), None).await;
+    for (user_id, bytes) in [("<b>ann</b>", 100), ("bob", 300), ("ann", 100)] {
+        running.relay_for(user_id, bytes).await;
+    }
+
+    let all = get(admin, "/admin/v1/users").await.json();
+    let first = get(admin, "/admin/v1/users?limit=1").await.json();
+
+    assert_eq!(all["total_bytes"], 500);
+    let user = |user_id: &str, bytes: u64, share: f64| json!({"client": "app", "user_id": user_id, "bytes": bytes, "error_bytes": 0, "share": share});
+    let bob = user("bob", 300, 0.6);
+    assert_eq!(all["users"], json!([bob, user("<b>ann</b>", 100, 0.2), user("ann", 100, 0.2)]));
+    assert_eq!(first["users"], json!([bob]));
+    for (rank, bytes) in [("1", 300), ("2", 100), ("4", 0), ("other", 0)] {
+        let line = format!("turnpike_user_relayed_bytes{{rank=\"{rank}\"}} {bytes}");
+        assert!(running.shows(&line), "{line}");
+    }
+    for limit in ["0", "101"] {
+        let refused = get(admin, &format!("/admin/v1/users?limit={limit}")).await;
+        refused.assert_problem(422, "parameter_invalid");
+    }
+}
+
+#[tokio::test]
 async fn lists_keys_and_revokes_one_with_its_sessions() {
     let backend = TestBackend::agreeable().await;
     let running = harness::start(backend.address, |settings| {

@@ -86,6 +86,8 @@ async fn tries_another_backend_where_no_connection_could_be_made() {
     assert!(a.ejected_for.is_some() && a.requests == 5, "{a:?}");
     assert!(gateway.shows("turnpike_gateway_backend_failures_total{cause=\"unreachable\"} 0"));
     assert!(gateway.shows("turnpike_gateway_backend_ejections_total{backend=\"a\"} 1"));
+    assert!(gateway.shows("turnpike_gateway_backend_retries_total{backend=\"a\"} 5"));
+    assert!(gateway.shows("turnpike_gateway_backend_retries_total{backend=\"b\"} 0"));
 }
 
 #[tokio::test]

@@ -44,6 +44,7 @@ async fn tells_the_state_as_it_changes() {
     assert_eq!(after["sessions"]["shown"][0]["id"], json!(id));
     assert_eq!(after["gateway"], json!({"answered": 1, "refused": 0, "failed": 0}));
     assert_eq!(after["backends"][0]["sessions"], 1);
+    assert_eq!((&after["users"]["total_bytes"], &after["users"]["users"]), (&json!(0), &json!([])));
     let relay = &after["relay"];
     assert_eq!((&relay["packets_to_peer"], &relay["packets_to_client"]), (&json!(3), &json!(2)));
     assert_eq!((&relay["bytes_to_client"], &relay["packets_dropped"]), (&json!(100), &json!(1)));

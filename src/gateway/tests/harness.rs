@@ -14,7 +14,7 @@ use http::{HeaderMap, Method, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use crate::gateway::{
     ApiKey, BackendUrl, BackendsHandle, BackendsSettings, Controls, Drain, Gateway, Operations, ReloadReport,
-    SessionsHandle, Settings, Updater,
+    SessionId, SessionsHandle, Settings, Updater, Usage,
 };
 use crate::telemetry::{LogFilter, Metrics, Traces};
 
@@ -134,6 +134,14 @@ impl Running {
         let mut all = vec![("api-key", KEY), ("content-type", "application/json")];
         all.extend_from_slice(headers);
         self.request(Method::POST, "/skin/webrtc/offer", &all, body).await
+    }
+
+    /// Opens a session of a user, for which the relay says that it has carried so much.
+    pub(super) async fn relay_for(&self, user_id: &str, bytes_to_peer: u64) {
+        let body = json!({"sdp": SDP_IN_JSON.replace(r"\r\n", "\r\n"), "type": "offer", "user_id": user_id});
+        let answer = self.offer(&[], body.to_string()).await;
+        let session = SessionId::parse(answer.header("x-session-id")).unwrap();
+        self.sessions.relayed(&session, Usage { bytes_to_peer, ..Usage::default() });
     }
 
     pub(super) async fn request(

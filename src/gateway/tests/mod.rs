@@ -23,5 +23,6 @@ mod offer;
 mod passthrough;
 mod refusals;
 mod sdp;
+mod series;
 mod traces;
 mod whip;

@@ -55,6 +55,7 @@ function look() {
     ),
     sessions: rows.map((row) => ({ id: row.dataset.session, cells: [...row.cells].map((cell) => cell.textContent) })),
     shown: document.getElementById("shown").textContent,
+    users: [...document.querySelectorAll("#users tbody tr")].map((row) => [...row.cells].map((cell) => cell.textContent)),
     backends: [...document.querySelectorAll("#backends tbody tr")].map((row) => [...row.cells].map((cell) => cell.textContent)),
     charts: document.querySelectorAll("#charts canvas").length,
     overflows: document.documentElement.scrollWidth > document.documentElement.clientWidth,
