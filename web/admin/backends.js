@@ -1,5 +1,6 @@
 /** The table of backends: one row each, for as long as the configuration has it. */
 
+import { addCells } from "./cells.js";
 import { NOTHING, clock, number, write } from "./words.js";
 
 export class BackendTable {
@@ -27,17 +28,8 @@ export class BackendTable {
   #add(name) {
     const element = document.createElement("tr");
     element.dataset.backend = name;
-    element.setAttribute("role", "row");
-    const cells = COLUMNS.map((column, place) => {
-      const cell = element.appendChild(document.createElement(place === 0 ? "th" : "td"));
-      cell.setAttribute("role", place === 0 ? "rowheader" : "cell");
-      if (place === 0) cell.scope = "row";
-      cell.dataset.column = column;
-      cell.dataset.label = this.#labels[place];
-      cell.classList.toggle("number", NUMBERS.has(column));
-      return [column, cell];
-    });
-    const row = { element, cells: Object.fromEntries(cells) };
+    const cells = addCells(element, COLUMNS, this.#labels, NUMBERS);
+    const row = { element, cells };
     row.badge = row.cells.state.appendChild(document.createElement("span"));
     row.badge.className = "badge";
     this.#rows.set(name, row);

@@ -1,5 +1,6 @@
 /** The table of sessions: rows stay as long as their sessions do, so that what has the focus keeps it. */
 
+import { addCells } from "./cells.js";
 import { Rates } from "./rates.js";
 import { NOTHING, duration, number, percent, visible, write } from "./words.js";
 
@@ -67,26 +68,15 @@ export class SessionTable {
   #add(session) {
     const element = document.createElement("tr");
     element.dataset.session = session.id;
-    element.setAttribute("role", "row");
     // All are new when the page opens; then only those that come.
     if (!this.#isFirst) {
       element.dataset.change = "new";
       setTimeout(() => element.dataset.change === "new" && delete element.dataset.change, NEW_MS);
     }
-    const cells = COLUMNS.map((column, place) => {
-      const cell = element.appendChild(document.createElement(place === 0 ? "th" : "td"));
-      cell.setAttribute("role", place === 0 ? "rowheader" : "cell");
-      if (place === 0) cell.scope = "row";
-      // Names in scripts that run the other way do not turn the row around.
-      if (place < 2) cell.dir = "auto";
-      cell.dataset.column = column;
-      cell.dataset.label = this.#labels[place];
-      cell.classList.toggle("number", NUMBERS.has(column));
-      return [column, cell];
-    });
+    const cells = addCells(element, COLUMNS, this.#labels, NUMBERS, NAMES);
     const row = {
       element,
-      cells: Object.fromEntries(cells),
+      cells,
       rates: new Rates(RATE_SECONDS),
       losses: new Rates(LOSS_SECONDS),
     };
@@ -201,6 +191,7 @@ function remove(element) {
 
 const COLUMNS = ["user", "origin", "state", "age", "up", "down", "trip", "loss", "jitter", "frames", "backend", "end"];
 const NUMBERS = new Set(["age", "up", "down", "trip", "loss", "jitter", "frames"]);
+const NAMES = new Set(["user", "origin"]);
 const STATES = ["media", "stalled", "connected", "claimed", "answered", "offered"];
 /** As many as the server tells. */
 const MOST_ROWS = 200;

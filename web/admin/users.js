@@ -1,5 +1,6 @@
 /** The table of the users for whom the most was relayed of late: a row for each place, as they change places often. */
 
+import { addCells } from "./cells.js";
 import { bitRate, duration, percent, size, visible, write } from "./words.js";
 
 export class UserTable {
@@ -20,19 +21,8 @@ export class UserTable {
 
   #add() {
     const element = this.#body.appendChild(document.createElement("tr"));
-    element.setAttribute("role", "row");
-    const cells = COLUMNS.map((column, place) => {
-      const cell = element.appendChild(document.createElement(place === 0 ? "th" : "td"));
-      cell.setAttribute("role", place === 0 ? "rowheader" : "cell");
-      if (place === 0) cell.scope = "row";
-      // Names in scripts that run the other way do not turn the row around.
-      if (place < 2) cell.dir = "auto";
-      cell.dataset.column = column;
-      cell.dataset.label = this.#labels[place];
-      cell.classList.toggle("number", place >= 2);
-      return [column, cell];
-    });
-    return { element, cells: Object.fromEntries(cells) };
+    const cells = addCells(element, COLUMNS, this.#labels, NUMBERS, NAMES);
+    return { element, cells };
   }
 }
 
@@ -48,3 +38,5 @@ function fill(cells, { client, user_id: user, bytes, error_bytes: error, share }
 }
 
 const COLUMNS = ["user", "origin", "relayed", "rate", "share"];
+const NUMBERS = new Set(["relayed", "rate", "share"]);
+const NAMES = new Set(["user", "origin"]);

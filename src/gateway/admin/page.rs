@@ -19,7 +19,7 @@ macro_rules! file {
     };
 }
 
-static FILES: [WebFile; 18] = [
+static FILES: [WebFile; 19] = [
     file!("/", "index.html"),
     file!("/assets/style.css", "style.css"),
     file!("/assets/icon.svg", "icon.svg"),
@@ -33,6 +33,7 @@ static FILES: [WebFile; 18] = [
     file!("/assets/figures.js", "figures.js"),
     file!("/assets/backends.js", "backends.js"),
     file!("/assets/sessions.js", "sessions.js"),
+    file!("/assets/cells.js", "cells.js"),
     file!("/assets/users.js", "users.js"),
     file!("/assets/dialogs.js", "dialogs.js"),
     file!("/assets/uplot.js", "uplot.js"),
