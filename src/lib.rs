@@ -31,6 +31,7 @@ pub mod config;
 pub mod demo;
 pub mod doctor;
 pub mod gateway;
+mod https_client;
 pub mod media;
 mod pages;
 pub mod probe;

@@ -10,16 +10,13 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
 
 use crate::config::AuthHook;
+use crate::https_client::{HttpsClient, https_client};
 use crate::relay::{self, Answer, Question};
 use crate::secret::Secret;
 use crate::telemetry::ErrorChain;
@@ -40,7 +37,7 @@ pub(super) fn auth_hook(settings: &AuthHook, runtime: Handle) -> anyhow::Result<
 }
 
 struct HookClient {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: HttpsClient,
     uri: http::Uri,
     authorization: Option<HeaderValue>,
     timeout: Duration,
@@ -90,26 +87,11 @@ enum HookError {
 
 impl HookClient {
     fn new(settings: &AuthHook) -> anyhow::Result<Self> {
-        let mut connector = HttpConnector::new();
-        // The other connector decides about the scheme.
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(settings.timeout));
         let tls = match settings.url.is_secure() {
             true => tls::client_config(settings.ca_file.as_deref()).context("turn.auth_hook")?,
             false => tls::client_config_of_nobody(),
         };
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_CONNECTION)
-            // Without a timer the pool keeps idle connections for ever.
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .build(connector);
+        let client = https_client(tls, settings.timeout, IDLE_CONNECTION);
         let bearer = |token: &Secret| {
             let value = HeaderValue::try_from(format!("Bearer {}", token.expose()));
             let mut value = value.context("turn.auth_hook.token has characters that no header can carry")?;

@@ -12,10 +12,6 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde_json::json;
 use sha2::Sha256;
 use tokio::task::JoinSet;
@@ -26,6 +22,7 @@ use super::error::RecordsError;
 use super::record::SessionRecord;
 use super::settings::WebhookSettings;
 use super::writer::now_ms;
+use crate::https_client::{HttpsClient, https_client};
 use crate::telemetry::Taker;
 use crate::tls;
 
@@ -35,7 +32,7 @@ pub(super) struct Webhook(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: HttpsClient,
     settings: WebhookSettings,
 }
 
@@ -52,25 +49,11 @@ pub(super) enum WebhookError {
 
 impl Webhook {
     pub(super) fn new(settings: &WebhookSettings) -> Result<Self, RecordsError> {
-        let mut connector = HttpConnector::new();
-        // The other connector decides about the scheme.
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(settings.timeout));
         let tls = match settings.url.scheme_str() {
             Some("https") => tls::client_config(settings.ca_file.as_deref()).map_err(RecordsError::Tls)?,
             _ => tls::client_config_of_nobody(),
         };
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .build(connector);
+        let client = https_client(tls, settings.timeout, IDLE_CONNECTION);
         Ok(Self(Arc::new(Shared { client, settings: settings.clone() })))
     }
 }

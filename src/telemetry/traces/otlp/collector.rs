@@ -5,20 +5,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use prost::Message;
 use tokio::time::timeout;
 
 use super::message::{ExportTracePartialSuccess, ExportTraceServiceResponse};
+use crate::https_client::{HttpsClient, https_client};
 use crate::telemetry::traces::TraceSettings;
 
 /// A collector, with the connections to it.
 #[derive(Debug)]
 pub(super) struct Collector {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: HttpsClient,
     endpoint: Uri,
     headers: HeaderMap,
     timeout: Duration,
@@ -37,21 +34,7 @@ pub(super) enum CollectorError {
 
 impl Collector {
     pub(super) fn new(settings: &TraceSettings, tls: rustls::ClientConfig) -> Self {
-        let mut connector = HttpConnector::new();
-        // The other connector decides about the scheme.
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(settings.timeout));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .build(connector);
+        let client = https_client(tls, settings.timeout, IDLE_CONNECTION);
         let mut headers = HeaderMap::new();
         for (name, value) in &settings.headers {
             // Checked before; what cannot be a header is left out.
